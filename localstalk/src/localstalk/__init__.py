@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""localstalk: a local Elastic Beanstalk."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
