@@ -1,0 +1,60 @@
+# Two commands on a fresh machine: `make deploy` (set up, run the main job on localstalk) and `make test` (set up, pass all tests).
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+PYTEST = pytest --junitxml=build/junit/$@.xml
+SHELL_SCRIPTS = scripts/setup scripts/sanity .ci/run
+
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs lock
+
+help: ## Say what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deploy: ## Set everything up and deploy examples/blog on localstalk
+	@scripts/setup runtime
+	@ansible-playbook deploy.yml
+
+down: ## Stop localstalk and remove every container, network and mount it made
+	@if [ -x .venv/bin/localstalk ]; then .venv/bin/localstalk down; fi
+
+test: ## Set everything up and pass all tests
+	@rm -rf build/junit
+	@for part in lint sanity docs unit clients integration molecule; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@python scripts/summary.py build/junit
+
+lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
+	@scripts/setup runtime test
+	ruff check . && ruff format --check .
+	mypy localstalk/src plugins/module_utils/_beanstalk
+	yamllint --strict .
+	shellcheck $(SHELL_SCRIPTS)
+	ansible-lint
+	antsibull-changelog lint
+
+unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
+	@scripts/setup runtime test
+	$(PYTEST) -m "not containers" tests/unit localstalk/tests
+
+clients: ## The official eb CLI and plain boto3 against localstalk with containers
+	@scripts/setup runtime test eb
+	$(PYTEST) tests/clients
+
+integration: ## The main job and its failures against localstalk with containers
+	@scripts/setup runtime test
+	$(PYTEST) tests/integration localstalk/tests -m containers
+
+molecule: ## Molecule scenarios against localstalk with containers
+	@scripts/setup runtime test
+	molecule test --all --report
+
+sanity: ## ansible-test sanity on an exported copy
+	@scripts/setup runtime test
+	scripts/sanity
+
+docs: ## Check the documentation of every plugin and role
+	@scripts/setup runtime test
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+
+lock: ## Pin requirements/*.in anew, with hashes
+	@scripts/setup runtime test
+	cd requirements && for name in bootstrap runtime test eb; do \
+	  uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done
