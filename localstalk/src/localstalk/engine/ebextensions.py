@@ -42,8 +42,8 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 class ConfigFile:
     """One configuration file.
 
-    ``name`` is the path inside the bundle (``.ebextensions/01.config``). ``error`` is None, or the text of the event that
-    EB writes. A file with an error has empty ``data``. ``fatal`` tells a file that cannot be parsed (EB fails the
+    ``name`` is the path inside the bundle (``.ebextensions/01.config``). ``error`` is None, or the text of the event
+    that EB writes. A file with an error has empty ``data``. ``fatal`` tells a file that cannot be parsed (EB fails the
     operation) from one with an unknown key (EB skips the file with a warning).
     """
 
@@ -54,7 +54,7 @@ class ConfigFile:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without implicit dates and octal numbers: ``mode: 000755`` and ``2026-01-01`` stay what the user wrote."""
+    """YAML 1.1 without dates and octal numbers: ``mode: 000755`` and ``2026-01-01`` stay what the user wrote."""
 
 
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
@@ -103,8 +103,8 @@ def parse_text(name: str, text: str, version_label: str = "") -> ConfigFile:
             return ConfigFile(
                 name,
                 error=(
-                    f"Error processing file (Skipping): '{name}' - Contains invalid key: '{key}'. For information about "
-                    "valid keys, see http://docs.aws.amazon.com/elasticbeanstalk/latest/dg/ebextensions.html"
+                    f"Error processing file (Skipping): '{name}' - Contains invalid key: '{key}'. For information "
+                    "about valid keys, see http://docs.aws.amazon.com/elasticbeanstalk/latest/dg/ebextensions.html"
                 ),
             )
     problem = _malformed(data)
