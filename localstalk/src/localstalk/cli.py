@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: start, stop and ask the daemon. Imports little, so that asking is quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from localstalk import __version__
+from localstalk.home import Home, Record
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_KILL_SECONDS = 10.0
+
+
+class CliError(Exception):
+    """One sentence for the user."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (1 = failed, 3 = status of a daemon that does not run)."""
+    chosen = _parser().parse_args(arguments)
+    home = Home(chosen.home)
+    try:
+        return int(chosen.command(home, chosen))
+    except CliError as error:
+        print(f"localstalk: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"localstalk: {error}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="localstalk", description="A local Elastic Beanstalk.")
+    parser.add_argument("--version", action="version", version=f"localstalk {__version__}")
+    parser.add_argument("--home", type=Path, help="state directory (default: $LOCALSTALK_HOME, or in the installation)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start the daemon unless it runs")
+    up.add_argument(
+        "--driver",
+        choices=["container", "sim", "auto"],
+        help="what instances are: containers (default), a simulation, or containers where they can run (auto)",
+    )
+    up.add_argument("--speed", type=_speed, default=20.0, help="how much faster than the wall the clock runs (default 20)")
+    up.add_argument("--port", type=_port, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
+    up.set_defaults(command=_up)
+    down = commands.add_parser("down", help="stop the daemon and remove everything that it made")
+    down.set_defaults(command=_down)
+    env = commands.add_parser("env", help="print what a shell needs to use it")
+    env.add_argument("--format", choices=["shell", "json"], default="shell")
+    env.set_defaults(command=_env)
+    status = commands.add_parser("status", help="say whether it runs, and what environments there are")
+    status.set_defaults(command=_status)
+    database = commands.add_parser("database", help="start a PostgreSQL server for a database; prints JSON")
+    database.add_argument("name")
+    database.set_defaults(command=_database)
+    url = commands.add_parser("url", help="print the plain URL of a CNAME or CNAME prefix")
+    url.add_argument("name")
+    url.set_defaults(command=_url)
+    return parser
+
+
+def _speed(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be between 0 and 65535")
+    return value
+
+
+def _up(home: Home, chosen: argparse.Namespace) -> int:
+    try:
+        home.create()
+    except OSError as error:
+        raise CliError(f"cannot write the state directory {home.path}: {error.strerror}") from error
+    with home.lock("up"):
+        running = home.running()
+        if running is not None:
+            _check_same(running, chosen)
+            print(f"localstalk is already running at {running.url} (driver {running.driver}, pid {running.pid}).")
+            return 0
+        if home.clean():
+            print("The last localstalk here did not stop properly; what it left behind was removed.")
+            home.create()
+        driver = _choose_driver(chosen.driver)
+        record = _start(home, driver, chosen.speed, chosen.port)
+    print(f"localstalk is running at {record.url} (driver {record.driver}, pid {record.pid}).")
+    return 0
+
+
+def _check_same(running: Record, chosen: argparse.Namespace) -> None:
+    if chosen.driver not in (None, "auto", running.driver):
+        raise CliError(f"it already runs with the {running.driver} driver; stop it first with: localstalk down")
+    if chosen.port not in (0, running.port):
+        raise CliError(f"it already runs on port {running.port}; stop it first with: localstalk down")
+
+
+def _choose_driver(wanted: str | None) -> str:
+    if wanted == "sim":
+        return "sim"
+    from localstalk.drivers import container
+
+    reason = container.preflight()
+    if reason is None:
+        return "container"
+    if wanted == "auto":
+        print(f"Containers cannot run here: {reason} Going on with the sim driver; no application will really run.")
+        return "sim"
+    raise CliError(reason)
+
+
+def _start(home: Home, driver: str, speed: float, port: int) -> Record:
+    command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), "--driver", driver]
+    command += ["--speed", str(speed), "--port", str(port)]
+    with home.log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        record = home.running()
+        if record is not None and record.pid == process.pid and _alive(record):
+            return record
+        if process.poll() is not None:
+            raise CliError(_last_line(home.log) or f"the daemon ended with code {process.returncode}")
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    home.clean()
+    raise CliError(f"the daemon did not answer within {_START_SECONDS:.0f} seconds; see {home.log}")
+
+
+def _alive(record: Record) -> bool:
+    try:
+        return bool(json.loads(_ask(record, "health"))["pid"] == record.pid)
+    except (CliError, ValueError, KeyError):
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _down(home: Home, chosen: argparse.Namespace) -> int:
+    if not home.path.exists():
+        print("localstalk is not running.")
+        return 0
+    with home.lock("up"):
+        running = home.running()
+        if running is not None:
+            _stop(home, running)
+        left = home.clean()
+    if running is not None:
+        print("localstalk was stopped.")
+    elif left:
+        print("localstalk was not running; what it left behind was removed.")
+    else:
+        print("localstalk is not running.")
+    return 0
+
+
+def _stop(home: Home, running: Record) -> None:
+    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+        try:
+            os.kill(running.pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if home.running() is None:
+                return
+            time.sleep(0.02)
+    raise CliError(f"the daemon (pid {running.pid}) did not end")
+
+
+def _running(home: Home) -> Record:
+    record = home.running()
+    if record is None:
+        raise CliError("it is not running; start it with: localstalk up")
+    return record
+
+
+def _ask(record: Record, path: str, method: str = "GET") -> str:
+    request = urllib.request.Request(f"{record.url}/_localstalk/{path}", method=method)  # noqa: S310 - our own URL
+    # A proxy from the environment must not get between us and the loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=300) as answer:
+            text: str = answer.read().decode()
+            return text
+    except urllib.error.HTTPError as error:
+        raise CliError(error.read().decode().strip()) from error
+    except OSError as error:
+        raise CliError(f"the daemon at {record.url} does not answer: {error}") from error
+
+
+def _variables(record: Record) -> dict[str, str]:
+    region = os.environ.get("LOCALSTALK_REGION", "us-east-1")
+    return {
+        "AWS_ENDPOINT_URL": record.url,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+        "AWS_ACCESS_KEY_ID": "localstalk",
+        "AWS_SECRET_ACCESS_KEY": "localstalk",
+    }
+
+
+def _env(home: Home, chosen: argparse.Namespace) -> int:
+    variables = _variables(_running(home))
+    if chosen.format == "json":
+        print(json.dumps(variables))
+    else:
+        for name, value in variables.items():
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _status(home: Home, chosen: argparse.Namespace) -> int:
+    record = home.running()
+    if record is None:
+        print("localstalk is not running.")
+        return 3
+    print(f"localstalk is running at {record.url} (driver {record.driver}, speed {record.speed:g}, pid {record.pid}).")
+    environments: list[dict[str, Any]] = json.loads(_ask(record, "environments"))
+    for each in environments:
+        parts = [each["application"], each["name"], each["id"], each["status"], each["health"], each["version"] or "-"]
+        print("  " + "  ".join([*parts, each["url"] or each["cname"] or "-"]))
+    return 0
+
+
+def _database(home: Home, chosen: argparse.Namespace) -> int:
+    print(_ask(_running(home), f"database/{chosen.name}", "POST").strip())
+    return 0
+
+
+def _url(home: Home, chosen: argparse.Namespace) -> int:
+    print(_ask(_running(home), f"url/{chosen.name}").strip())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

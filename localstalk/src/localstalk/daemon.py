@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon: one process with the API, the workflows and a driver. Started by ``localstalk up``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from localstalk.clock import ScaledClock
+from localstalk.drivers.base import Driver
+from localstalk.home import Home, Record
+
+log = logging.getLogger(__name__)
+_WORKERS = 16
+"""Driver calls at once: more than a few dozen instances on one machine are for the sim driver."""
+
+
+def make_driver(name: str, home: Home, speed: float) -> Driver:
+    """The driver of that name; the container driver is imported only when it is wanted."""
+    if name == "container":
+        from localstalk.drivers.container import ContainerDriver
+
+        container: Driver = ContainerDriver(home.path, home.runtime, speed)
+        return container
+    from localstalk.drivers.sim import SimDriver
+
+    return SimDriver(home.path, home.runtime, speed, int(os.environ.get("LOCALSTALK_SEED", "0")))
+
+
+def serve(home: Home, driver_name: str, speed: float, port: int) -> None:
+    """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
+    from localstalk.elasticbeanstalk.control import Control
+    from localstalk.server import Application, listen
+
+    # moto's own throttles, waits and validation of regions do not apply here.
+    os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
+    driver = make_driver(driver_name, home, speed)
+    try:
+        control = Control(ScaledClock(speed), driver, home.path, workers=0 if driver_name == "sim" else _WORKERS)
+        application = Application(control)
+        server = listen(application, port)
+        _stop_on_signal(server.shutdown)
+        control.scheduler.start()
+        home.write(Record(os.getpid(), server.port, driver_name, speed))
+        server.serve_forever(poll_interval=0.1)
+        control.scheduler.stop()
+        server.server_close()
+    finally:
+        driver.close()
+
+
+def _stop_on_signal(shutdown: object) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        # shutdown() waits for the loop that this very thread runs, so it needs another one.
+        assert callable(shutdown)
+        threading.Thread(target=shutdown, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of ``python -m localstalk.daemon``; the last line of the log says why a start failed."""
+    parser = argparse.ArgumentParser(prog="localstalk-daemon")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--driver", required=True)
+    parser.add_argument("--speed", type=float, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    chosen = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    home = Home(chosen.home)
+    home.create()
+    try:
+        with home.lock("daemon", wait=False):
+            serve(home, chosen.driver, chosen.speed, chosen.port)
+    except BlockingIOError:
+        return _failed(f"another daemon already runs in {home.path}")
+    except Exception as error:
+        log.exception("the daemon ended")
+        return _failed(str(error) or type(error).__name__)
+    return 0
+
+
+def _failed(reason: str) -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{reason}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A driver without containers: instances exist in memory only, and fail when they are told to.
+
+Nothing here blocks or takes real time; the workflows add the seconds that a command would take on their own clock.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localstalk.drivers.base import (
+    Command,
+    CommandResult,
+    CommandStatus,
+    DriverError,
+    HealthCheck,
+    InstanceAddresses,
+    InstanceEvent,
+    InstanceSpec,
+    Probe,
+    ShellResult,
+)
+
+_DEPLOYED = InstanceEvent("INFO", "Instance deployment completed successfully.")
+_FAILED = InstanceEvent("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
+
+
+@dataclass
+class _Instance:
+    spec: InstanceSpec
+    address: str
+    number: int
+    http_status: int | None = None
+    cpu_percent: float = 1.0
+    running: bool = True
+    log: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Failure:
+    """A command that is to end badly. ``instance_id`` or ``environment_id`` narrow it; ``times`` counts down."""
+
+    command: str = "app-deploy"
+    status: CommandStatus = "FAILURE"
+    instance_id: str | None = None
+    environment_id: str | None = None
+    version_label: str | None = None
+    nth: int | None = None
+    """The n-th instance of its environment, counted from 1 over the environment's life."""
+    times: int | None = None
+    events: tuple[InstanceEvent, ...] = (_FAILED,)
+
+    def matches(self, instance: _Instance, command: Command) -> bool:
+        """Whether this failure hits ``command`` on ``instance``."""
+        wanted = (
+            (self.command, command.name),
+            (self.instance_id, instance.spec.instance_id),
+            (self.environment_id, instance.spec.environment_id),
+            (self.version_label, command.version_label),
+            (self.nth, instance.number),
+        )
+        return self.times != 0 and all(want is None or want == have for want, have in wanted)
+
+
+class SimDriver:
+    """Instances in memory; deterministic under ``seed``."""
+
+    name = "sim"
+
+    def __init__(self, home: Path, runtime: Path, speed: float, seed: int = 0) -> None:
+        self.home = home
+        self.runtime = runtime
+        self.speed = speed
+        self.random = random.Random(seed)  # noqa: S311 - repeatable runs are the point
+        self.failures: list[Failure] = []
+        self.launch_failures: list[str] = []
+        self._lock = threading.RLock()
+        self._instances: dict[str, _Instance] = {}
+        self._launched: dict[str, int] = {}
+        self._targets: dict[str, set[str]] = {}
+        self._names: dict[str, str] = {}
+        self._leaders: dict[str, str] = {}
+        self._addresses = 0
+
+    def launch(self, spec: InstanceSpec) -> InstanceAddresses:
+        """Remember an instance; raises :class:`DriverError` when told to fail."""
+        with self._lock:
+            if self.launch_failures:
+                raise DriverError(self.launch_failures.pop(0))
+            known = self._instances.get(spec.instance_id)
+            if known is None:
+                self._addresses += 1
+                number = self._launched[spec.environment_id] = self._launched.get(spec.environment_id, 0) + 1
+                high, low = divmod(self._addresses, 65536)
+                known = _Instance(spec, f"10.{high % 256}.{low // 256}.{low % 256}", number)
+                known.log.append("Starting EBPlatform-PlatformEngine")
+                self._instances[spec.instance_id] = known
+            return InstanceAddresses(known.address, known.address)
+
+    def terminate(self, instance_id: str) -> None:
+        """Forget an instance."""
+        with self._lock:
+            self._instances.pop(instance_id, None)
+            for targets in self._targets.values():
+                targets.discard(instance_id)
+
+    def run(self, instance_id: str, command: Command) -> CommandResult:
+        """Answer as the engine would, at once."""
+        with self._lock:
+            instance = self._instance(instance_id)
+            if command.name == "tail-log":
+                return CommandResult(instance_id, "SUCCESS", output=_tail(instance))
+            if command.name == "bundle-log":
+                return CommandResult(instance_id, "SUCCESS", archive=_bundle(instance))
+            leader = self._elect(instance_id, command) if command.name == "app-deploy" else None
+            instance.log += _log_lines(instance_id, command, leader)
+            for failure in self.failures:
+                if failure.matches(instance, command):
+                    return self._fail(instance, command, failure, leader)
+            instance.http_status = 200
+            events = (_DEPLOYED,) if command.name != "restart-app-server" else ()
+            return CommandResult(instance_id, "SUCCESS", 0, "Engine execution has succeeded.", leader, events)
+
+    def _fail(self, instance: _Instance, command: Command, failure: Failure, leader: bool | None) -> CommandResult:
+        if failure.times is not None:
+            failure.times -= 1
+        instance.log.append(f"An error occurred during execution of command [{command.name}]. Stop running the command.")
+        if failure.status == "TIMEOUT":
+            return CommandResult(instance.spec.instance_id, "TIMEOUT", leader=leader)
+        output = "Engine execution has encountered an error."
+        return CommandResult(instance.spec.instance_id, failure.status, 1, output, leader, failure.events)
+
+    def _elect(self, instance_id: str, command: Command) -> bool:
+        return self._leaders.setdefault(command.invocation_id, instance_id) == instance_id
+
+    def _instance(self, instance_id: str) -> _Instance:
+        try:
+            return self._instances[instance_id]
+        except KeyError:
+            raise DriverError(f"There is no instance {instance_id}.") from None
+
+    def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
+        """No shell here: answers as a machine on which nothing is installed."""
+        self._instance(instance_id)
+        return ShellResult(127, "", "the sim driver has no instance to run a script on\n")
+
+    def probe(self, instance_id: str, path: str) -> Probe:
+        """The status that was set, 200 after a deployment."""
+        with self._lock:
+            instance = self._instances.get(instance_id)
+            if instance is None or not instance.running:
+                return Probe(None, False)
+            return Probe(instance.http_status, True, instance.cpu_percent, 0.0)
+
+    def set_instance(
+        self, instance_id: str, *, http_status: int | None = 200, running: bool = True, cpu_percent: float = 1.0
+    ) -> None:
+        """Change what the instance answers from now on (faults, tests)."""
+        with self._lock:
+            instance = self._instance(instance_id)
+            instance.http_status, instance.running, instance.cpu_percent = http_status, running, cpu_percent
+
+    def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
+        """Nothing listens there: the address is a documentation address (RFC 5737)."""
+        with self._lock:
+            self._targets.setdefault(environment_id, set())
+            return "192.0.2.1"
+
+    def delete_load_balancer(self, environment_id: str) -> None:
+        """Forget the targets."""
+        with self._lock:
+            self._targets.pop(environment_id, None)
+
+    def configure_load_balancer(self, environment_id: str, health_check: HealthCheck) -> None:
+        """Health checks need no settings here."""
+
+    def register(self, environment_id: str, instance_id: str) -> None:
+        """Make the instance a target."""
+        with self._lock:
+            self._targets.setdefault(environment_id, set()).add(instance_id)
+
+    def deregister(self, environment_id: str, instance_id: str) -> None:
+        """Drop the target."""
+        with self._lock:
+            self._targets.get(environment_id, set()).discard(instance_id)
+
+    def healthy_targets(self, environment_id: str) -> frozenset[str]:
+        """Targets that run and answer 200."""
+        with self._lock:
+            return frozenset(target for target in self._targets.get(environment_id, ()) if self._healthy(target))
+
+    def _healthy(self, instance_id: str) -> bool:
+        instance = self._instances.get(instance_id)
+        return instance is not None and instance.running and instance.http_status == 200
+
+    def point(self, fqdn: str, environment_id: str) -> None:
+        """Let a name lead to an environment."""
+        with self._lock:
+            self._names[fqdn] = environment_id
+
+    def unpoint(self, fqdn: str) -> None:
+        """Forget a name."""
+        with self._lock:
+            self._names.pop(fqdn, None)
+
+    def url(self, fqdn: str) -> str | None:
+        """The name itself: there is no proxy, so nothing answers there."""
+        with self._lock:
+            return f"http://{fqdn}/" if fqdn in self._names else None
+
+    def database(self, name: str) -> dict[str, str]:
+        """Always fails: a database needs containers."""
+        raise DriverError("The sim driver has no database; start localstalk with the container driver.")
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._instances.clear()
+            self._targets.clear()
+            self._names.clear()
+
+
+def _log_lines(instance_id: str, command: Command, leader: bool | None) -> list[str]:
+    lines = [f"Engine command: ({command.name})"]
+    if leader is not None:
+        lines += ["Executing instruction: ElectLeader", f"Running leader election for instance {instance_id}..."]
+        lines.append("Instance is Leader." if leader else "Instance is NOT Leader.")
+    return lines
+
+
+def _tail(instance: _Instance) -> str:
+    rule = "-" * 40
+    return "\n".join([rule, "/var/log/eb-engine.log", rule, *instance.log[-100:], ""])
+
+
+def _bundle(instance: _Instance) -> bytes:
+    import io
+    import zipfile
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("var/log/eb-engine.log", "\n".join([*instance.log, ""]))
+    return buffer.getvalue()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an HTTP request to an operation and back; every failure leaves as an error answer of the query protocol."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+from botocore import xform_name
+from botocore.model import OperationNotFoundError
+from moto.core.parse import QueryParser
+from moto.elasticbeanstalk.responses import EBResponse
+from werkzeug.exceptions import HTTPException
+
+from localstalk.elasticbeanstalk import wire
+from localstalk.elasticbeanstalk.errors import ServiceError
+from localstalk.elasticbeanstalk.state import Call
+from localstalk.elasticbeanstalk.validation import validate
+
+log = logging.getLogger(__name__)
+Answer = tuple[int, dict[str, str], str]
+
+
+class Response(EBResponse):  # type: ignore[misc]
+    """One request. moto finds region, account and principal; the rest is ours."""
+
+    def parse_parameters(self, request: Any) -> None:
+        """Left to :meth:`call_action`, where a failure becomes an error answer."""
+
+    def _dispatch(self, request: Any, full_url: str | None = None, headers: Any = None) -> Answer:
+        request_id = str(uuid.uuid4())
+        try:
+            self.setup_class(request, full_url, headers)
+            return self._call(request_id)
+        except ServiceError as error:
+            return _failure(error, request_id)
+        except HTTPException as error:
+            return _failure(_denied(error), request_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            message = "The request processing has failed because of an unknown error, exception or failure."
+            return _failure(ServiceError("InternalFailure", message, 500), request_id)
+
+    def _call(self, request_id: str) -> Answer:
+        from localstalk.elasticbeanstalk.models import backends
+
+        # Old samples of the documentation say Operation= instead of Action= (eb-facts §1.0).
+        action = (self.querystring.get("Action") or self.querystring.get("Operation") or [""])[0]
+        if not action:
+            raise ServiceError("MissingAction", "The request must contain the parameter Action.")
+        try:
+            operation = wire.service_model().operation_model(action)
+        except OperationNotFoundError:
+            message = f"Could not find operation {action} for version 2010-12-01"
+            raise ServiceError("InvalidAction", message) from None
+        self.querystring["Action"] = [action]
+        self._authenticate_and_authorize_normal_action("*")
+        params = self._parameters(operation)
+        validate(operation, params)
+        backend = backends()[self.current_account][self.region]
+        call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}")
+        result = backend.carry_out(xform_name(action), call, params)
+        return 200, _headers(request_id), wire.answer(operation, result, request_id)
+
+    def _parameters(self, operation: Any) -> dict[str, Any]:
+        request = self.normalized_request
+        try:
+            parsed: dict[str, Any] = QueryParser(operation, map_type=dict).parse(
+                {
+                    "method": request.method,
+                    "values": {name: values[0] for name, values in self.querystring.items()},
+                    "headers": request.headers,
+                    "body": request.data,
+                    "url_path": request.path,
+                    "url_params": {},
+                }
+            )
+        except ServiceError:
+            raise
+        except Exception as error:
+            raise ServiceError("MalformedInput", f"The request could not be read: {error}") from error
+        return parsed or {}
+
+
+def _headers(request_id: str) -> dict[str, str]:
+    return {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
+
+
+def _failure(error: ServiceError, request_id: str) -> Answer:
+    headers = _headers(request_id) | {"status": str(error.status)}
+    return error.status, headers, wire.error(error.type, error.code, error.message, request_id)
+
+
+def _denied(error: HTTPException) -> ServiceError:
+    code = getattr(error, "error_type", None) or error.name
+    message = getattr(error, "message", None) or error.description or error.name
+    return ServiceError(str(code), str(message), error.code or 403)

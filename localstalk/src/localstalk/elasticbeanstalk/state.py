@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the service remembers. Plain data; the operations and workflows change it under the scheduler's lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from localstalk.drivers.base import Generation
+
+Option = tuple[str, str]
+"""Namespace and option name."""
+Settings = dict[Option, str]
+Status = Literal[
+    "Aborting", "Launching", "Updating", "LinkingFrom", "LinkingTo", "Ready", "Terminating", "Terminated"
+]
+Severity = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API call. ``endpoint`` is the URL under which the client reached this daemon."""
+
+    request_id: str
+    operation: str
+    endpoint: str
+    clone_of: str | None = None
+    """``TemplateSpecification.TemplateSource.EnvironmentName``, sent by the eb CLI but not in the public model."""
+
+
+@dataclass
+class Application:
+    """An application and its life cycle configuration."""
+
+    name: str
+    arn: str
+    created: datetime
+    updated: datetime
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    lifecycle: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Version] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+
+
+@dataclass
+class Version:
+    """An application version. ``status`` is upper case, as the service answers (eb-facts §1.1)."""
+
+    application: str
+    label: str
+    arn: str
+    created: datetime
+    updated: datetime
+    bucket: str
+    key: str
+    description: str | None = None
+    status: str = "UNPROCESSED"
+    build_arn: str | None = None
+    build_information: dict[str, str] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Template:
+    """A saved configuration."""
+
+    application: str
+    name: str
+    arn: str
+    platform: Platform
+    created: datetime
+    updated: datetime
+    settings: Settings
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One platform version."""
+
+    arn: str
+    name: str
+    version: str
+    branch: str
+    branch_order: int
+    branch_state: str
+    """``Supported``, ``Deprecated``, ``Retired`` or ``Beta``."""
+    solution_stack: str | None
+    operating_system: str
+    operating_system_version: str
+    generation: Generation
+    lifecycle: str = "Recommended"
+    owner: str = "AWSElasticBeanstalk"
+    status: str = "Ready"
+    category: str = ""
+    tiers: tuple[str, ...] = ("WebServer/Standard", "Worker/SQS/HTTP")
+    addons: tuple[str, ...] = ("Log/S3", "Monitoring/Healthd", "WorkerDaemon/SQSD")
+    file_types: tuple[str, ...] = ("zip",)
+    languages: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Deployment:
+    """What an instance runs: DescribeInstancesHealth's Deployment."""
+
+    id: int
+    label: str
+    status: Literal["In Progress", "Deployed", "Failed"]
+    time: datetime
+
+
+@dataclass
+class Instance:
+    """One EC2 instance of an environment."""
+
+    id: str
+    launched: datetime
+    launched_at: float
+    address: str = ""
+    zone: str = ""
+    kind: str = "t3.micro"
+    deployment: Deployment | None = None
+    registered: bool = False
+    announced: bool = False
+    """Whether its "Added instance" event was written."""
+    http_status: int | None = None
+    cpu_percent: float = 0.0
+    requests_per_second: float = 0.0
+    failing_since: float | None = None
+
+
+@dataclass
+class Resources:
+    """Names and ARNs of what an environment is made of; empty text means it has none."""
+
+    stack: str = ""
+    auto_scaling_group: str = ""
+    launch: str = ""
+    load_balancer_arn: str = ""
+    load_balancer_name: str = ""
+    load_balancer_dns: str = ""
+    target_group_arn: str = ""
+    listener_arn: str = ""
+    security_groups: list[str] = field(default_factory=list)
+    policies: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    elastic_ip: str = ""
+    elastic_ip_allocation: str = ""
+    queue_url: str = ""
+    dead_letter_queue_url: str = ""
+
+
+@dataclass
+class Operation:
+    """The change under way in an environment. ``kind`` decides whether and how it can be aborted."""
+
+    kind: Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
+    request_id: str
+    started: float
+    abort_requested: bool = False
+    abort_request_id: str = ""
+
+
+@dataclass
+class Health:
+    """An environment's health as the last look found it."""
+
+    color: str = "Grey"
+    status: str = "Pending"
+    causes: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    refreshed: datetime | None = None
+    since: float = 0.0
+    override: tuple[str, str] | None = None
+    """Colour and status forced by a fault."""
+
+
+@dataclass
+class LogSample:
+    """An answer of RetrieveEnvironmentInfo: an object in S3 for one instance."""
+
+    kind: str
+    instance_id: str
+    time: datetime
+    bucket: str
+    key: str
+
+
+@dataclass
+class Draft:
+    """A configuration that is being deployed, or was and failed."""
+
+    settings: Settings
+    status: Literal["pending", "failed"]
+    created: datetime
+    updated: datetime
+
+
+@dataclass
+class ManagedAction:
+    """A managed action, from its scheduling to its end."""
+
+    id: str
+    description: str
+    kind: str
+    status: str
+    window: datetime | None
+    executed: datetime | None = None
+    finished: datetime | None = None
+    failure: tuple[str, str] | None = None
+
+
+@dataclass
+class Environment:
+    """One environment, from its creation until it stops lingering after its end."""
+
+    id: str
+    name: str
+    application: str
+    arn: str
+    created: datetime
+    updated: datetime
+    platform: Platform
+    tier: str = "WebServer"
+    description: str | None = None
+    group: str | None = None
+    cname: str = ""
+    endpoint_url: str = ""
+    version_label: str | None = None
+    template: str | None = None
+    status: Status = "Launching"
+    abortable: bool = False
+    health: Health = field(default_factory=Health)
+    tags: dict[str, str] = field(default_factory=dict)
+    api_settings: Settings = field(default_factory=dict)
+    template_settings: Settings = field(default_factory=dict)
+    bundle_settings: Settings = field(default_factory=dict)
+    removed: set[Option] = field(default_factory=set)
+    draft: Draft | None = None
+    deployment_id: int = 0
+    deployment_started: float = 0.0
+    deployment_ended: float = 0.0
+    deployment_kind: str = "Application"
+    expected_label: str | None = None
+    failed_label: str | None = None
+    instances: dict[str, Instance] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
+    operation: Operation | None = None
+    links: dict[str, str] = field(default_factory=dict)
+    operations_role: str | None = None
+    samples: list[LogSample] = field(default_factory=list)
+    actions: list[ManagedAction] = field(default_factory=list)
+    started_at: float = 0.0
+    ready_at: float = 0.0
+    terminated_at: float | None = None
+    terminated: datetime | None = None
+
+    @property
+    def load_balanced(self) -> bool:
+        """Whether instances stand behind a load balancer."""
+        return bool(self.resources.load_balancer_arn)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of DescribeEvents. ``request_id`` None: not linked to a call (eb-facts §1.6)."""
+
+    date: datetime
+    message: str
+    severity: Severity
+    application: str | None = None
+    environment_name: str | None = None
+    environment_id: str | None = None
+    version_label: str | None = None
+    template: str | None = None
+    platform_arn: str | None = None
+    request_id: str | None = None

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state directory of a daemon: where it is, who runs in it, and cleaning it up without the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a daemon wrote about itself once it listened."""
+
+    pid: int
+    port: int
+    driver: str
+    speed: float
+
+    @property
+    def url(self) -> str:
+        """Base URL of the daemon."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Home:
+    """A state directory. A daemon belongs to an installation, so two checkouts never share one by default."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        chosen = path or os.environ.get("LOCALSTALK_HOME") or Path(sys.prefix) / "var" / "localstalk"
+        self.path = Path(chosen).absolute()
+
+    @property
+    def runtime(self) -> Path:
+        """A short folder for sockets, whose paths may have 108 bytes only."""
+        base = os.environ.get("XDG_RUNTIME_DIR") or "/run"
+        return Path(base) / "localstalk" / hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+
+    @property
+    def log(self) -> Path:
+        """The daemon's output."""
+        return self.path / "daemon.log"
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "daemon.json"
+
+    def create(self) -> None:
+        """Make the folders. Raises OSError when that is not allowed."""
+        for folder in (self.path, self.runtime):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def write(self, record: Record) -> None:
+        """Announce the daemon; readers see the whole record or none."""
+        new = self._record.with_suffix(".new")
+        new.write_text(json.dumps(asdict(record)), encoding="utf-8")
+        new.replace(self._record)
+
+    def record(self) -> Record | None:
+        """The record of the last daemon, alive or not."""
+        try:
+            return Record(**json.loads(self._record.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def running(self) -> Record | None:
+        """The record of a daemon that is alive: it holds a lock that ends with it, so a reused pid cannot fool us."""
+        record = self.record()
+        return record if record is not None and self._locked() else None
+
+    def _locked(self) -> bool:
+        try:
+            with (self.path / "daemon.lock").open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    @contextlib.contextmanager
+    def lock(self, name: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold ``name``.lock; raises BlockingIOError when someone else has it and ``wait`` is false."""
+        with (self.path / f"{name}.lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+
+    def clean(self) -> bool:
+        """Remove everything that a daemon which is gone left behind; whether there was anything."""
+        record = self.record()
+        if record is not None and record.driver == "container":
+            from localstalk.drivers import container
+
+            container.clean(self.path, self.runtime)
+        shutil.rmtree(self.path / "bundles", ignore_errors=True)
+        shutil.rmtree(self.runtime, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._record.unlink()
+        return record is not None

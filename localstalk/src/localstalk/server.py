@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP side: moto's services, Elastic Beanstalk among them, and our own pages under ``/_localstalk/``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from localstalk import __version__
+from localstalk.drivers.base import DriverError
+from localstalk.elasticbeanstalk.control import Control
+
+if TYPE_CHECKING:
+    from localstalk.elasticbeanstalk.region import Region
+
+log = logging.getLogger(__name__)
+StartResponse = Callable[..., Any]
+_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+class Application:
+    """The WSGI application of one daemon."""
+
+    def __init__(self, control: Control) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+        import localstalk.elasticbeanstalk.models as models
+
+        models.install(control)
+        self.control = control
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; nothing gets out as an exception."""
+        path = environ.get("PATH_INFO", "")
+        if path.startswith("/_localstalk/"):
+            return self._admin(path.removeprefix("/_localstalk/"), environ, start_response)
+        try:
+            answer: Iterable[bytes] = self.moto(environ, start_response)
+        except Exception:
+            log.exception("%s %s failed", environ.get("REQUEST_METHOD"), path)
+            return _answer(start_response, 500, "text/xml", _UNKNOWN_ERROR)
+        return answer
+
+    def _admin(self, path: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        kind, _, name = path.partition("/")
+        method = environ.get("REQUEST_METHOD")
+        if (kind, name) == ("health", "") and method == "GET":
+            return _json(start_response, self.health())
+        if (kind, name) == ("environments", "") and method == "GET":
+            return _json(start_response, self.environments())
+        if kind == "url" and name and method == "GET":
+            return self._url(name, start_response)
+        if kind == "database" and name and method == "POST":
+            return self._database(name, start_response)
+        return _answer(start_response, 404, "text/plain", f"There is no {method} /_localstalk/{path} here.\n")
+
+    def health(self) -> dict[str, Any]:
+        """Who answers here."""
+        driver = self.control.driver
+        return {
+            "pid": os.getpid(),
+            "home": str(self.control.home),
+            "driver": driver.name,
+            "speed": self.control.clock.speed,
+            "version": __version__,
+        }
+
+    def _regions(self) -> Iterator[Region]:
+        from localstalk.elasticbeanstalk.models import backends
+
+        for regions in list(backends().values()):
+            for backend in list(regions.values()):
+                yield backend.region
+
+    def environments(self) -> list[dict[str, Any]]:
+        """A short list of what exists, over all accounts and regions."""
+        with self.control.scheduler.lock:
+            return [line for region in self._regions() for line in region.overview()]
+
+    def _url(self, name: str, start_response: StartResponse) -> Iterable[bytes]:
+        for region in self._regions():
+            url = region.public_url(name)
+            if url is not None:
+                return _answer(start_response, 200, "text/plain", f"{url}\n")
+        return _answer(start_response, 404, "text/plain", f"No environment holds the name {name}.\n")
+
+    def _database(self, name: str, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return _json(start_response, self.control.driver.database(name))
+        except DriverError as error:
+            return _answer(start_response, 503, "text/plain", f"{error}\n")
+
+
+_UNKNOWN_ERROR = (
+    "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>The request processing has failed "
+    "because of an unknown error, exception or failure.</Message></Error></ErrorResponse>"
+)
+
+
+def _answer(start_response: StartResponse, status: int, kind: str, text: str) -> Iterable[bytes]:
+    body = text.encode()
+    headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response(f"{status} {_REASONS[status]}", headers)
+    return [body]
+
+
+def _json(start_response: StartResponse, content: object) -> Iterable[bytes]:
+    return _answer(start_response, 200, "application/json", json.dumps(content) + "\n")
+
+
+def listen(application: Application, port: int) -> BaseWSGIServer:
+    """A threaded server on 127.0.0.1, bound already; port 0 picks a free one. Raises OSError when it is taken."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+    class Handler(MotoRequestHandler):  # type: ignore[misc]
+        """Quiet, and with connections that stay open."""
+
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            """Requests are not logged: the events are the record."""
+
+    # Binding ourselves turns "address in use" into an OSError; werkzeug would print and exit.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
+        bound.listen(128)
+        return make_server(
+            "127.0.0.1", bound.getsockname()[1], application, threaded=True, request_handler=Handler, fd=bound.fileno()
+        )
