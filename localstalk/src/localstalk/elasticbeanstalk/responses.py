@@ -10,6 +10,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.model import OperationNotFoundError
 from moto.core.parse import QueryParser
+from moto.core.utils import get_service_model
 from moto.elasticbeanstalk.responses import EBResponse
 from werkzeug.exceptions import HTTPException
 
@@ -66,7 +67,7 @@ class Response(EBResponse):  # type: ignore[misc]
     def _parameters(self, operation: Any) -> dict[str, Any]:
         request = self.normalized_request
         try:
-            parsed: dict[str, Any] = QueryParser(operation, map_type=dict).parse(
+            parsed: dict[str, Any] = QueryParser(get_service_model("elasticbeanstalk").operation_model(operation.name), map_type=dict).parse(
                 {
                     "method": request.method,
                     "values": {name: values[0] for name, values in self.querystring.items()},
