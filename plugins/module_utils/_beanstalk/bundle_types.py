@@ -1,0 +1,83 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Types of the source bundle code."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class BundleError(Exception):
+    """A source bundle cannot be made; the message is one sentence for the user."""
+
+
+class Entry(NamedTuple):
+    """One file of a bundle.
+
+    `path` is its name in the zip; `mode` a git mode (0: read it from disk); `oid` the git object that holds the
+    content (empty: the file on disk does); `root` the folder it is under, `local` its path there when it differs
+    from `path`; `data` the content itself for files that exist nowhere else.
+    """
+
+    path: bytes
+    mode: int
+    oid: bytes
+    root: bytes
+    local: bytes = b""
+    data: bytes | None = None
+
+
+class Packed(NamedTuple):
+    """What packing one entry gave: what the central directory and the content digest need."""
+
+    path: bytes
+    mode: int
+    method: int
+    crc: int
+    compressed: int
+    size: int
+    digest: bytes
+    offset: int
+
+
+class Overlay(NamedTuple):
+    """A rendered file that is laid over the tree."""
+
+    path: str
+    content: bytes
+    mode: int
+
+
+class SourceSpec(NamedTuple):
+    """What to bundle. `source` is one of work_tree, index, ref."""
+
+    path: str
+    source: str
+    ref: str
+    overlay: tuple[Overlay, ...]
+    secrets: tuple[str, ...]
+    label_prefix: str
+    cache_dir: str
+
+
+class Bundle(NamedTuple):
+    """A finished bundle. `size` and `sha256` are those of the zip, None when check mode did not write it."""
+
+    path: str
+    version_label: str
+    sha256: str | None
+    content_sha256: str
+    size: int | None
+    file_count: int
+    description: str
+    commit: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values as the module reports them."""
+        return self._asdict()
+
+
+class NameRefusedError(BundleError):
+    """A name that Elastic Beanstalk would refuse."""
