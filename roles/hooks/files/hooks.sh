@@ -1,0 +1,286 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Common part of the deployment hooks that jack.beanstalk's role hooks generates. It is shipped in the source bundle and
+# runs as root on the instance (bash 4.2 or later), in two ways:
+#   sourced by a generated hook, which has set the hook_* variables, and then calls run_hook;
+#   "hooks.sh mark PREFIX NAME" in a leader_only container command: this instance is the leader for hook NAME.
+# A marker says which bundle it was set for. It is consumed before the task runs, so a task that fails or hangs is never
+# run by an old marker; Elastic Beanstalk (EB) sets a new one with the next deployment.
+# shellcheck disable=SC2154 # the generated hook sets hook_*
+set -u
+
+# Tests run the hooks against a folder instead of the instance's file system.
+hooks_root=${JACK_HOOKS_ROOT:-}
+
+hooks_state_dir() {
+  printf '%s' "${hooks_root}/var/lib/${hook_prefix}_hooks"
+}
+
+# The source bundle on this instance: Amazon Linux 2 and later, then the legacy Amazon Linux AMI.
+hooks_bundle() {
+  local path
+  for path in /opt/elasticbeanstalk/deployment/app_source_bundle \
+    /opt/elasticbeanstalk/deploy/appsource/source_bundle; do
+    if [ -f "${hooks_root}${path}" ]; then
+      printf '%s' "${hooks_root}${path}"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Make the state folder and insist that only root can reach into it.
+hooks_prepare_state() {
+  local dir
+  dir=$(hooks_state_dir)
+  if [ -L "$dir" ]; then
+    echo "${dir} is a symbolic link; refusing to use it." >&2
+    return 1
+  fi
+  (umask 077 && mkdir -p "${dir}/markers") || return 1
+  if [ ! -O "$dir" ]; then
+    echo "${dir} belongs to another user; refusing to use it." >&2
+    return 1
+  fi
+  chmod 0700 "$dir" "${dir}/markers"
+}
+
+# SHA-256 of the bundle, worked out once per bundle file: it may be 500 MB.
+hooks_bundle_sha256() {
+  local bundle cache key known sum
+  bundle=$(hooks_bundle) || return 1
+  hooks_prepare_state || return 1
+  cache=$(hooks_state_dir)/bundle
+  key=$(stat -c '%n:%i:%s:%y' "$bundle")
+  if [ -f "$cache" ]; then
+    { IFS= read -r known && IFS= read -r sum; } <"$cache" || true
+    if [ "${known:-}" = "$key" ] && [ ${#sum} -eq 64 ]; then
+      printf '%s' "$sum"
+      return 0
+    fi
+  fi
+  sum=$(sha256sum <"$bundle") || return 1
+  sum=${sum%% *}
+  (umask 077 && printf '%s\n%s\n' "$key" "$sum" >"${cache}.$$" && mv -f "${cache}.$$" "$cache")
+  printf '%s' "$sum"
+}
+
+# EB's own note of the version; the bundle cannot know its label. Older platforms have the label as a key only.
+hooks_version_label() {
+  local manifest label=
+  for manifest in /opt/elasticbeanstalk/deployment/app_version_manifest.json /opt/elasticbeanstalk/deploy/manifest; do
+    [ -f "${hooks_root}${manifest}" ] || continue
+    label=$(tr -d '\n' <"${hooks_root}${manifest}" | sed -n 's/.*"VersionLabel" *: *"\([^"]*\)".*/\1/p')
+    if [ -z "$label" ]; then
+      label=$(tr -d '\n' <"${hooks_root}${manifest}" |
+        sed -n 's/.*"RuntimeSources" *: *{ *"[^"]*" *: *{ *"\([^"]*\)".*/\1/p')
+    fi
+    [ -z "$label" ] || break
+  done
+  printf '%s' "$label"
+}
+
+# cloud-init's note, else what EB's engine said last, else the instance metadata service.
+hooks_instance_id() {
+  local file="${hooks_root}/var/lib/cloud/data/instance-id" id='' token
+  if [ -r "$file" ]; then
+    IFS= read -r id <"$file" || true
+  fi
+  if [ -z "$id" ] && [ -r "${hooks_root}/var/log/eb-engine.log" ]; then
+    id=$(sed -n 's/.*leader election for instance \(i-[0-9a-f]*\).*/\1/p' "${hooks_root}/var/log/eb-engine.log" | tail -n 1)
+  fi
+  if [ -z "$id" ] && [ -z "$hooks_root" ]; then
+    token=$(curl --silent --max-time 2 --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
+      http://169.254.169.254/latest/api/token) || token=
+    id=$(curl --silent --fail --max-time 2 --header "X-aws-ec2-metadata-token: ${token}" \
+      http://169.254.169.254/latest/meta-data/instance-id) || id=
+  fi
+  printf '%s' "$id"
+}
+
+# The leader's note for one hook (hooks.sh mark PREFIX NAME).
+hooks_mark() {
+  local marker sum
+  hooks_prepare_state || return 1
+  sum=$(hooks_bundle_sha256) || {
+    echo "No source bundle found on this instance; the marker of ${1} cannot be set." >&2
+    return 1
+  }
+  marker=$(hooks_state_dir)/markers/${1}
+  (umask 077 && printf '%s\n' "$sum" >"${marker}.$$" && mv -f "${marker}.$$" "$marker") || return 1
+  echo "This instance is the leader for the hook ${1}."
+}
+
+# Take this hook's marker away and say whether it allows a run: 0 yes, 1 no; hook_reason says why.
+hooks_take_marker() {
+  local marker taken sum
+  hooks_prepare_state || { hook_reason="the marker folder is not safe" && return 1; }
+  marker=$(hooks_state_dir)/markers/${hook_name}
+  taken=$(hooks_state_dir)/taken.$$
+  if ! mv "$marker" "$taken" 2>/dev/null; then
+    hook_reason="not the leader"
+    return 1
+  fi
+  IFS= read -r sum <"$taken" || true
+  rm -f "$taken"
+  if [ -z "$hook_sha256" ] || [ "${sum:-}" != "$hook_sha256" ]; then
+    hook_reason="stale marker of another bundle removed"
+    return 1
+  fi
+  if [ "${EB_IS_COMMAND_LEADER:-}" = false ]; then
+    hook_reason="marker removed: not the leader of this command"
+    return 1
+  fi
+  hook_reason="leader"
+}
+
+# The container that gets the traffic. Never just any running container: that may be a helper, or the version before.
+hooks_find_container() {
+  local ids='' current='' found=() address line id image name
+  if [ -n "$hook_service" ]; then
+    while IFS= read -r id; do
+      [ -z "$id" ] || found+=("$id")
+    done < <(docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=${hook_service}" | sort)
+    if [ ${#found[@]} -eq 0 ]; then
+      echo "No running container of the compose service ${hook_service}." >&2
+      return 1
+    fi
+    [ ${#found[@]} -eq 1 ] || echo "${#found[@]} containers of ${hook_service}; using the first." >&2
+    printf '%s' "${found[0]}"
+    return 0
+  fi
+  ids=$(docker ps --quiet --no-trunc) || return 1
+  if [ -z "$ids" ]; then
+    echo "No container is running on this instance." >&2
+    return 1
+  fi
+  # shellcheck disable=SC2016 # Go template, not shell
+  local format='{{.Id}} {{.Image}} {{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'
+  local all
+  all=$(printf '%s\n' "$ids" | xargs docker inspect --format "$format") || return 1
+  # 1. The address that EB's nginx sends requests to.
+  address=$(cat "${hooks_root}"/etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf \
+    "${hooks_root}"/etc/nginx/conf.d/elasticbeanstalk/*upstream*.conf 2>/dev/null |
+    sed -n 's/^[[:space:]]*server[[:space:]]*\([0-9.]*\):[0-9]*.*/\1/p' | head -n 1)
+  if [ -n "$address" ]; then
+    while IFS= read -r line; do
+      case " ${line} " in *" ${address} "*) found+=("${line%% *}") ;; esac
+    done <<<"$all"
+  fi
+  # 2. The image that EB names "current".
+  if [ ${#found[@]} -ne 1 ]; then
+    found=()
+    current=$(docker image inspect --format '{{.Id}}' aws_beanstalk/current-app 2>/dev/null) || current=
+    while IFS= read -r line; do
+      read -r id image name _ <<<"$line"
+      if [ "${image#sha256:}" = "${current#sha256:}" ] || [[ $name == *aws_beanstalk/current-app* ]]; then
+        found+=("$id")
+      fi
+    done <<<"$all"
+  fi
+  if [ ${#found[@]} -ne 1 ]; then
+    echo "Cannot tell which of the running containers is the application (${#found[@]} candidates)." >&2
+    return 1
+  fi
+  printf '%s' "${found[0]}"
+}
+
+hooks_json_text() {
+  local text=${1//\\/\\\\}
+  text=${text//\"/\\\"}
+  printf '"%s"' "${text//[[:cntrl:]]/ }"
+}
+
+# One JSON line per hook run: this is what EB's log requests return and leader_info reads. Arguments: ran rc seconds.
+hooks_report() {
+  local leader=null log
+  case ${EB_IS_COMMAND_LEADER:-} in true | false) leader=$EB_IS_COMMAND_LEADER ;; esac
+  log=${hooks_root}/var/log/${hook_prefix}-hooks.log
+  printf '{"at": "%s", "hook": "%s", "phase": "%s", "leader_only": %s, "leader": %s, "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "instance_id": "%s"}\n' \
+    "$hook_at" "$hook_name" "$hook_phase" "$hook_leader_only" "$leader" "$1" "$(hooks_json_text "$hook_reason")" \
+    "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$HOOK_INSTANCE_ID" >>"$log"
+}
+
+hooks_run_on_host() {
+  local run=(bash -c "$hook_command")
+  if [ -n "$hook_user" ]; then
+    run=(runuser -u "$hook_user" -- "${run[@]}")
+  fi
+  (
+    [ -z "$hook_workdir" ] || cd "$hook_workdir" || exit 1
+    export "${hook_environment[@]}"
+    exec timeout --kill-after=10 "$hook_timeout" "${run[@]}" </dev/null
+  )
+}
+
+# The limit is kept inside the container as well: ending the Docker client does not end what it started.
+hooks_run_in_container() {
+  # shellcheck disable=SC2016 # for the shell in the container
+  local inner='if command -v timeout >/dev/null 2>&1; then exec timeout "$1" sh -c "$2"; fi; exec sh -c "$2"'
+  local options=() target=() pair name
+  [ -z "$hook_user" ] || options+=(--user "$hook_user")
+  [ -z "$hook_workdir" ] || options+=(--workdir "$hook_workdir")
+  for pair in "${hook_environment[@]}"; do
+    options+=(--env "$pair")
+  done
+  if [ "$hook_phase" = predeploy ]; then
+    # The new container does not run yet: a short-lived one of the new image, with the environment properties that EB
+    # gives to hooks. EB's env.list does not exist yet on a new instance.
+    while IFS= read -r name; do
+      case $name in HOME | PATH | PORT | PWD | OLDPWD | SHLVL | HOOK_* | JACK_* | _) ;; *) options+=(--env "$name") ;; esac
+    done < <(compgen -e)
+    target=(run --rm "${options[@]}" aws_beanstalk/staging-app)
+  else
+    local container
+    container=$(hooks_find_container) || return 125
+    target=(exec "${options[@]}" "$container")
+  fi
+  timeout --kill-after=10 "$((hook_timeout + 15))" docker "${target[@]}" sh -c "$inner" sh "$hook_timeout" "$hook_command" </dev/null
+}
+
+run_hook() {
+  local begin end milliseconds rc=0
+  # EB on the legacy AMI keeps a copy of every file it overwrites, and runs that too.
+  case $0 in *.bak) exit 0 ;; esac
+  hook_at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  hook_reason="every instance"
+  hook_sha256=$(hooks_bundle_sha256) || hook_sha256=
+  HOOK_VERSION_LABEL=$(hooks_version_label)
+  HOOK_INSTANCE_ID=$(hooks_instance_id)
+  hook_environment+=("HOOK_NAME=${hook_name}" "HOOK_VERSION_LABEL=${HOOK_VERSION_LABEL}"
+    "HOOK_INSTANCE_ID=${HOOK_INSTANCE_ID}" "HOOK_BUNDLE_SHA256=${hook_sha256}")
+  if [ "$hook_leader_only" = true ] && ! hooks_take_marker; then
+    hooks_report false null 0
+    echo "Hook ${hook_name} not run: ${hook_reason}."
+    exit 0
+  fi
+  begin=$(date +%s%3N)
+  if [ "$hook_where" = host ]; then
+    hooks_run_on_host || rc=$?
+  else
+    hooks_run_in_container || rc=$?
+  fi
+  end=$(date +%s%3N)
+  milliseconds=$((end - begin))
+  printf -v milliseconds '%d.%03d' "$((milliseconds / 1000))" "$((milliseconds % 1000))"
+  [ "$rc" -ne 124 ] || hook_reason="${hook_reason}; ended after ${hook_timeout} s"
+  hooks_report true "$rc" "$milliseconds"
+  if [ "$rc" -eq 0 ]; then
+    echo "Hook ${hook_name} done in ${milliseconds} s."
+    exit 0
+  fi
+  echo "Hook ${hook_name} failed with exit code ${rc} after ${milliseconds} s (on_failure: ${hook_on_failure})." >&2
+  if [ "$hook_on_failure" = warn ]; then
+    exit 0
+  fi
+  exit "$rc"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+  if [ "${1:-}" != mark ] || [ $# -ne 3 ]; then
+    echo "Usage: hooks.sh mark PREFIX NAME" >&2
+    exit 2
+  fi
+  hook_prefix=$2
+  hooks_mark "$3"
+fi

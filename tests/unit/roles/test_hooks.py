@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role hooks: what it renders is run here, against a folder instead of an instance and a stand-in for Docker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+NASTY = r"""printf '%s|' "$A" 'it''s' "$(echo sub)" `echo tick` \\ $'\t' '%d' "a  b" \
+  '$HOME'; echo "rc" # end
+"""
+NASTY_ENVIRONMENT = {"A": 'it\'s "x" $HOME `id` \\'}
+
+# Container c-app answers at nginx's address; c-other is a helper. "exec" runs the command here.
+DOCKER = r"""#!/bin/bash
+echo "$*" >>"$FAKE_DOCKER_LOG"
+case $1 in
+  ps) [ -n "${FAKE_DOCKER_EMPTY:-}" ] || printf 'c-other\nc-app\n' ;;
+  inspect) printf 'c-other sha256:1 redis 172.17.0.9 \nc-app sha256:2 xyz 172.17.0.5 \n' ;;
+  image) echo "${FAKE_DOCKER_CURRENT:-sha256:none}" ;;
+  exec | run)
+    while [ $# -gt 0 ]; do
+      case $1 in --env) case $2 in *=*) export "$2" ;; esac; shift ;; sh) break ;; esac
+      shift
+    done
+    exec "$@" ;;
+esac
+"""
+
+RENDER = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Render each case
+      ansible.builtin.include_tasks: case.yml
+      loop: "{{ cases }}"
+      loop_control: {loop_var: case}
+"""
+CASE = """
+- name: Try
+  block:
+    - ansible.builtin.include_role: {name: jack.beanstalk.hooks}
+      vars:
+        hooks_prefix: "{{ case.prefix | default('jack') }}"
+        hooks_list: "{{ case.hooks }}"
+        hooks_generation: "{{ case.generation | default('al2023') }}"
+    - ansible.builtin.copy:
+        dest: "{{ out }}/{{ case.name }}.json"
+        content: "{{ {'overlay': hooks_overlay} | to_json }}"
+        mode: "0600"
+  rescue:
+    - ansible.builtin.copy:
+        dest: "{{ out }}/{{ case.name }}.json"
+        content: "{{ {'error': ansible_failed_result.msg} | to_json }}"
+        mode: "0600"
+"""
+HOST = {"name": "task", "where": "host"}
+LEADER = {**HOST, "command": 'echo ran >>"$JACK_HOOKS_ROOT/ran"', "leader_only": True}
+CASES: list[dict[str, Any]] = [
+    {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
+    {"name": "leader", "hooks": [LEADER]},
+    {"name": "fails", "hooks": [{**HOST, "command": "echo broken >&2; exit 7"}]},
+    {"name": "warns", "hooks": [{**HOST, "command": "exit 7", "on_failure": "warn"}]},
+    {"name": "hangs", "hooks": [{**HOST, "command": "sleep 60", "timeout": 1}]},
+    {"name": "nasty", "hooks": [{**HOST, "command": NASTY, "environment": NASTY_ENVIRONMENT}]},
+    {"name": "nasty_inside", "hooks": [{"name": "task", "command": NASTY, "environment": NASTY_ENVIRONMENT}]},
+    {"name": "predeploy", "hooks": [{"name": "task", "command": "echo $SITE", "phase": "predeploy"}]},
+    {"name": "legacy", "generation": "al1", "hooks": [{"preset": "collectstatic"}, LEADER]},
+    {"name": "none", "hooks": []},
+    {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
+    {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
+    {"name": "bad_empty", "hooks": [{"name": "a"}]},
+    {"name": "bad_config", "hooks": [{"preset": "migrate", "on_config_deploy": True}]},
+    {"name": "bad_phase", "hooks": [{"preset": "migrate", "phase": "prebuild", "where": "host"}]},
+    {"name": "bad_early", "hooks": [{"preset": "collectstatic", "phase": "prebuild"}]},
+    {"name": "bad_twice", "hooks": [{"preset": "migrate"}, {"preset": "migrate"}]},
+    {"name": "bad_timeout", "hooks": [{"preset": "migrate", "timeout": 9999}]},
+    {"name": "bad_variable", "hooks": [{"preset": "migrate", "environment": {"A-B": "x"}}]},
+]
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """Every case above through the real role, in one Ansible run."""
+    folder = tmp_path_factory.mktemp("rendered")
+    (folder / "site.yml").write_text(RENDER)
+    (folder / "case.yml").write_text(CASE)
+    # Commands are texts of the user's, not templates: what Ansible would call unsafe.
+    (folder / "vars.json").write_text(json.dumps({"cases": CASES, "out": str(folder)}))
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    }
+    ansible = Path(sys.executable).with_name("ansible-playbook")
+    run = subprocess.run(
+        [
+            *(ansible, "-i", "localhost,", "site.yml", "-e", "@vars.json"),
+            *("-e", f"ansible_python_interpreter={sys.executable}"),
+        ],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return {case["name"]: json.loads((folder / f"{case['name']}.json").read_text()) for case in CASES}
+
+
+@dataclass
+class Instance:
+    """A folder that looks like an instance to the hooks."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for folder in ("bin", "var/log", "var/lib/cloud/data", "opt/elasticbeanstalk/deployment", "etc/nginx/conf.d"):
+            (self.root / folder).mkdir(parents=True)
+        docker = self.root / "bin/docker"
+        docker.write_text(DOCKER)
+        docker.chmod(0o755)
+        self.write("var/lib/cloud/data/instance-id", "i-0123456789abcdef0\n")
+        self.write(
+            "etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf",
+            "upstream docker {\n\tserver 172.17.0.5:80;\n}\n",
+        )
+        self.bundle("one")
+
+    def write(self, path: str, text: str) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def bundle(self, content: str) -> str:
+        self.write("opt/elasticbeanstalk/deployment/app_source_bundle", content)
+        manifest = {"RuntimeSources": {"blog": {f"blog-{content}": {"s3url": ""}}}, "DeploymentId": 1}
+        self.write("opt/elasticbeanstalk/deployment/app_version_manifest.json", json.dumps(manifest))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def install(self, overlay: list[dict[str, str]]) -> None:
+        for file in overlay:
+            self.write(f"app/{file['path']}", file["content"])
+            (self.root / "app" / file["path"]).chmod(int(file["mode"], 8))
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.root / "app",
+            env={
+                "PATH": f"{self.root}/bin:{os.environ['PATH']}",
+                "HOME": "/home",
+                "JACK_HOOKS_ROOT": str(self.root),
+                "FAKE_DOCKER_LOG": str(self.root / "docker.log"),
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    def mark(self, name: str = "task") -> None:
+        done = self.run("bash", ".platform/jack_hooks/hooks.sh", "mark", "jack", name)
+        assert done.returncode == 0, done.stderr
+
+    def hook(
+        self, name: str = "task", phase: str = "postdeploy", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        (script,) = (self.root / f"app/.platform/hooks/{phase}").glob(f"jack_*_{name}.sh")
+        return self.run(str(script.relative_to(self.root / "app")), **environment)
+
+    def log(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.root / "var/log/jack-hooks.log").read_text().splitlines()]
+
+    def ran(self) -> int:
+        path = self.root / "ran"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Instance:
+    return Instance(tmp_path / "instance")
+
+
+@pytest.fixture
+def leader(instance: Instance, rendered: dict[str, dict[str, Any]]) -> Instance:
+    instance.install(rendered["leader"]["overlay"])
+    return instance
+
+
+def test_django_presets_become_hooks_and_markers(rendered: dict[str, dict[str, Any]]) -> None:
+    overlay = {file["path"]: file for file in rendered["django"]["overlay"]}
+    assert sorted(path for path in overlay if path.endswith(".sh")) == [
+        ".platform/confighooks/postdeploy/jack_10_collectstatic.sh",
+        ".platform/hooks/postdeploy/jack_10_collectstatic.sh",
+        ".platform/hooks/postdeploy/jack_20_migrate.sh",
+        ".platform/hooks/postdeploy/jack_30_createsu.sh",
+        ".platform/jack_hooks/hooks.sh",
+    ]
+    assert {file["mode"] for path, file in overlay.items() if path.endswith(".sh")} == {"0755"}
+    config = yaml.safe_load(overlay[".ebextensions/jack_hooks.config"]["content"])
+    assert list(config["container_commands"]) == ["jack_20_migrate", "jack_30_createsu"]
+    assert all(command["leader_only"] is True for command in config["container_commands"].values())
+    assert "python manage.py migrate --noinput\n" in overlay[".platform/hooks/postdeploy/jack_20_migrate.sh"]["content"]
+
+
+def test_no_hooks_no_files(rendered: dict[str, dict[str, Any]]) -> None:
+    assert rendered["none"]["overlay"] == []
+
+
+def test_leader_runs_once_and_reports(leader: Instance) -> None:
+    leader.mark()
+    assert leader.hook(EB_IS_COMMAND_LEADER="true").returncode == 0
+    assert leader.ran() == 1
+    (record,) = leader.log()
+    assert record["hook"] == "task"
+    assert (record["leader"], record["ran"], record["rc"], record["reason"]) == (True, True, 0, "leader")
+    assert record["bundle_sha256"] == hashlib.sha256(b"one").hexdigest()
+    assert (record["version_label"], record["instance_id"]) == ("blog-one", "i-0123456789abcdef0")
+    again = leader.hook()
+    assert (again.returncode, leader.ran()) == (0, 1)
+    assert leader.log()[-1]["reason"] == "not the leader"
+
+
+def test_not_the_leader_does_nothing(leader: Instance) -> None:
+    done = leader.hook(EB_IS_COMMAND_LEADER="false")
+    assert (done.returncode, leader.ran()) == (0, 0)
+    assert (leader.log()[0]["leader"], leader.log()[0]["ran"], leader.log()[0]["rc"]) == (False, False, None)
+
+
+def test_stale_marker_of_another_bundle_is_removed_not_obeyed(leader: Instance) -> None:
+    leader.mark()
+    leader.bundle("two")
+    assert leader.hook().returncode == 0
+    assert leader.ran() == 0
+    assert leader.log()[0]["reason"] == "stale marker of another bundle removed"
+    assert list((leader.root / "var/lib/jack_hooks/markers").iterdir()) == []
+
+
+def test_marker_of_an_aborted_deployment_of_the_same_bundle_is_not_obeyed(leader: Instance) -> None:
+    leader.mark()
+    assert leader.hook(EB_IS_COMMAND_LEADER="false").returncode == 0
+    assert leader.ran() == 0
+    assert leader.hook(EB_IS_COMMAND_LEADER="true").returncode == 0
+    assert leader.ran() == 0
+
+
+def test_marker_is_consumed_even_when_the_task_fails(leader: Instance) -> None:
+    leader.mark()
+    (leader.root / "ran").mkdir()
+    assert leader.hook().returncode != 0
+    (leader.root / "ran").rmdir()
+    assert leader.hook().returncode == 0
+    assert leader.ran() == 0
+
+
+def test_markers_are_out_of_reach_for_others(leader: Instance) -> None:
+    leader.mark()
+    state = leader.root / "var/lib/jack_hooks"
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert (state / "markers/task").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_place_of_the_state_folder_is_refused(leader: Instance, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (leader.root / "var/lib/jack_hooks").symlink_to(tmp_path / "elsewhere")
+    assert leader.run("bash", ".platform/jack_hooks/hooks.sh", "mark", "jack", "task").returncode == 1
+    assert leader.hook().returncode == 0
+    assert leader.ran() == 0
+
+
+def test_failure_fails_the_deployment_and_says_so(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["fails"]["overlay"])
+    done = instance.hook()
+    assert done.returncode == 7
+    assert "broken" in done.stderr
+    assert "Hook task failed with exit code 7" in done.stderr
+    assert (instance.log()[0]["ran"], instance.log()[0]["rc"]) == (True, 7)
+
+
+def test_failure_that_only_warns(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["warns"]["overlay"])
+    assert instance.hook().returncode == 0
+    assert instance.log()[0]["rc"] == 7
+
+
+def test_timeout(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["hangs"]["overlay"])
+    assert instance.hook().returncode == 124
+    assert instance.log()[0]["reason"] == "every instance; ended after 1 s"
+
+
+@pytest.mark.parametrize(("case", "shell"), [("nasty", "bash"), ("nasty_inside", "sh")])
+def test_any_command_arrives_as_written(
+    instance: Instance, rendered: dict[str, dict[str, Any]], case: str, shell: str
+) -> None:
+    instance.install(rendered[case]["overlay"])
+    expected = subprocess.run(
+        [shell, "-c", NASTY],
+        env={**os.environ, **NASTY_ENVIRONMENT, "HOME": "/home"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    done = instance.hook()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(expected.stdout)
+
+
+def test_the_container_is_the_one_that_gets_the_traffic(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
+    instance.install(rendered["nasty_inside"]["overlay"])
+    instance.hook()
+    (call,) = [line for line in (instance.root / "docker.log").read_text().splitlines() if line.startswith("exec ")]
+    assert " c-app sh -c" in call
+    assert "HOOK_VERSION_LABEL=blog-one" in call
+
+
+def test_without_nginx_the_current_image_decides(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["nasty_inside"]["overlay"])
+    (instance.root / "etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf").unlink()
+    assert instance.hook(FAKE_DOCKER_CURRENT="sha256:2").returncode == 0
+    assert " c-app sh -c" in (instance.root / "docker.log").read_text()
+    undecided = instance.hook()
+    assert undecided.returncode == 125
+    assert "Cannot tell which of the running containers is the application" in undecided.stderr
+
+
+def test_no_container_is_a_failure(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["nasty_inside"]["overlay"])
+    done = instance.hook(FAKE_DOCKER_EMPTY="1")
+    assert (done.returncode, "No container is running" in done.stderr) == (125, True)
+    assert instance.log()[0]["rc"] == 125
+
+
+def test_predeploy_uses_a_container_of_the_new_image(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["predeploy"]["overlay"])
+    assert instance.hook(phase="predeploy", SITE="example").stdout.startswith("example\n")
+    assert "--env SITE" in (instance.root / "docker.log").read_text()
+
+
+def test_legacy_scripts_remove_themselves_and_nobody_elses(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
+    overlay = {file["path"]: file["content"] for file in rendered["legacy"]["overlay"]}
+    shipped = yaml.safe_load(overlay[".ebextensions/jack_hooks.config"])["files"]
+    assert sorted(shipped) == [
+        "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_10_collectstatic.sh",
+        "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_20_task.sh",
+        "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_9999_clean.sh",
+        "/opt/elasticbeanstalk/hooks/configdeploy/post/jack_10_collectstatic.sh",
+        "/opt/elasticbeanstalk/jack_hooks/hooks.sh",
+    ]
+    for path, file in shipped.items():
+        instance.write(path.lstrip("/"), file["content"])
+    post = instance.root / "opt/elasticbeanstalk/hooks/appdeploy/post"
+    for name in ("jack_20_task.sh.bak", "jackson_10_task.sh", "01_eb.sh", "jack_notes.sh"):
+        (post / name).write_text("#!/bin/bash\n")
+    (instance.root / "app").mkdir()
+    assert instance.run("bash", str(post / "jack_20_task.sh.bak")).returncode == 0
+    assert instance.run("bash", str(post / "jack_9999_clean.sh")).returncode == 0
+    assert sorted(path.name for path in post.iterdir()) == ["01_eb.sh", "jack_notes.sh", "jackson_10_task.sh"]
+    assert (instance.root / "opt/elasticbeanstalk/hooks/configdeploy/post/jack_10_collectstatic.sh").exists()
+
+
+def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: dict[str, dict[str, Any]]) -> None:
+    shellcheck = shutil.which("shellcheck")
+    assert shellcheck, "apt-get install shellcheck"
+    scripts = []
+    for name, result in rendered.items():
+        for number, file in enumerate(result.get("overlay", [])):
+            texts = [file["content"]] if file["path"].endswith(".sh") else []
+            if file["path"].endswith(".config"):
+                config = yaml.safe_load(file["content"])
+                texts += ["#!/bin/sh\n" + command["command"] for command in config.get("commands", {}).values()]
+                texts += [shipped["content"] for shipped in config.get("files", {}).values()]
+            # A user's command sits in a here-document: not ours to judge.
+            for part, text in enumerate(texts):
+                path = tmp_path / f"{name}_{number}_{part}.sh"
+                path.write_text(text)
+                scripts.append(str(path))
+    assert len(scripts) > 30
+    done = subprocess.run([shellcheck, *scripts], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("bad_prefix", 'The hook prefix "Jack_1" must be 1 to 31 small letters and digits'),
+        ("bad_name", 'Hook "a b": the name must be'),
+        ("bad_empty", "Hook 1 (a): it needs a preset, or a name and a command."),
+        ("bad_config", "configuration deployments elect no leader"),
+        ("bad_phase", "the leader is marked after the phase prebuild"),
+        ("bad_early", "in the phase prebuild there is no image yet"),
+        ("bad_twice", "Two hooks have the same name"),
+        ("bad_timeout", "timeout must be 1 to 3600 seconds"),
+        ("bad_variable", '"A-B" is not a name for an environment variable'),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(rendered: dict[str, dict[str, Any]], case: str, sentence: str) -> None:
+    assert sentence in rendered[case]["error"]
+    assert "\n" not in rendered[case]["error"]
