@@ -1,0 +1,140 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A source bundle to look into: a folder or a zip, with the same few questions."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+# Only these folders matter to EB; the rest of a tree is not walked, so that a tree of 50,000 files costs nothing.
+FOLDERS = (".ebextensions", ".platform")
+MISSPELT = (
+    ".ebextension",
+    ".ebextentions",
+    ".ebextention",
+    ".ebxtensions",
+    ".eb_extensions",
+    ".platforms",
+    ".plateform",
+)
+_LARGEST_TEXT = 2 * 1024 * 1024
+
+
+class BundleError(Exception):
+    """The path is neither a folder nor a readable zip; the message says which."""
+
+
+class Bundle(ABC):
+    """Names are relative, with forward slashes."""
+
+    names: list[str]
+
+    @abstractmethod
+    def content(self, name: str) -> bytes:
+        """Return the bytes of a file, b"" when it is absurdly large for a configuration file."""
+
+    @abstractmethod
+    def is_executable(self, name: str) -> bool | None:
+        """Tell whether the execute bit is set; None when the archive does not say (made on Windows)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file, if one is open."""
+
+    @abstractmethod
+    def wrapper(self) -> str:
+        """Return the single top folder that hides the application from EB, or ""."""
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set(self.names)
+
+    def has(self, name: str) -> bool:
+        """Tell whether the bundle has a file of that name."""
+        return name in self._known
+
+    def text(self, name: str) -> str:
+        """Return a file as text; raises UnicodeDecodeError."""
+        return self.content(name).decode("utf-8-sig")
+
+    def below(self, folder: str) -> list[str]:
+        """Return the files anywhere below `folder`, in order."""
+        return sorted(name for name in self.names if name.startswith(folder + "/"))
+
+
+class Tree(Bundle):
+    """A folder. Only its top, .ebextensions and .platform are listed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names = [entry.name for entry in os.scandir(root) if entry.is_file()]
+        for folder in (*FOLDERS, *MISSPELT):
+            for parent, _folders, files in os.walk(root / folder):
+                base = Path(parent).relative_to(root).as_posix()
+                self.names += [f"{base}/{file}" for file in files]
+
+    def content(self, name: str) -> bytes:
+        path = self.root / name
+        try:
+            return path.read_bytes() if path.stat().st_size <= _LARGEST_TEXT else b""
+        except OSError:  # a dangling symlink is no configuration
+            return b""
+
+    def is_executable(self, name: str) -> bool | None:
+        try:
+            return bool((self.root / name).stat().st_mode & 0o111)
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        pass
+
+    def wrapper(self) -> str:
+        return ""
+
+
+class Archive(Bundle):
+    """A zip file."""
+
+    def __init__(self, path: Path) -> None:
+        self.zip = zipfile.ZipFile(path)
+        self.entries = {info.filename: info for info in self.zip.infolist() if not info.is_dir()}
+        self.names = list(self.entries)
+
+    def close(self) -> None:
+        self.zip.close()
+
+    def content(self, name: str) -> bytes:
+        entry = self.entries[name]
+        return self.zip.read(entry) if entry.file_size <= _LARGEST_TEXT else b""
+
+    def is_executable(self, name: str) -> bool | None:
+        mode = self.entries[name].external_attr >> 16
+        return bool(mode & 0o111) if mode else None
+
+    def wrapper(self) -> str:
+        tops = {PurePosixPath(name).parts[0] for name in self.names}
+        if len(tops) != 1:
+            return ""
+        top = tops.pop()
+        inside = {name[len(top) + 1 :].split("/")[0] for name in self.names}
+        signs = {*FOLDERS, "Dockerfile", "docker-compose.yml", "Dockerrun.aws.json", "Procfile"}
+        return top if signs & inside else ""
+
+
+def open_bundle(path: str) -> Bundle:
+    """Open a folder or a zip. Raises BundleError with one sentence."""
+    place = Path(path)
+    if place.is_dir():
+        return Tree(place)
+    if not place.exists():
+        raise BundleError(f"There is no file or folder {path}.")
+    try:
+        return Archive(place)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise BundleError(f"{path} is neither a folder nor a readable zip: {error}.") from None

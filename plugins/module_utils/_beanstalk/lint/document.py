@@ -1,0 +1,223 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""YAML and JSON as one tree of nodes that know their lines.
+
+Plain loading forgets two things that the linter lives on: where a value stands, and that a key was there twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+try:
+    import yaml
+
+    HAS_YAML = True
+except ImportError:  # the module says so in a sentence
+    HAS_YAML = False
+
+MAPPING = "mapping"
+SEQUENCE = "sequence"
+STRING = "string"
+NUMBER = "number"
+BOOLEAN = "boolean"
+NULL = "null"
+
+_TAGS = {
+    "tag:yaml.org,2002:int": NUMBER,
+    "tag:yaml.org,2002:float": NUMBER,
+    "tag:yaml.org,2002:bool": BOOLEAN,
+    "tag:yaml.org,2002:null": NULL,
+}
+_JSON_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
+_JSON_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+_JSON_WORDS = {"true": BOOLEAN, "false": BOOLEAN, "null": NULL}
+
+
+class DocumentError(Exception):
+    """A text that is neither YAML nor JSON; `line` counts from 1."""
+
+    def __init__(self, rule: str, line: int, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value with its line (from 1). `text` holds a scalar as written; `text_line` is the line its text begins on."""
+
+    kind: str
+    line: int
+    text: str = ""
+    text_line: int = 0
+    pairs: tuple[tuple[Node, Node], ...] = ()
+    items: tuple[Node, ...] = ()
+
+    @property
+    def is_scalar(self) -> bool:
+        """True for strings, numbers, booleans and null."""
+        return self.kind not in (MAPPING, SEQUENCE)
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key` in a mapping: of the last one, as EB's reader does; None when there is none."""
+        return next((value for name, value in reversed(self.pairs) if name.text == key), None)
+
+    def plain(self) -> Any:
+        """Return the value as str, dict or list; scalars stay as written."""
+        if self.kind == MAPPING:
+            return {key.text: value.plain() for key, value in self.pairs}
+        if self.kind == SEQUENCE:
+            return [item.plain() for item in self.items]
+        return self.text
+
+
+def parse(text: str, prefer_json: bool = False) -> Node:
+    """Read YAML or JSON. Raises DocumentError. An empty text is a null node.
+
+    A text that begins with `{` is tried as JSON first: JSON with tabs or `\\/` is not YAML.
+    """
+    if prefer_json or text.lstrip("\ufeff \t\r\n").startswith("{"):
+        try:
+            return parse_json(text)
+        except DocumentError:
+            if prefer_json:
+                raise
+    return parse_yaml(text)
+
+
+def parse_yaml(text: str) -> Node:
+    """Read YAML (1.1, as EB's own reader does). Raises DocumentError with the line of the first error."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(part for part in (error.problem, error.context) if part)
+        if what.startswith("found character '\\t'"):
+            what = "a tab indents the line; YAML wants spaces"
+        raise DocumentError("yaml-syntax", mark.line + 1 if mark else 1, what) from None
+    except yaml.YAMLError as error:
+        raise DocumentError("yaml-syntax", 1, str(error).splitlines()[0]) from None
+    return Node(NULL, 1) if root is None else _from_yaml(root, {})
+
+
+def _from_yaml(node: yaml.Node, known: dict[int, Node]) -> Node:
+    if id(node) in known:
+        return known[id(node)]
+    line = node.start_mark.line + 1
+    known[id(node)] = Node(NULL, line)  # an alias inside its own anchor ends here instead of turning in circles
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(_from_yaml(key, known), _from_yaml(value, known)) for key, value in node.value]
+        result = Node(MAPPING, line, pairs=tuple(_merge(pairs)))
+    elif isinstance(node, yaml.SequenceNode):
+        result = Node(SEQUENCE, line, items=tuple(_from_yaml(item, known) for item in node.value))
+    else:
+        style = getattr(node, "style", None)
+        block = style in ("|", ">")
+        kind = STRING if style else _TAGS.get(node.tag, STRING)
+        result = Node(kind, line, text=str(node.value), text_line=line + 1 if block else line)
+    known[id(node)] = result
+    return result
+
+
+def _merge(pairs: list[tuple[Node, Node]]) -> Iterator[tuple[Node, Node]]:
+    """Resolve `<<`: a key that is written out wins over a merged one, and is no duplicate of it."""
+    taken = {key.text for key, _value in pairs}
+    for key, value in pairs:
+        if key.text != "<<":
+            yield key, value
+            continue
+        for source in value.items or (value,):
+            for merged_key, merged_value in source.pairs:
+                if merged_key.text not in taken:
+                    taken.add(merged_key.text)
+                    yield merged_key, merged_value
+
+
+def parse_json(text: str) -> Node:
+    """Read JSON. Raises DocumentError with the line of the first error."""
+    text = text.removeprefix("\ufeff")
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DocumentError("json-syntax", error.lineno, error.msg) from None
+    except RecursionError:
+        raise DocumentError("json-syntax", 1, "nested too deeply") from None
+    return _JsonReader(text).value()
+
+
+class _JsonReader:
+    """Walks a text that is known to be JSON, keeping lines and repeated keys."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.line = 1
+
+    def value(self) -> Node:
+        character, line = self._peek(), self.line
+        if character == "{":
+            return Node(MAPPING, line, pairs=tuple(self._members("}", self._pair)))
+        if character == "[":
+            return Node(SEQUENCE, line, items=tuple(self._members("]", self.value)))
+        if character == '"':
+            return self._string()
+        number = _JSON_NUMBER.match(self.text, self.at)
+        if number:
+            self.at = number.end()
+            return Node(NUMBER, line, number.group(), line)
+        word = next(word for word in _JSON_WORDS if self.text.startswith(word, self.at))
+        self.at += len(word)
+        return Node(_JSON_WORDS[word], line, word, line)
+
+    def _peek(self) -> str:
+        space = _JSON_SPACE.match(self.text, self.at)
+        if space:
+            self.line += self.text.count("\n", self.at, space.end())
+            self.at = space.end()
+        return self.text[self.at]
+
+    def _string(self) -> Node:
+        line = self.line
+        text, self.at = _DECODER.raw_decode(self.text, self.at)
+        return Node(STRING, line, text, line)
+
+    def _pair(self) -> tuple[Node, Node]:
+        key = self._string()
+        self._peek()
+        self.at += 1  # the colon
+        return key, self.value()
+
+    def _members(self, end: str, read: Any) -> Iterator[Any]:
+        self.at += 1  # the bracket
+        while self._peek() != end:
+            yield read()
+            if self._peek() == ",":
+                self.at += 1
+                self._peek()
+        self.at += 1
+
+
+def duplicate_keys(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Yield (first, second) key nodes for every key that stands twice in one mapping, anywhere in the tree."""
+    visited: set[int] = set()
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if id(current) in visited:
+            continue
+        visited.add(id(current))
+        seen: dict[str, Node] = {}
+        for key, value in current.pairs:
+            if key.is_scalar and key.text in seen:
+                yield seen[key.text], key
+            seen.setdefault(key.text, key)
+            waiting.append(value)
+        waiting.extend(current.items)

@@ -1,0 +1,166 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All rules over one bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+
+from .bundle import MISSPELT, Bundle, open_bundle
+from .docker import lint_docker
+from .document import MAPPING, DocumentError, Node, parse
+from .ebextensions import LEGACY_HOOKS, SECTIONS, ConfigLinter
+from .findings import ERROR, RULES, WARNING, Finding, finding
+from .hooks import BACKUP, lint_hooks
+from .options import OptionLinter, suggest
+from .platforms import Platform, recognise
+from .shell import lint_shell
+
+# Files at the top that EB itself reads as YAML.
+_MANIFESTS = ("env.yaml", "cron.yaml")
+# Endings by which people switch a configuration file off on purpose.
+_SWITCHED_OFF = (".disabled", ".off", ".example", ".sample", ".template", ".j2", ".erb", ".dist", ".txt", ".md")
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings, sorted by file and line, and the number of files that were looked at."""
+
+    findings: list[Finding]
+    files: int
+
+    def count(self, severity: str) -> int:
+        """Return the number of findings of that severity."""
+        return sum(item.severity == severity for item in self.findings)
+
+    def fails(self, fail_on: str) -> bool:
+        """Tell whether a run with `fail_on` error, warning or never should fail."""
+        return bool({"error": self.count(ERROR), "warning": len(self.findings), "never": 0}[fail_on])
+
+    def sentence(self) -> str:
+        """Say in one sentence what was found, with the first finding."""
+        errors, warnings = self.count(ERROR), self.count(WARNING)
+        counts = f"{errors} error{'s' * (errors != 1)} and {warnings} warning{'s' * (warnings != 1)}"
+        if not self.findings:
+            return f"Looked at {self.files} files and found nothing wrong."
+        first = next((item for item in self.findings if item.severity == ERROR), self.findings[0])
+        return f"Found {counts} in the bundle, first {first}."
+
+
+def lint_bundle(path: str, platform: str | None = None, skip: Collection[str] = ()) -> Report:
+    """Look at a folder or zip.
+
+    `platform` is whatever name the user has for it (see platforms.recognise); rules that depend on it stay silent or
+    mild without it. `skip` names rules to leave out. Raises BundleError, and ValueError for a rule that does not exist.
+    """
+    unknown = sorted(set(skip) - set(RULES))
+    if unknown:
+        raise ValueError(f"There is no rule {unknown[0]}{suggest(unknown[0], list(RULES))}.")
+    with closing(open_bundle(path)) as bundle:
+        wrapper = bundle.wrapper()
+        if wrapper:
+            message = f"everything is inside {wrapper}/"
+            found, files = [finding("nested-bundle", wrapper, 0, message)], 1
+        else:
+            linter = BundleLinter(bundle, recognise(platform))
+            found, files = linter.lint(), linter.files
+    return Report(sorted({item for item in found if item.rule not in skip}), files)
+
+
+class BundleLinter:
+    """Applies the rules to one open bundle."""
+
+    def __init__(self, bundle: Bundle, platform: Platform) -> None:
+        self.bundle = bundle
+        self.platform = platform
+        self.findings: list[Finding] = []
+        self.options = OptionLinter()
+        self.legacy_hooks: list[tuple[str, Node]] = []
+        self.files = 0
+
+    def _add(self, rule: str, file: str, line: int, message: str, severity: str = "") -> None:
+        self.findings.append(finding(rule, file, line, message, severity))
+
+    def lint(self) -> list[Finding]:
+        """Return all findings, unsorted."""
+        for name in self.bundle.below(".ebextensions"):
+            self.files += 1
+            self._ebextension(name)
+        self.findings += self.options.finish()
+        self._legacy_hooks()
+        hooks = self.bundle.below(".platform")
+        self.files += len(hooks)
+        self.findings += lint_hooks(self.bundle, self.platform)
+        self.findings += lint_docker(self.bundle, self.platform)
+        self._manifests()
+        for folder in MISSPELT:
+            if self.bundle.below(folder):
+                right = ".platform" if folder.startswith(".p") else ".ebextensions"
+                self._add("misspelt-folder", folder, 0, f"{folder} is not {right}")
+        return self.findings
+
+    def _text(self, name: str) -> str:
+        try:
+            return self.bundle.text(name)
+        except UnicodeDecodeError as error:
+            line = self.bundle.content(name)[: error.start].count(b"\n") + 1
+            self._add("yaml-syntax", name, line, "the file is not UTF-8")
+            return ""
+
+    def _ebextension(self, name: str) -> None:
+        base = name.rpartition("/")[2]
+        top = name.count("/") == 1
+        if BACKUP.search(base):
+            self._add("backup-leftover", name, 0, "this looks like a copy that an editor left")
+        elif base.endswith(".config") and top:
+            linter = ConfigLinter(name, self.platform, self.options)
+            self.findings += linter.lint(self._text(name))
+            self.legacy_hooks += [(name, hook) for hook in linter.legacy_hooks]
+        elif base.endswith(".config"):
+            self._add("ebextensions-ignored-file", name, 0, "the file is in a folder below .ebextensions")
+        elif base.endswith((".sh", ".bash")):
+            self.findings += lint_shell(name, 1, self.bundle.content(name).decode("utf-8", "replace"))
+        elif top and not base.endswith(_SWITCHED_OFF) and self._is_config(name):
+            self._add("ebextensions-ignored-file", name, 0, "the name does not end in .config")
+
+    def _is_config(self, name: str) -> bool:
+        """Tell whether a file of another name has the sections of a configuration file."""
+        if not name.endswith((".yml", ".yaml", ".json", ".conf")) and ".config" not in name:
+            return False
+        try:
+            root = parse(self.bundle.text(name))
+        except (DocumentError, UnicodeDecodeError):
+            return False
+        lower = [section for section in SECTIONS if section[0].islower()]
+        return root.kind == MAPPING and any(key.text in lower for key, _value in root.pairs)
+
+    def _legacy_hooks(self) -> None:
+        # Without the platform's name, platform hooks in the same bundle say that it means Amazon Linux 2 or later.
+        hooked = any(name.startswith((".platform/hooks/", ".platform/confighooks/")) for name in self.bundle.names)
+        unsure = not self.platform.generation and hooked
+        if self.platform.is_modern or unsure:
+            for file, hook in self.legacy_hooks:
+                message = f"{hook.text} is a hook of the retired Amazon Linux AMI"
+                self._add("legacy-path-on-modern", file, hook.line, message, WARNING if unsure else "")
+        elif self.platform.is_legacy and self.legacy_hooks and not self._removes_backups():
+            file, hook = self.legacy_hooks[0]
+            self._add(
+                "bak-left-behind", file, hook.line, f"nothing removes the .bak that files: leaves in {LEGACY_HOOKS}"
+            )
+
+    def _removes_backups(self) -> bool:
+        files = self.bundle.below(".ebextensions")
+        return any(b".bak" in self.bundle.content(name) for name in files)
+
+    def _manifests(self) -> None:
+        for name in _MANIFESTS:
+            if not self.bundle.has(name):
+                continue
+            self.files += 1
+            try:
+                parse(self._text(name))
+            except DocumentError as error:
+                self._add(error.rule, name, error.line, error.message)
