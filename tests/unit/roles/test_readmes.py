@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples in the roles' READMEs: all are valid playbooks, and those that need no AWS are run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+ROLES = sorted(path.parent.name for path in (ROOT / "roles").glob("*/tasks/main.yml"))
+NEED_NO_AWS = ("bundle", "hooks")
+
+
+def example(role: str) -> str:
+    found = re.search(r"^```yaml\n(.*?)^```$", (ROOT / "roles" / role / "README.md").read_text(), re.M | re.S)
+    assert found, f"roles/{role}/README.md has no example"
+    return found.group(1)
+
+
+def play(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[str]:
+    playbook = folder / "site.yml"
+    # The examples name folders of the checkout.
+    playbook.write_text(text.replace("examples/blog", str(ROOT / "examples/blog")))
+    return subprocess.run(
+        [
+            *(Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", playbook),
+            *("-e", f"ansible_python_interpreter={sys.executable}", *options),
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_every_role_has_an_example_of_itself() -> None:
+    assert len(ROLES) >= 7
+    for role in ROLES:
+        assert yaml.safe_load(example(role))
+        assert f"jack.beanstalk.{role}\n" in example(role)
+
+
+def test_examples_are_valid_playbooks(tmp_path: Path) -> None:
+    done = play(tmp_path, "".join(example(role) for role in ROLES), "--syntax-check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("role", NEED_NO_AWS)
+def test_examples_run(tmp_path: Path, role: str) -> None:
+    done = play(tmp_path, example(role))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(
+        r"blog-[0-9a-f]{16}" if role == "bundle" else r"hooks/postdeploy/jack_50_report_disk\.sh", done.stdout
+    )
