@@ -65,7 +65,8 @@ hooks_bundle_sha256() {
   printf '%s' "$sum"
 }
 
-# EB's own note of the version; the bundle cannot know its label. Older platforms have the label as a key only.
+# EB's own note of the version (the bundle cannot know its label), else what its engine said last. Older platforms have
+# the label as a key only.
 hooks_version_label() {
   local manifest label=
   for manifest in /opt/elasticbeanstalk/deployment/app_version_manifest.json /opt/elasticbeanstalk/deploy/manifest; do
@@ -77,6 +78,9 @@ hooks_version_label() {
     fi
     [ -z "$label" ] || break
   done
+  if [ -z "$label" ] && [ -r "${hooks_root}/var/log/eb-engine.log" ]; then
+    label=$(sed -n 's#.*/_runtime/_versions/[^/]*/\([^,]*\).*#\1#p' "${hooks_root}/var/log/eb-engine.log" | tail -n 1)
+  fi
   printf '%s' "$label"
 }
 

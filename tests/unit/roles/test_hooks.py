@@ -235,6 +235,21 @@ def test_leader_runs_once_and_reports(leader: Instance) -> None:
     assert leader.log()[-1]["reason"] == "not the leader"
 
 
+def test_label_and_instance_come_from_the_engine_log_when_there_is_no_other_note(leader: Instance) -> None:
+    (leader.root / "opt/elasticbeanstalk/deployment/app_version_manifest.json").unlink()
+    (leader.root / "var/lib/cloud/data/instance-id").unlink()
+    leader.write(
+        "var/log/eb-engine.log",
+        "Downloading: bucket: b, object: resources/environments/e-1/_runtime/_versions/blog/blog-0, expected owner: 1\n"
+        "Downloading: bucket: b, object: resources/environments/e-1/_runtime/_versions/blog/blog-9, expected owner: 1\n"
+        "Running leader election for instance i-00000000000000009...\n",
+    )
+    leader.mark()
+    leader.hook()
+    (record,) = leader.log()
+    assert (record["version_label"], record["instance_id"]) == ("blog-9", "i-00000000000000009")
+
+
 def test_not_the_leader_does_nothing(leader: Instance) -> None:
     done = leader.hook(EB_IS_COMMAND_LEADER="false")
     assert (done.returncode, leader.ran()) == (0, 0)
