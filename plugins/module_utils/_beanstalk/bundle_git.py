@@ -8,7 +8,7 @@ Only reads: never refreshes the index, never writes an object. Paths are bytes, 
 """
 
 # Paths are bytes here, as the kernel and git have them; pathlib knows only text.
-# ruff: noqa: PTH100, PTH101, PTH102, PTH103, PTH105, PTH108, PTH110, PTH111, PTH112, PTH113, PTH114, PTH115, PTH116, PTH117, PTH118, PTH119, PTH123, PTH207, PTH208
+# ruff: noqa: PTH103, PTH110, PTH112, PTH114, PTH118, PTH123
 
 from __future__ import annotations
 

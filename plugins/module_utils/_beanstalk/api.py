@@ -1,0 +1,273 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Thin calls to Elastic Beanstalk and S3: retried when throttled, paged, and translated into our errors.
+
+Clients are passed in; nothing here waits for an operation or decides anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
+
+from .common import BeanstalkErrorHandler, health_unsupported, is_missing
+
+Client = Any
+Answer = dict[str, Any]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+HEALTH_ATTRIBUTES = ["HealthStatus", "Color", "Causes", "Deployment", "InstanceType", "LaunchedAt"]
+
+
+def _call(description: str) -> Callable[[_Function], _Function]:
+    """Retry inside, translate outside (house style 5)."""
+
+    def decorate(function: _Function) -> _Function:
+        retried = AWSRetry.jittered_backoff(retries=12, delay=1, max_delay=20)(function)
+        return BeanstalkErrorHandler.common_error_handler(description)(retried)  # type: ignore[no-any-return]
+
+    return decorate
+
+
+class CallCounter:
+    """Counts the HTTP requests of the clients that it is attached to, by operation."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+
+    def attach(self, client: Client) -> Client:
+        """Count this client's requests from now on."""
+        client.meta.events.register("before-send", self._count)
+        return client
+
+    def _count(self, event_name: str, **_kwargs: Any) -> None:
+        name = event_name.rsplit(".", 1)[-1]
+        self.calls[name] = self.calls.get(name, 0) + 1
+
+    @property
+    def total(self) -> int:
+        """All requests so far, retries included."""
+        return sum(self.calls.values())
+
+
+def _pages(operation: Callable[..., Answer], key: str, **params: Any) -> list[Answer]:
+    found: list[Answer] = []
+    while True:
+        answer = operation(**params)
+        found += answer.get(key, [])
+        token = answer.get("NextToken")
+        if not token:
+            return found
+        params["NextToken"] = token
+
+
+@_call("describe applications")
+def describe_applications(client: Client, names: Sequence[str] = ()) -> list[Answer]:
+    """Applications with these names, or all; unknown names are left out."""
+    return list(client.describe_applications(**({"ApplicationNames": list(names)} if names else {}))["Applications"])
+
+
+@_call("create the application")
+def create_application(client: Client, **params: Any) -> Answer:
+    """Create an application."""
+    return dict(client.create_application(**params)["Application"])
+
+
+@_call("update the application")
+def update_application(client: Client, name: str, description: str) -> Answer:
+    """Set an application's description; "" clears it."""
+    return dict(client.update_application(ApplicationName=name, Description=description)["Application"])
+
+
+@_call("delete the application")
+def delete_application(client: Client, name: str) -> None:
+    """Delete an application that has no running environment."""
+    client.delete_application(ApplicationName=name)
+
+
+@_call("describe application versions")
+def describe_versions(client: Client, application: str, labels: Sequence[str] = ()) -> list[Answer]:
+    """Versions of an application, or those with the labels; unknown labels are left out."""
+    if labels:
+        answer = client.describe_application_versions(ApplicationName=application, VersionLabels=list(labels))
+        return list(answer["ApplicationVersions"])
+    return _pages(
+        client.describe_application_versions, "ApplicationVersions", ApplicationName=application, MaxRecords=1000
+    )
+
+
+@_call("create the application version")
+def create_version(client: Client, **params: Any) -> Answer:
+    """Create an application version of a bundle that is in S3."""
+    return dict(client.create_application_version(**params)["ApplicationVersion"])
+
+
+@_call("update the application version")
+def update_version(client: Client, application: str, label: str, description: str) -> Answer:
+    """Set a version's description."""
+    answer = client.update_application_version(ApplicationName=application, VersionLabel=label, Description=description)
+    return dict(answer["ApplicationVersion"])
+
+
+@_call("delete the application version")
+def delete_version(client: Client, application: str, label: str, delete_bundle: bool) -> None:
+    """Delete a version, and its bundle in S3 when asked."""
+    client.delete_application_version(ApplicationName=application, VersionLabel=label, DeleteSourceBundle=delete_bundle)
+
+
+@_call("find Elastic Beanstalk's bucket")
+def create_storage_location(client: Client) -> str:
+    """Name of the region's own Elastic Beanstalk bucket; it is created when it is not there."""
+    return str(client.create_storage_location()["S3Bucket"])
+
+
+@_call("upload the source bundle")
+def upload_bundle(s3: Client, bucket: str, key: str, path: str) -> None:
+    """Put a file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:  # noqa: PTH123 -- one call for both uses of the open file
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+        file.seek(0)
+        checksum = base64.b64encode(digest.digest()).decode()
+        s3.put_object(Bucket=bucket, Key=key, Body=file, ChecksumSHA256=checksum, ServerSideEncryption="AES256")
+
+
+@_call("describe environments")
+def describe_environments(client: Client, **filters: Any) -> list[Answer]:
+    """Environments that are there now; the service would also list ones that were terminated an hour ago."""
+    params = {key: value for key, value in filters.items() if value}
+    found = _pages(client.describe_environments, "Environments", IncludeDeleted=False, **params)
+    return [environment for environment in found if environment.get("Status") != "Terminated"]
+
+
+@_call("describe the terminated environment")
+def describe_any_environment(client: Client, environment_id: str) -> Answer | None:
+    """One environment by id, also when it was terminated."""
+    found = client.describe_environments(EnvironmentIds=[environment_id], IncludeDeleted=True)["Environments"]
+    return dict(found[0]) if found else None
+
+
+@_call("create the environment")
+def create_environment(client: Client, **params: Any) -> Answer:
+    """Start to create an environment."""
+    return dict(client.create_environment(**params))
+
+
+@_call("update the environment")
+def update_environment(client: Client, environment_id: str, **params: Any) -> Answer:
+    """Start to update an environment; refused unless it is Ready."""
+    return dict(client.update_environment(EnvironmentId=environment_id, **params))
+
+
+@_call("terminate the environment")
+def terminate_environment(client: Client, environment_id: str) -> Answer:
+    """Start to terminate an environment."""
+    return dict(client.terminate_environment(EnvironmentId=environment_id))
+
+
+@_call("describe the configuration of the environment")
+def describe_settings(client: Client, application: str, environment_name: str) -> list[Answer]:
+    """Option settings that are deployed now; a pending or failed draft is not what runs."""
+    found = client.describe_configuration_settings(ApplicationName=application, EnvironmentName=environment_name)
+    drafts = ("pending", "failed")
+    for item in found["ConfigurationSettings"]:
+        if item.get("DeploymentStatus") not in drafts:
+            return list(item.get("OptionSettings", []))
+    return []
+
+
+@_call("list tags")
+def list_tags(client: Client, arn: str) -> list[Answer]:
+    """Tags of an application, version or environment."""
+    return list(client.list_tags_for_resource(ResourceArn=arn).get("ResourceTags", []))
+
+
+@_call("update tags")
+def update_tags(client: Client, arn: str, add: Sequence[Mapping[str, str]], remove: Sequence[str]) -> Answer:
+    """Set and remove tags; for an environment this starts an update."""
+    params: Answer = {"ResourceArn": arn}
+    if add:
+        params["TagsToAdd"] = list(add)
+    if remove:
+        params["TagsToRemove"] = list(remove)
+    return dict(client.update_tags_for_resource(**params))
+
+
+@_call("describe events")
+def describe_events(client: Client, since: datetime | None = None, **filters: Any) -> list[Answer]:
+    """Events since a moment (that moment included), newest first."""
+    params = {key: value for key, value in filters.items() if value}
+    if since is not None:
+        params["StartTime"] = since
+    return _pages(client.describe_events, "Events", MaxRecords=1000, **params)
+
+
+@_call("describe the health of the instances")
+def describe_instances_health(client: Client, environment_id: str) -> list[Answer] | None:
+    """Health and deployment of each instance; None when the environment has no enhanced health reporting."""
+    try:
+        return _pages(
+            client.describe_instances_health,
+            "InstanceHealthList",
+            EnvironmentId=environment_id,
+            AttributeNames=HEALTH_ATTRIBUTES,
+        )
+    except client.exceptions.ClientError as error:
+        if health_unsupported(error):
+            return None
+        raise
+
+
+@_call("describe the health of the environment")
+def describe_environment_health(client: Client, environment_id: str) -> Answer:
+    """Status, colour and causes; an empty answer when the environment has no enhanced health reporting."""
+    try:
+        return dict(client.describe_environment_health(EnvironmentId=environment_id, AttributeNames=["All"]))
+    except client.exceptions.ClientError as error:
+        if health_unsupported(error):
+            return {}
+        raise
+
+
+@_call("describe the resources of the environment")
+def describe_resources(client: Client, environment_id: str) -> Answer:
+    """Instances, load balancers and so on of an environment; an empty answer when it is gone."""
+    try:
+        return dict(client.describe_environment_resources(EnvironmentId=environment_id)["EnvironmentResources"])
+    except client.exceptions.ClientError as error:
+        if is_missing(error):
+            return {}
+        raise
+
+
+@_call("request logs of the environment")
+def request_logs(client: Client, environment_id: str, kind: str) -> Answer:
+    """Ask the instances for their logs; `kind` is tail or bundle."""
+    return dict(client.request_environment_info(EnvironmentId=environment_id, InfoType=kind))
+
+
+@_call("retrieve logs of the environment")
+def retrieve_logs(client: Client, environment_id: str, kind: str) -> list[Answer]:
+    """What the instances have delivered so far."""
+    answer = client.retrieve_environment_info(EnvironmentId=environment_id, InfoType=kind)
+    return list(answer.get("EnvironmentInfo", []))
+
+
+@_call("check the availability of the CNAME")
+def cname_available(client: Client, prefix: str) -> bool:
+    """Whether a CNAME prefix is free in this region."""
+    return bool(client.check_dns_availability(CNAMEPrefix=prefix)["Available"])
+
+
+@_call("list solution stacks")
+def solution_stacks(client: Client) -> list[str]:
+    """Names of the solution stacks that can be used now."""
+    return list(client.list_available_solution_stacks()["SolutionStacks"])

@@ -1,0 +1,109 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Errors, and what Elastic Beanstalk's own errors mean.
+
+AnsibleBeanstalkError            anything that this code cannot do; one sentence for the user
+|- AnsibleBeanstalkRefusedError  refused before a call was made (names, protection)
+`- AnsibleBeanstalkWaitError     an operation failed or took too long; carries state, events and logs
+
+Almost every semantic failure of the service is InvalidParameterValue, so the text decides (eb-facts: literal texts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+
+
+class AnsibleBeanstalkError(AnsibleAWSError):  # type: ignore[misc]
+    """An Elastic Beanstalk operation cannot be done; `message` is one sentence for the user."""
+
+
+class AnsibleBeanstalkRefusedError(AnsibleBeanstalkError):
+    """Refused here, before any call was made."""
+
+
+class AnsibleBeanstalkWaitError(AnsibleBeanstalkError):
+    """An operation failed, or its deadline passed. `report` is what the module returns beside the message."""
+
+    def __init__(self, message: str, report: Mapping[str, Any]) -> None:
+        super().__init__(message=message)
+        self.report = dict(report)
+
+
+def error_code(error: BaseException) -> str:
+    """AWS error code of an exception, "" when it has none; looks into AnsibleAWSError."""
+    inner = getattr(error, "exception", None) or error
+    response = getattr(inner, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def error_text(error: BaseException) -> str:
+    """AWS error message of an exception, or its own text."""
+    inner = getattr(error, "exception", None) or error
+    response = getattr(inner, "response", None) or {}
+    return str(response.get("Error", {}).get("Message", "") or inner)
+
+
+def says(error: BaseException, *fragments: str) -> bool:
+    """Whether the error's text has one of the fragments, in any case."""
+    text = error_text(error).lower()
+    return any(fragment.lower() in text for fragment in fragments)
+
+
+def is_busy(error: BaseException) -> bool:
+    """The environment is in the middle of another operation: try again when it is Ready."""
+    return says(error, "Must be Ready", "currently pending deployment") or (
+        error_code(error) in ("OperationInProgressFailure", "OperationInProgressException")
+    )
+
+
+def is_missing(error: BaseException) -> bool:
+    """The thing that the call named is not there."""
+    return error_code(error) == "ResourceNotFoundException" or says(
+        error, "No Environment found for", "No Application Version named", "No Application named", "No Template named"
+    )
+
+
+def already_exists(error: BaseException) -> bool:
+    """The thing to create is there already."""
+    return says(error, "already exists")
+
+
+def health_unsupported(error: BaseException) -> bool:
+    """The environment has basic health reporting only, so there is nothing to know about its instances."""
+    return error_code(error) == "InvalidRequestException" or says(error, "is not supported.")
+
+
+_ADVICE = (
+    ("ExpiredToken", "the AWS credentials have expired; log in again"),
+    ("InvalidClientTokenId", "AWS does not know the access key; check profile, access_key and region"),
+    ("UnrecognizedClientException", "AWS does not know the access key; check profile, access_key and region"),
+    ("SignatureDoesNotMatch", "the secret key is wrong"),
+    ("AccessDenied", "the credentials lack a permission that the message names"),
+    ("InsufficientPrivilegesException", "the credentials lack a permission that the message names"),
+    ("S3LocationNotInServiceRegionException", "the bundle's bucket is in another region; use one in this region"),
+    ("TooManyApplicationVersionsException", "the region's quota of application versions is used up; delete old ones"),
+    ("TooManyEnvironmentsException", "the region's quota of environments is used up; terminate one"),
+    ("NoSuchBucket", "the bucket does not exist; leave it out to use Elastic Beanstalk's own"),
+    ("Throttling", "AWS kept answering that there are too many requests; try again later"),
+)
+
+
+def advice(error: BaseException) -> str:
+    """What to do about an AWS error, "" when the error says it all."""
+    code = error_code(error)
+    if "NoCredentials" in type(getattr(error, "exception", None) or error).__name__:
+        return "no AWS credentials were found; set profile, or access_key and secret_key"
+    return next((text for start, text in _ADVICE if code.startswith(start)), "")
+
+
+class BeanstalkErrorHandler(AWSErrorHandler):  # type: ignore[misc]
+    """Turns botocore's exceptions into AnsibleBeanstalkError."""
+
+    _CUSTOM_EXCEPTION = AnsibleBeanstalkError

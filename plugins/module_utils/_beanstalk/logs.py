@@ -1,0 +1,91 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Logs of instances, as Elastic Beanstalk's own log requests return them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.module_utils.urls import open_url
+
+from . import api
+from .common import AnsibleBeanstalkError
+from .waiters import Deadline, started_at
+
+_HEADING = re.compile(r"^-{3,}\s*\n(/[^\n]+)\n-{3,}\s*$", re.MULTILINE)
+_MAX_BYTES = 8 * 1024 * 1024
+
+Sections = dict[str, list[str]]
+
+
+def split_tail(text: str) -> Sections:
+    """A tail message as log file -> lines. The layout: dashes, path, dashes, lines."""
+    parts = _HEADING.split(text)
+    return {parts[at].strip(): parts[at + 1].strip("\n").split("\n") for at in range(1, len(parts) - 1, 2)}
+
+
+def download(url: str) -> str:
+    """Text behind a presigned URL; AnsibleBeanstalkError when it cannot be read."""
+    try:
+        with open_url(url, timeout=20, http_agent="jack.beanstalk") as answer:
+            return bytes(answer.read(_MAX_BYTES)).decode(errors="replace")
+    except (OSError, ValueError) as error:
+        # The address holds a signature: it must not be shown.
+        raise AnsibleBeanstalkError(message=f"Failed to download a log: {type(error).__name__}") from error
+
+
+def _newest(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    newest: dict[str, Mapping[str, Any]] = {}
+    for item in items:
+        instance = str(item["Ec2InstanceId"])
+        if instance not in newest or item["SampleTimestamp"] > newest[instance]["SampleTimestamp"]:
+            newest[instance] = item
+    return newest
+
+
+def request_tails(
+    client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline
+) -> dict[str, Sections]:
+    """Ask for a fresh tail of all logs and return those of the instances named (all when none is).
+
+    Returns what has arrived when the deadline passes; an instance that did not answer is missing from the result.
+    """
+    asked = started_at(api.request_logs(client, environment_id, "tail"))
+    fresh: dict[str, Mapping[str, Any]] = {}
+    wanted = set(instances)
+    previous = -1
+    while True:
+        deadline.pause()
+        found = _newest(api.retrieve_logs(client, environment_id, "tail"))
+        fresh = {key: item for key, item in found.items() if item["SampleTimestamp"] >= asked}
+        if (wanted and wanted <= set(fresh)) or deadline.over:
+            break
+        # Nobody says how many will answer: when the number stands still for a tick, all have.
+        if not wanted and fresh and len(fresh) == previous:
+            break
+        previous = len(fresh)
+    return {
+        key: split_tail(download(str(item["Message"])))
+        for key, item in sorted(fresh.items())
+        if not wanted or key in wanted
+    }
+
+
+# In the order in which they usually tell why a deployment failed.
+_TELLING = ("eb-engine.log", "eb-hooks.log", "eb-activity.log", "cfn-init-cmd.log", "eb-docker-process.log")
+
+
+def telling_lines(sections: Mapping[str, Sequence[str]], limit: int = 30) -> list[str]:
+    """The end of the logs that say why a deployment failed."""
+    lines: list[str] = []
+    for name in _TELLING:
+        for path, content in sections.items():
+            if path.endswith(name) and any(line.strip() for line in content):
+                lines += [f"{path}:", *(f"  {line}" for line in content[-limit:])]
+                if len(lines) > 2 * limit:
+                    return lines
+    return lines

@@ -1,0 +1,139 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers of Elastic Beanstalk as Ansible returns them: snake_case, times as ISO 8601 text, keys of users untouched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+# The words that the rule would tear apart or glue together.
+_SPECIAL = {"CNAME": "cname", "EndpointURL": "endpoint_url", "CPUUtilization": "cpu_utilization", "P999": "p999"}
+
+
+def snake(name: str) -> str:
+    """snake_case of an API name: EnvironmentId -> environment_id, EC2InstanceId -> ec2_instance_id."""
+    if name in _SPECIAL:
+        return _SPECIAL[name]
+    return _WORD.sub("_", name).lower()
+
+
+def iso(moment: datetime) -> str:
+    """A moment as UTC text with milliseconds: 2026-03-03T12:38:46.231Z."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """An API value with snake_case keys and text times."""
+    if isinstance(value, Mapping):
+        return {snake(key): plain(item) for key, item in value.items() if key != "ResponseMetadata"}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return iso(value) if isinstance(value, datetime) else value
+
+
+def tags_out(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Tags as a dictionary; their keys are the user's."""
+    return {tag["Key"]: tag.get("Value", "") for tag in tags}
+
+
+def tags_in(tags: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Tags as the API wants them, in a fixed order."""
+    return [{"Key": str(key), "Value": str(tags[key])} for key in sorted(tags)]
+
+
+def application_out(application: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """An application as the modules return it."""
+    result = {
+        "name": application["ApplicationName"],
+        "description": application.get("Description") or "",
+        "arn": application.get("ApplicationArn"),
+        "date_created": plain(application.get("DateCreated")),
+        "date_updated": plain(application.get("DateUpdated")),
+    }
+    if tags is not None:
+        result["tags"] = dict(tags)
+    return result
+
+
+def version_out(version: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """An application version as the modules return it; its status in upper case, as the service answers it."""
+    bundle = version.get("SourceBundle") or {}
+    result = {
+        "application": version["ApplicationName"],
+        "version_label": version["VersionLabel"],
+        "description": version.get("Description") or "",
+        "status": str(version.get("Status", "")).upper(),
+        "arn": version.get("ApplicationVersionArn"),
+        "source_bundle": {"bucket": bundle.get("S3Bucket"), "key": bundle.get("S3Key")},
+        "date_created": plain(version.get("DateCreated")),
+        "date_updated": plain(version.get("DateUpdated")),
+    }
+    if tags is not None:
+        result["tags"] = dict(tags)
+    return result
+
+
+def environment_out(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment as the modules return it."""
+    tier = environment.get("Tier") or {}
+    arn = environment.get("PlatformArn")
+    cname = environment.get("CNAME") or None
+    return {
+        "name": environment["EnvironmentName"],
+        "id": environment["EnvironmentId"],
+        "application": environment["ApplicationName"],
+        "arn": environment.get("EnvironmentArn"),
+        "description": environment.get("Description") or "",
+        "version_label": environment.get("VersionLabel"),
+        "status": environment.get("Status"),
+        "health": environment.get("Health"),
+        "health_status": environment.get("HealthStatus"),
+        "cname": cname,
+        "cname_prefix": cname_prefix(cname),
+        "url": f"http://{cname}/" if cname else None,
+        "endpoint_url": environment.get("EndpointURL"),
+        "platform": environment.get("SolutionStackName") or arn,
+        "platform_arn": arn,
+        "tier": tier.get("Name"),
+        "abortable": bool(environment.get("AbortableOperationInProgress")),
+        "date_created": plain(environment.get("DateCreated")),
+        "date_updated": plain(environment.get("DateUpdated")),
+    }
+
+
+def cname_prefix(cname: str | None) -> str | None:
+    """First part of a CNAME; names with and without a region have the same one."""
+    return cname.split(".", 1)[0].lower() if cname else None
+
+
+def instance_out(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """An instance's health and deployment as the modules return them."""
+    deployment = instance.get("Deployment") or {}
+    return {
+        "instance_id": instance.get("InstanceId"),
+        "version_label": deployment.get("VersionLabel"),
+        "deployment_id": deployment.get("DeploymentId"),
+        "deployment_status": deployment.get("Status"),
+        "status": instance.get("HealthStatus"),
+        "health": instance.get("Color"),
+        "causes": list(instance.get("Causes") or []),
+    }
+
+
+def event_out(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event as the modules return it."""
+    return {
+        "at": plain(event.get("EventDate")),
+        "severity": event.get("Severity"),
+        "message": event.get("Message"),
+        "environment": event.get("EnvironmentName"),
+        "request_id": event.get("RequestId"),
+    }

@@ -1,0 +1,257 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Waiting for Elastic Beanstalk: named predicates on a monotonic clock, always with a deadline.
+
+An operation has succeeded when the environment is Ready, has the wanted label, no failure event came since the start,
+and every instance says itself that it runs the wanted version and is healthy. botocore's waiters know none of that
+(eb-facts: they take a failed deployment for a success).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from . import api, events
+from .common import AnsibleBeanstalkWaitError
+from .transformations import environment_out, event_out, instance_out
+
+# No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls.
+QUIET_SECONDS = 20.0
+# Ticks (of the poll interval) that a Ready environment gets until its label and its instances have to be right.
+SETTLE_TICKS = 24
+_LABEL_TICKS = 6
+_DESCRIBE_EVERY = 4
+
+_HEALTHY = ("Ok", "Info")
+_TOLERATED = ("Warning",)
+
+
+class Deadline:
+    """A time limit in seconds on the monotonic clock, and the pace of looking."""
+
+    def __init__(
+        self,
+        timeout: float,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.timeout = timeout
+        self.interval = interval
+        self._clock = clock
+        self._sleep = sleep
+        self._start = clock()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._start
+
+    @property
+    def over(self) -> bool:
+        """True when the time is up."""
+        return self.elapsed >= self.timeout
+
+    def pause(self, seconds: float | None = None) -> None:
+        """Sleep for one interval (or so many seconds), but never past the end."""
+        wanted = self.interval if seconds is None else seconds
+        self._sleep(max(0.0, min(wanted, self.timeout - self.elapsed)))
+
+
+class Outcome:
+    """What an operation came to."""
+
+    def __init__(self, environment: Mapping[str, Any], instances: Sequence[Any] | None, seen: Sequence[Any]) -> None:
+        self.environment = dict(environment)
+        self.instances = instances
+        self.events = list(seen)
+        self.warnings: list[str] = []
+
+
+def label_problem(environment: Mapping[str, Any], label: str | None) -> str | None:
+    """What is wrong with an environment's version label, None when it is right."""
+    have = environment.get("VersionLabel")
+    if label is None or have == label:
+        return None
+    return f"it runs version {have}, not {label}"
+
+
+def instances_problem(instances: Sequence[Mapping[str, Any]] | None, label: str | None) -> str | None:
+    """What is wrong with the instances' own versions, None when every one runs the label."""
+    if instances is None or label is None:
+        return None
+    if not instances:
+        return "it has no instance that reports its version"
+    behind = []
+    for item in instances:
+        deployment = item.get("Deployment") or {}
+        if deployment.get("VersionLabel") != label or deployment.get("Status", "Deployed") != "Deployed":
+            behind.append(f"{item.get('InstanceId')} ({deployment.get('VersionLabel')}, {deployment.get('Status')})")
+    return f"not every instance runs version {label}: {', '.join(behind)}" if behind else None
+
+
+def health_problem(
+    environment: Mapping[str, Any], instances: Sequence[Mapping[str, Any]] | None, tolerant: bool
+) -> str | None:
+    """What is wrong with the health, None when all is well. `tolerant` lets warnings pass."""
+    good = _HEALTHY + _TOLERATED if tolerant else _HEALTHY
+    if instances is None:
+        colours = ("Green", "Yellow") if tolerant else ("Green",)
+        return None if environment.get("Health") in colours else f"its health is {environment.get('Health')}"
+    bad = [f"{item.get('InstanceId')} is {item.get('HealthStatus')}" for item in instances]
+    bad = [text for text, item in zip(bad, instances, strict=True) if item.get("HealthStatus") not in good]
+    return f"not every instance is healthy: {', '.join(bad)}" if bad else None
+
+
+def started_at(answer: Mapping[str, Any]) -> datetime:
+    """When AWS took a call, by its own clock: a controller whose clock is wrong must not lose events."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        moment = parsedate_to_datetime(text) if text else datetime.now(UTC)
+    except (TypeError, ValueError):
+        moment = datetime.now(UTC)
+    # The header has whole seconds, cut off.
+    return moment - timedelta(seconds=1)
+
+
+def request_id(answer: Mapping[str, Any]) -> str | None:
+    """The id that links later events to this call."""
+    found = answer.get("ResponseMetadata", {}).get("RequestId")
+    return str(found) if found else None
+
+
+class OperationWatch:
+    """Follows one operation on one environment until it is over, or its deadline is.
+
+    `label` is the version that must run afterwards (None: the versions do not matter).
+    """
+
+    def __init__(self, client: Any, answer: Mapping[str, Any], label: str | None, deadline: Deadline) -> None:
+        self.client = client
+        self.environment: dict[str, Any] = dict(answer)
+        self.environment_id = str(answer["EnvironmentId"])
+        self.label = label
+        self.deadline = deadline
+        self.request_id = request_id(answer)
+        self.cursor = events.EventCursor(client, started_at(answer), EnvironmentId=self.environment_id)
+        self.instances: list[dict[str, Any]] | None = None
+        self._ready_ticks = 0
+        self._tick = 0
+
+    def run(self, quiet: float = 0.0) -> Outcome:
+        """Wait; raises AnsibleBeanstalkWaitError when the operation failed or did not end in time."""
+        self.deadline.pause(max(quiet, self.deadline.interval))
+        while True:
+            new = self.cursor.poll()
+            self._tick += 1
+            if self._ready_ticks or self._tick % _DESCRIBE_EVERY == 0 or any(map(events.is_ending, new)):
+                outcome = self._look()
+                if outcome is not None:
+                    return outcome
+            if self.deadline.over:
+                raise self._error(
+                    f"was not done after {self.deadline.timeout:.0f} seconds; its status is "
+                    f"{self.environment.get('Status')} and its health {self.environment.get('Health')}"
+                )
+            self.deadline.pause()
+
+    def _look(self) -> Outcome | None:
+        found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])
+        if not found:
+            raise self._error(f"ended with the environment terminated: {self._reason()}")
+        self.environment = found[0]
+        if self.environment.get("Status") != "Ready":
+            self._ready_ticks = 0
+            return None
+        self._ready_ticks += 1
+        if events.failures(self.cursor.events, self.request_id):
+            raise self._error(f"failed: {self._reason()}")
+        problem = label_problem(self.environment, self.label)
+        if problem:
+            # The events may be late; after that nobody will tell why.
+            if self._ready_ticks > _LABEL_TICKS:
+                raise self._error(f"ended without the new version: {problem}")
+            return None
+        return self._verify()
+
+    def _verify(self) -> Outcome | None:
+        self.instances = api.describe_instances_health(self.client, self.environment_id)
+        settled = self._ready_ticks >= SETTLE_TICKS
+        problem = instances_problem(self.instances, self.label)
+        problem = problem or health_problem(self.environment, self.instances, tolerant=settled)
+        if problem is None:
+            outcome = Outcome(self.environment, self.instances, self.cursor.events)
+            strict = health_problem(self.environment, self.instances, tolerant=False)
+            if strict:
+                outcome.warnings.append(f"The environment {self.environment.get('EnvironmentName')}: {strict}.")
+            return outcome
+        if settled:
+            raise self._error(f"ended, but {problem}")
+        return None
+
+    def _reason(self) -> str:
+        errors = [event for event in self.cursor.events if event.get("Severity") in ("ERROR", "FATAL")]
+        failed = events.failures(self.cursor.events, self.request_id)
+        return str((errors or failed or [{"Message": "Elastic Beanstalk gave no reason"}])[0]["Message"]).strip()
+
+    def _error(self, what: str) -> AnsibleBeanstalkWaitError:
+        name = self.environment.get("EnvironmentName")
+        subject = f"Deploying version {self.label} to" if self.label else "The operation on"
+        return AnsibleBeanstalkWaitError(
+            f"{subject} the environment {name} {what}",
+            {
+                "environment": environment_out(self.environment),
+                "events": [event_out(event) for event in self.cursor.events],
+                "instances": [instance_out(item) for item in self.instances or []],
+                "failing_instances": events.failing_instances(self.cursor.events),
+            },
+        )
+
+
+def wait_until_ready(client: Any, environment_id: str, deadline: Deadline) -> dict[str, Any]:
+    """Wait in line until nobody else's operation is running; returns the environment as it is then."""
+    while True:
+        found = api.describe_environments(client, EnvironmentIds=[environment_id])
+        if not found:
+            raise AnsibleBeanstalkWaitError(f"The environment {environment_id} was terminated meanwhile", {})
+        if found[0].get("Status") == "Ready":
+            return found[0]
+        if deadline.over:
+            raise AnsibleBeanstalkWaitError(
+                f"The environment {found[0].get('EnvironmentName')} was not Ready within {deadline.timeout:.0f} "
+                f"seconds: another operation is running, its status is {found[0].get('Status')}",
+                {"environment": environment_out(found[0])},
+            )
+        deadline.pause()
+
+
+def wait_terminated(client: Any, answer: Mapping[str, Any], deadline: Deadline) -> Outcome:
+    """Wait until an environment is gone; a termination that failed leaves it Ready."""
+    environment_id = str(answer["EnvironmentId"])
+    cursor = events.EventCursor(client, started_at(answer), EnvironmentId=environment_id)
+    environment = dict(answer)
+    while True:
+        deadline.pause()
+        cursor.poll()
+        found = api.describe_any_environment(client, environment_id)
+        if found is None or found.get("Status") == "Terminated":
+            return Outcome(found or environment, None, cursor.events)
+        environment = found
+        errors = [event["Message"] for event in cursor.events if event.get("Severity") in ("ERROR", "FATAL")]
+        failed = found.get("Status") == "Ready" and errors
+        if failed or deadline.over:
+            reason = errors[0] if errors else f"its status is {found.get('Status')}"
+            how = "failed" if failed else f"was not done after {deadline.timeout:.0f} seconds"
+            raise AnsibleBeanstalkWaitError(
+                f"Terminating the environment {found.get('EnvironmentName')} {how}: {reason}",
+                {
+                    "environment": environment_out(environment),
+                    "events": [event_out(event) for event in cursor.events],
+                },
+            )

@@ -1,0 +1,307 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: environment
+version_added: 0.1.0
+short_description: Manage an Elastic Beanstalk environment
+description:
+  - Creates an environment, deploys a version to it, changes its settings, platform or tags, or terminates it.
+  - Calls the service only for what differs, and then waits for proof. An operation has succeeded when the environment
+    is Ready with the wanted version, no failure event came since the start, and every instance says itself that it
+    runs the version and is healthy.
+  - When it failed, the message is one sentence, followed by the events, the causes and the end of the failing
+    instance's logs.
+  - While another operation is running the module waits in line, within O(wait_timeout).
+author:
+  - The jack.beanstalk team
+seealso:
+  - module: jack.beanstalk.application_version
+  - module: jack.beanstalk.environment_info
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Values of environment properties are never shown.
+  idempotent:
+    support: full
+options:
+  application:
+    description:
+      - Name of the application; it has to exist.
+    type: str
+    required: true
+  name:
+    description:
+      - Name of the environment, 4 to 40 letters, digits and hyphens. Used to create it.
+      - It finds the environment only when O(cname_prefix) and O(environment_id) are not given, because a swap of
+        CNAMEs gives the work to an environment of another name.
+    type: str
+  cname_prefix:
+    description:
+      - First part of the environment's CNAME, 4 to 63 letters, digits and hyphens. The environment that holds it is
+        the one that is managed, whatever its name is.
+    type: str
+  environment_id:
+    description:
+      - Id of the environment. Takes precedence over the names.
+    type: str
+  version_label:
+    description:
+      - Version that shall run. Another version is deployed by the environment's deployment policy, which decides
+        whether there is downtime.
+      - Elastic Beanstalk's sample application when an environment is created without it.
+    type: str
+  platform:
+    description:
+      - Name of a solution stack, ARN of a platform version, or name of a platform branch such as V(Docker running on
+        64bit Amazon Linux 2023).
+      - For a branch, the newest version is taken when the environment is created; any version of the branch is right
+        later on.
+      - Another platform replaces the running instances.
+    type: str
+  tier:
+    description:
+      - Tier of a new environment. It cannot be changed.
+    type: str
+    choices: [WebServer, Worker]
+  description:
+    description:
+      - Description of the environment, at most 200 characters.
+    type: str
+  option_settings:
+    description:
+      - Option settings as a dictionary of namespaces, each a dictionary of options. Numbers, booleans and lists may
+        be given as such.
+      - Options that are not named are left alone. A null value removes an environment property.
+      - Depending on the option, Elastic Beanstalk restarts the application or replaces the instances.
+    type: dict
+    default: {}
+  purge_properties:
+    description:
+      - Whether environment properties that are not in O(option_settings) are removed.
+    type: bool
+    default: false
+  tags:
+    description:
+      - Tags of the environment. Nothing changes when they are not given. A change is an update of the environment,
+        without downtime.
+    type: dict
+    aliases: [resource_tags]
+  purge_tags:
+    description:
+      - Whether tags that are not in O(tags) are removed.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(present) creates or changes the environment.
+      - V(absent) terminates it, unless it has the tag C(jack:protected=true), or a coupled database that would be
+        deleted with it.
+    type: str
+    choices: [present, absent]
+    default: present
+  wait:
+    description:
+      - Whether to wait for the end of the operation, and for proof.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds after which the module gives up waiting. Elastic Beanstalk itself goes on.
+    type: int
+    default: 1800
+  poll_interval:
+    description:
+      - Seconds between two looks at the environment.
+    type: float
+    default: 5
+"""
+
+EXAMPLES = r"""
+- name: Have an environment that runs a version
+  jack.beanstalk.environment:
+    application: blog
+    name: blog-production
+    cname_prefix: blog-production
+    platform: Docker running on 64bit Amazon Linux 2023
+    version_label: blog-9a6b4ba045ee5d01
+    option_settings:
+      aws:autoscaling:launchconfiguration:
+        IamInstanceProfile: aws-elasticbeanstalk-ec2-role
+      aws:autoscaling:asg:
+        MinSize: 2
+        MaxSize: 4
+      aws:elasticbeanstalk:application:environment:
+        DJANGO_SETTINGS_MODULE: config.settings
+
+- name: Terminate an environment
+  jack.beanstalk.environment:
+    application: blog
+    name: blog-staging
+    state: absent
+"""
+
+RETURN = r"""
+environment:
+  description: The environment as it is now, or in check mode as it would be; null when it is absent.
+  returned: success
+  type: dict
+  sample:
+    name: blog-production
+    id: e-abcdefghij
+    application: blog
+    version_label: blog-9a6b4ba045ee5d01
+    status: Ready
+    health: Green
+    health_status: Ok
+    cname: blog-production.us-east-1.elasticbeanstalk.com
+    cname_prefix: blog-production
+    url: http://blog-production.us-east-1.elasticbeanstalk.com/
+    platform: 64bit Amazon Linux 2023 v4.3.0 running Docker
+    tier: WebServer
+instances:
+  description: What each instance says about itself.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    instance_id:
+      description: Id of the EC2 instance.
+      type: str
+      returned: always
+      sample: i-0123456789abcdef0
+    version_label:
+      description: Version that this instance runs.
+      type: str
+      returned: always
+    deployment_id:
+      description: Number of the deployment, which grows with each one.
+      type: int
+      returned: always
+    deployment_status:
+      description: V(Deployed), V(In Progress) or V(Failed).
+      type: str
+      returned: always
+    status:
+      description: Health status, such as V(Ok).
+      type: str
+      returned: always
+    health:
+      description: Health as a colour.
+      type: str
+      returned: always
+    causes:
+      description: Why the health is what it is.
+      type: list
+      elements: str
+      returned: always
+events:
+  description: Events of the operation, oldest first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    at:
+      description: When it happened.
+      type: str
+      returned: always
+    severity:
+      description: Severity of the event.
+      type: str
+      returned: always
+      sample: INFO
+    message:
+      description: Text of the event.
+      type: str
+      returned: always
+      sample: Environment update completed successfully.
+    environment:
+      description: Name of the environment.
+      type: str
+      returned: always
+    request_id:
+      description: Id of the request that caused it.
+      type: str
+      returned: always
+actions:
+  description: What was done, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+  sample: [update_version, update_settings]
+api_calls:
+  description: Number of requests that were sent to AWS.
+  returned: always
+  type: int
+  sample: 9
+causes:
+  description: Causes of the environment's health.
+  returned: when an operation failed
+  type: list
+  elements: str
+logs:
+  description: End of the logs of failing instances, as instance id, then log file, then lines.
+  returned: when an operation failed
+  type: dict
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    CallCounter,
+    EnvironmentManager,
+    fail,
+    finish,
+    guard_secrets,
+)
+
+
+def main():
+    argument_spec = {
+        "application": {"required": True, "type": "str"},
+        "cname_prefix": {"type": "str"},
+        "description": {"type": "str"},
+        "environment_id": {"type": "str"},
+        "name": {"type": "str"},
+        "option_settings": {"default": {}, "no_log": True, "type": "dict"},
+        "platform": {"type": "str"},
+        "poll_interval": {"default": 5, "type": "float"},
+        "purge_properties": {"default": False, "type": "bool"},
+        "purge_tags": {"default": True, "type": "bool"},
+        "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
+        "tags": {"aliases": ["resource_tags"], "type": "dict"},
+        "tier": {"choices": ["WebServer", "Worker"], "type": "str"},
+        "version_label": {"type": "str"},
+        "wait": {"default": True, "type": "bool"},
+        "wait_timeout": {"default": 1800, "type": "int"},
+    }
+    one_of = [("name", "cname_prefix", "environment_id")]
+    module = AnsibleAWSModule(argument_spec=argument_spec, required_one_of=one_of, supports_check_mode=True)
+    invocation = guard_secrets(module)
+    counter = CallCounter()
+    try:
+        client = counter.attach(module.client("elasticbeanstalk"))
+        manager = EnvironmentManager(client, module.params, module.check_mode)
+        changed, result = manager.ensure()
+    except AnsibleBeanstalkError as error:
+        fail(module, error, api_calls=counter.total, invocation=invocation)
+    for text in manager.warnings:
+        module.warn(text)
+    finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})
+
+
+if __name__ == "__main__":
+    main()
