@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job, as the README promises it: deploy, look, change, break, mend."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Project, Run
+
+pytestmark = pytest.mark.containers
+
+INSTANCE = re.compile(r"\bi-[0-9a-f]{17}\b")
+
+
+@pytest.fixture
+def edited(project: Project, first_deploy: Run) -> Iterator[Project]:
+    """A project whose application may be edited; it comes back afterwards, and is deployed again."""
+    before = {path: path.read_bytes() for path in project.application.rglob("*") if path.is_file()}
+    yield project
+    for path in project.application.rglob("*"):
+        if path.is_file() and path not in before:
+            path.unlink()
+    for path, content in before.items():
+        path.write_bytes(content)
+    mended = project.play("deploy.yml")
+    assert mended.rc == 0, mended.output
+    assert set(project.stalk.deployments().values()) == {project.stalk.environment()["VersionLabel"]}
+
+
+def report(run: Run) -> dict[str, list[str]]:
+    """The report's lines by their first word: ``{"Leader": ["i-…"], "Hook": [...]}``."""
+    lines: dict[str, list[str]] = {}
+    for name, value in re.findall(r"^\W*(?:\w+: )?([A-Z]\w+): {2,}(.+?)\s*$", run.output, re.MULTILINE):
+        lines.setdefault(name, []).append(value)
+    return lines
+
+
+def hook_runs(run: Run) -> dict[str, list[str]]:
+    """On which instances each hook ran, from the report."""
+    ran: dict[str, list[str]] = {}
+    for line in report(run)["Hook"]:
+        name, _on, instance, *_rest = line.replace(",", "").split()
+        ran.setdefault(name, []).append(instance)
+    return ran
+
+
+def writes(project: Project) -> int:
+    """How many calls that change something localstalk has answered so far."""
+    calls: dict[str, int] = json.loads(project.stalk.get("/_localstalk/calls"))
+    reading = re.compile(r":(Describe|List|Check|Retrieve|Request|Get|Head|Validate)")
+    return sum(count for name, count in calls.items() if not reading.search(name))
+
+
+def broken(project: Project, *args: str) -> str:
+    """Deploy something that must fail; returns the failed task's message, after checking that nothing was lost."""
+    label = project.stalk.environment()["VersionLabel"]
+    run = project.play("deploy.yml", *args)
+    assert run.rc == 2, run.output
+    environment = project.stalk.environment()
+    assert environment["Status"] == "Ready"
+    assert environment["VersionLabel"] == label
+    message = run.output.rpartition("fatal:")[2] or run.output.rpartition("[ERROR]")[2]
+    assert INSTANCE.search(message), run.output
+    assert "Failed to deploy application." in message
+    return message
+
+
+def test_report_names_everything(project: Project, first_deploy: Run) -> None:
+    environment = project.stalk.environment()
+    shown = report(first_deploy)
+    assert shown["Application"] == ["blog"]
+    assert shown["Environment"] == [f"{environment['EnvironmentName']} ({environment['EnvironmentId']})"]
+    assert shown["Version"] == [environment["VersionLabel"]]
+    assert shown["Health"] == ["Green (Ok), Ready"]
+    assert shown["URL"][0].startswith("http://127.")
+    assert shown["Leader"][0] in project.stalk.deployments()
+
+
+def test_two_instances_run_the_version(project: Project, first_deploy: Run) -> None:
+    deployments = project.stalk.deployments()
+    assert len(deployments) == 2
+    assert set(deployments.values()) == {report(first_deploy)["Version"][0]}
+
+
+def test_hooks_ran_where_they_belong(project: Project, first_deploy: Run) -> None:
+    ran = hook_runs(first_deploy)
+    leader = report(first_deploy)["Leader"]
+    assert sorted(ran["collectstatic"]) == sorted(project.stalk.deployments())
+    assert ran["migrate"] == leader
+    assert ran["createsu"] == leader
+
+
+def test_page_shows_rows_that_the_hooks_made(project: Project, first_deploy: Run) -> None:
+    page = project.stalk.page()
+    assert f'id="version-label">{project.stalk.environment()["VersionLabel"]}<' in page
+    assert re.search(r'id="instance-id">(i-[0-9a-f]{17})<', page)
+    assert re.search(r'id="posts">1<', page), "the row of the data migration"
+    assert re.search(r'id="users">1<', page), "the superuser of createsu"
+
+
+def test_both_instances_answer(project: Project, first_deploy: Run) -> None:
+    pattern = re.compile(r'id="instance-id">(i-[0-9a-f]{17})<')
+    seen = {found[1] for _ in range(10) if (found := pattern.search(project.stalk.page()))}
+    assert seen == set(project.stalk.deployments())
+
+
+def test_second_run_changes_nothing(project: Project, first_deploy: Run) -> None:
+    before = writes(project)
+    again = project.play("deploy.yml")
+    assert again.rc == 0, again.output
+    assert again.count("changed") == 0
+    assert writes(project) == before
+    versions = project.stalk.client("elasticbeanstalk").describe_application_versions(ApplicationName="blog")
+    assert len(versions["ApplicationVersions"]) == 1
+
+
+def test_status_shows_the_same(project: Project, first_deploy: Run) -> None:
+    run = project.play("status.yml")
+    assert run.rc == 0, run.output
+    assert run.count("changed") == 0
+    for line in ("Application", "Environment", "Version", "Health", "Leader", "URL"):
+        wanted = report(first_deploy)[line][0]
+        assert report(run)[line][0].startswith(wanted), line
+
+
+def change_page(project: Project, text: str) -> None:
+    template = project.application / "blog" / "templates" / "blog" / "base.html"
+    content = template.read_text()
+    assert "<h1>Blog</h1>" in content
+    template.write_text(content.replace("<h1>Blog</h1>", f"<h1>{text}</h1>"))
+
+
+def test_a_changed_template_is_deployed(edited: Project) -> None:
+    old = edited.stalk.environment()["VersionLabel"]
+    change_page(edited, "A changed blog")
+    before = writes(edited)
+    check = edited.play("deploy.yml", "--check", "--diff")
+    assert check.rc == 0, check.output
+    assert writes(edited) == before
+    assert edited.stalk.environment()["VersionLabel"] == old
+    promised = report(check)["Version"][0].split()[0]
+    assert promised != old
+    assert re.search(rf"^\+.*{promised}", check.output, re.MULTILINE), "the diff names the version"
+    run = edited.play("deploy.yml")
+    assert run.rc == 0, run.output
+    assert report(run)["Version"] == [promised]
+    assert set(edited.stalk.deployments().values()) == {promised}
+    assert "A changed blog" in edited.stalk.page()
+
+
+def test_a_failing_hook_fails_the_deployment(edited: Project, tmp_path: Path) -> None:
+    hooks = tmp_path / "hooks.json"
+    hooks.write_text(json.dumps({"eb_hooks": [{"name": "breaks", "command": "echo this is why >&2; exit 1"}]}))
+    message = broken(edited, "-e", f"@{hooks}")
+    assert "this is why" in message
+
+
+def test_a_dockerfile_that_does_not_build_fails_the_deployment(edited: Project) -> None:
+    dockerfile = edited.application / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "RUN echo cannot be built && false\n")
+    message = broken(edited)
+    assert "cannot be built" in message
+
+
+def test_a_bundle_without_a_dockerfile_fails_the_deployment(edited: Project) -> None:
+    (edited.application / "Dockerfile").unlink()
+    message = broken(edited)
+    assert "Both 'Dockerfile' and 'Dockerrun.aws.json' are missing" in message
