@@ -1,4 +1,4 @@
-# Copyright: Contributors to the jack.beanstalk collection
+# Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A source bundle to look into: a folder or a zip, with the same few questions."""
@@ -22,10 +22,11 @@ MISSPELT = (
     ".platforms",
     ".plateform",
 )
+_UNIX = 3  # the zip format's number for the system that made an entry
 _LARGEST_TEXT = 2 * 1024 * 1024
 
 
-class BundleError(Exception):
+class UnreadableBundleError(Exception):
     """The path is neither a folder nor a readable zip; the message says which."""
 
 
@@ -114,7 +115,8 @@ class Archive(Bundle):
         return self.zip.read(entry) if entry.file_size <= _LARGEST_TEXT else b""
 
     def is_executable(self, name: str) -> bool | None:
-        mode = self.entries[name].external_attr >> 16
+        entry = self.entries[name]
+        mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
         return bool(mode & 0o111) if mode else None
 
     def wrapper(self) -> str:
@@ -128,13 +130,13 @@ class Archive(Bundle):
 
 
 def open_bundle(path: str) -> Bundle:
-    """Open a folder or a zip. Raises BundleError with one sentence."""
+    """Open a folder or a zip. Raises UnreadableBundleError with one sentence."""
     place = Path(path)
     if place.is_dir():
         return Tree(place)
     if not place.exists():
-        raise BundleError(f"There is no file or folder {path}.")
+        raise UnreadableBundleError(f"There is no file or folder {path}.")
     try:
         return Archive(place)
     except (zipfile.BadZipFile, OSError) as error:
-        raise BundleError(f"{path} is neither a folder nor a readable zip: {error}.") from None
+        raise UnreadableBundleError(f"{path} is neither a folder nor a readable zip: {error}.") from None

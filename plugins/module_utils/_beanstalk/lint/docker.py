@@ -1,4 +1,4 @@
-# Copyright: Contributors to the jack.beanstalk collection
+# Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dockerfile, docker-compose.yml and Dockerrun.aws.json: which of them EB takes, and whether they fit together.

@@ -1,4 +1,4 @@
-# Copyright: Contributors to the jack.beanstalk collection
+# Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The option_settings of configuration files against the catalogue of options."""
@@ -121,14 +121,20 @@ class OptionLinter:
             self.findings.append(finding("missing-key", file, entry.line, f"the option setting has no {missing}"))
             return
         if namespace is None:
-            known = catalogue.namespaces_of(option.text)
-            hint = f", although it is an option of {' and '.join(known)}" if known else ""
-            self.findings.append(
-                finding("option-without-namespace", file, entry.line, f"{option.text} has no namespace{hint}")
-            )
+            self._without_namespace(file, option)
         yield Setting(
             file, namespace.text if namespace else PROPERTIES, option.text, option, entry.get("value") or entry
         )
+
+    def _without_namespace(self, file: str, option: Node) -> None:
+        # The documented short form for environment properties, as long as the name looks like one.
+        known = catalogue.namespaces_of(option.text)
+        if known:
+            message = f"{option.text} is an option of {' and '.join(known)}, but has no namespace"
+            self.findings.append(finding("option-without-namespace", file, option.line, message, ERROR))
+        elif not re.fullmatch(r"[A-Z_][A-Z0-9_]*", option.text):
+            message = f"{option.text} has no namespace"
+            self.findings.append(finding("option-without-namespace", file, option.line, message))
 
     def _check(self, setting: Setting) -> None:
         namespace = catalogue.find(setting.namespace)

@@ -1,4 +1,4 @@
-# Copyright: Contributors to the jack.beanstalk collection
+# Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the linter needs to know of a platform, read from whatever name the user has for it."""

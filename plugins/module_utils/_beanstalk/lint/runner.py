@@ -1,4 +1,4 @@
-# Copyright: Contributors to the jack.beanstalk collection
+# Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All rules over one bundle."""
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 from .bundle import MISSPELT, Bundle, open_bundle
-from .docker import lint_docker
+from .docker import COMPOSE, DOCKERFILE, DOCKERRUN, lint_docker
 from .document import MAPPING, DocumentError, Node, parse
 from .ebextensions import LEGACY_HOOKS, SECTIONS, ConfigLinter
 from .findings import ERROR, RULES, WARNING, Finding, finding
@@ -36,6 +37,19 @@ class Report:
         """Return the number of findings of that severity."""
         return sum(item.severity == severity for item in self.findings)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as the module's return value."""
+        return {
+            "findings": [item.as_dict() for item in self.findings],
+            "error_count": self.count(ERROR),
+            "warning_count": self.count(WARNING),
+            "file_count": self.files,
+        }
+
+    def warnings(self) -> list[str]:
+        """Return the warnings, one line each."""
+        return [str(item) for item in self.findings if item.severity == WARNING]
+
     def fails(self, fail_on: str) -> bool:
         """Tell whether a run with `fail_on` error, warning or never should fail."""
         return bool({"error": self.count(ERROR), "warning": len(self.findings), "never": 0}[fail_on])
@@ -54,7 +68,8 @@ def lint_bundle(path: str, platform: str | None = None, skip: Collection[str] = 
     """Look at a folder or zip.
 
     `platform` is whatever name the user has for it (see platforms.recognise); rules that depend on it stay silent or
-    mild without it. `skip` names rules to leave out. Raises BundleError, and ValueError for a rule that does not exist.
+    mild without it. `skip` names rules to leave out. Raises UnreadableBundleError, and ValueError for a rule that does
+    not exist.
     """
     unknown = sorted(set(skip) - set(RULES))
     if unknown:
@@ -95,6 +110,7 @@ class BundleLinter:
         self.files += len(hooks)
         self.findings += lint_hooks(self.bundle, self.platform)
         self.findings += lint_docker(self.bundle, self.platform)
+        self.files += sum(map(self.bundle.has, (DOCKERFILE, COMPOSE, DOCKERRUN)))
         self._manifests()
         for folder in MISSPELT:
             if self.bundle.below(folder):
