@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances: containers with an agent, a Docker engine and EB's files, each with a directory of its own in the home."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import threading
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import localstalk.engine
+from localstalk.drivers.base import (
+    Command,
+    CommandResult,
+    DriverError,
+    InstanceAddresses,
+    InstanceEvent,
+    InstanceSpec,
+    Probe,
+    ShellResult,
+)
+from localstalk.images import build_mounts
+
+from . import agents
+from .network import Network
+from .podman import attempt, common_options, image_store, limits, podman
+
+LAUNCH_SECONDS = 60.0
+PROBE_SECONDS = 5.0
+ENGINE_DIRECTORY = Path(localstalk.engine.__file__).parent
+SHARED = "/run/localstalk"
+"""Where an instance sees its agent's socket (its own), the source bundle (its own) and the elections (its environment's)."""
+
+
+@dataclass
+class Instance:
+    """A launched instance."""
+
+    spec: InstanceSpec
+    address: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    usage: tuple[float, float, int] | None = None
+    """(agent's clock, seconds of processor time, requests) at the last probe."""
+
+
+class Instances:
+    """All instances of a daemon. ``home`` holds their disks, ``runtime`` their sockets."""
+
+    def __init__(self, home: Path, runtime: Path, home_label: str, image: str, network: Network) -> None:
+        self.home = home / "instances"
+        self.runtime = runtime / "i"
+        self.elections = home / "elections"
+        self.home_label = home_label
+        self.image = image
+        self.network = network
+        self.store = image_store()
+        self._lock = threading.Lock()
+        self._instances: dict[str, Instance] = {}
+        for folder in (self.home, self.runtime, self.elections):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.engine_conf = home / "containers.conf"
+        self.engine_conf.write_text(_engine_conf())
+
+    def container_name(self, instance_id: str) -> str:
+        """Return the name of the instance's container."""
+        return f"localstalk-{self.home_label}-{instance_id}"
+
+    def get(self, instance_id: str) -> Instance:
+        """Return a launched instance; raises DriverError."""
+        with self._lock:
+            if instance_id not in self._instances:
+                raise DriverError(f"No instance {instance_id} is running")
+            return self._instances[instance_id]
+
+    def address(self, instance_id: str) -> str | None:
+        """Return the address of an instance, or None when there is no such instance."""
+        with self._lock:
+            found = self._instances.get(instance_id)
+            return found.address if found else None
+
+    def socket(self, instance_id: str) -> Path:
+        """Return the path of the agent's socket."""
+        return self.runtime / instance_id / "agent.sock"
+
+    def launch(self, spec: InstanceSpec) -> InstanceAddresses:
+        """Start an instance and run its env-launch; an instance that runs already is left alone."""
+        with self._lock:
+            instance = self._instances.get(spec.instance_id)
+            if instance is None:
+                instance = Instance(spec, self.network.take())
+                self._instances[spec.instance_id] = instance
+                instance.lock.acquire()
+                mine = True
+            else:
+                mine = False
+        if not mine:
+            with instance.lock:
+                return InstanceAddresses(instance.address, instance.address)
+        try:
+            self._start(instance)
+            self._bootstrap(instance)
+        except DriverError:
+            self.terminate(spec.instance_id)
+            raise
+        finally:
+            instance.lock.release()
+        return InstanceAddresses(instance.address, instance.address)
+
+    def _start(self, instance: Instance) -> None:
+        spec = instance.spec
+        disk = self.home / spec.instance_id
+        shared = self.runtime / spec.instance_id
+        elections = self.elections / spec.environment_id
+        for folder in (disk / "docker", disk / "bundle", shared / "election", shared / "bundle", elections):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = self.container_name(spec.instance_id)
+        mounts = [
+            f"{disk / 'docker'}:/var/lib/containers/storage",
+            f"{self.store}:/var/lib/shared:ro",
+            f"{ENGINE_DIRECTORY}:/opt/localstalk/engine:ro",
+            f"{self.engine_conf}:/etc/containers/containers.conf:ro",
+            f"{shared}:{SHARED}",
+            f"{elections}:{SHARED}/election",
+            f"{disk / 'bundle'}:{SHARED}/bundle:ro",
+            *(f"{path}:{path}:ro" for path in build_mounts()),
+        ]
+        hostname = f"ip-{instance.address.replace('.', '-')}.{spec.region}.compute.internal"
+        podman(
+            "run",
+            "--detach",
+            # The instance's own Docker engine makes containers, bridges and mounts; all of them end with the instance.
+            "--privileged",
+            f"--name={name}",
+            f"--hostname={hostname}",
+            f"--network={self.network.name}",
+            f"--ip={instance.address}",
+            "--pull=never",
+            *common_options(self.home_label),
+            *(f"--volume={mount}" for mount in mounts),
+            self.image,
+        )
+        deadline = time.monotonic() + LAUNCH_SECONDS
+        agents.wait(self.socket(spec.instance_id), deadline, lambda: self._why_dead(name))
+
+    def _why_dead(self, name: str) -> str | None:
+        state = attempt("inspect", "--format", "{{.State.Status}}", name)
+        if state.returncode == 0 and state.stdout.strip() == "running":
+            return None
+        return attempt("logs", "--tail", "3", name).stderr.strip() or "no message"
+
+    def _bootstrap(self, instance: Instance) -> None:
+        launch = Command("app-deploy", "", 0, "", LAUNCH_SECONDS)
+        answer = self._engine(instance, "env-launch", launch, "")
+        if answer.status != "SUCCESS":
+            raise DriverError(f"Instance {instance.spec.instance_id} could not be bootstrapped: {answer.output}")
+
+    def terminate(self, instance_id: str) -> None:
+        """Remove the instance with everything on it; silent when there is none."""
+        with self._lock:
+            instance = self._instances.pop(instance_id, None)
+        attempt("rm", "--force", "--time=0", "--ignore", self.container_name(instance_id))
+        for folder in (self.home / instance_id, self.runtime / instance_id):
+            shutil.rmtree(folder, ignore_errors=True)
+        if instance is not None:
+            self.network.give_back(instance.address)
+
+    def run(self, instance_id: str, command: Command) -> CommandResult:
+        """Run an engine command."""
+        instance = self.get(instance_id)
+        if command.bundle is None:
+            return self._engine(instance, command.name, command, "")
+        handed = self._hand_over(instance_id, command.bundle)
+        try:
+            return self._engine(instance, command.name, command, f"{SHARED}/bundle/{handed.name}")
+        finally:
+            handed.unlink(missing_ok=True)
+
+    def _hand_over(self, instance_id: str, bundle: Path) -> Path:
+        """Give the instance the bundle without a copy where that is possible; returns the file to remove afterwards."""
+        target = self.home / instance_id / "bundle" / uuid.uuid4().hex
+        try:
+            os.link(bundle, target)
+        except OSError:
+            try:
+                shutil.copyfile(bundle, target)
+            except OSError as error:
+                text = f"The source bundle {bundle} cannot be handed to {instance_id}: {error.strerror}"
+                raise DriverError(text) from error
+        return target
+
+    def _engine(self, instance: Instance, name: str, command: Command, bundle: str) -> CommandResult:
+        spec = instance.spec
+        request = {
+            "name": name,
+            "instance": asdict(spec),
+            "invocation_id": command.invocation_id,
+            "deployment_id": command.deployment_id,
+            "version_label": command.version_label,
+            "bundle_key": command.bundle_key,
+            "bundle_path": bundle,
+            "properties": command.properties,
+            "options": command.options,
+        }
+        # The request travels through a pipe: neither a process list nor a file shows the properties.
+        sent = {"argv": ["python3", "-m", "engine"], "stdin": json.dumps(request)}
+        try:
+            answer = agents.ask(self.socket(spec.instance_id), sent, command.timeout)
+        except agents.AgentGoneError:
+            return CommandResult(spec.instance_id, "TIMEOUT", 1, "")
+        if answer["timed_out"]:
+            return CommandResult(spec.instance_id, "TIMEOUT", 1, "")
+        if answer["returncode"] != 0:
+            last = (answer["stderr"].strip().splitlines() or ["no message"])[-1]
+            raise DriverError(f"The engine of {spec.instance_id} has crashed: {last}")
+        data = json.loads(answer["stdout"])
+        return CommandResult(
+            spec.instance_id,
+            data["status"],
+            data["returncode"],
+            data["message"],
+            data["leader"],
+            tuple(InstanceEvent(severity, message) for severity, message in data["events"]),
+            base64.b64decode(data["archive"]) if data["archive"] is not None else None,
+        )
+
+    def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
+        """Run a shell script as root."""
+        self.get(instance_id)
+        # By standard input into a file first: the script's own standard input stays free, its text out of process lists.
+        runner = 'f=$(mktemp) && cat > "$f" && /bin/bash "$f" < /dev/null; rc=$?; rm -f "$f"; exit $rc'
+        try:
+            answer = agents.ask(self.socket(instance_id), {"argv": ["/bin/sh", "-c", runner], "stdin": script}, timeout)
+        except agents.AgentGoneError as error:
+            raise DriverError(f"Instance {instance_id}: {error}") from error
+        if answer["timed_out"]:
+            return ShellResult(124, answer["stdout"], f"{answer['stderr']}timed out after {timeout:.0f} s\n")
+        return ShellResult(answer["returncode"], answer["stdout"], answer["stderr"])
+
+    def probe(self, instance_id: str, path: str) -> Probe:
+        """Ask the instance's web server once, and its agent how busy it is."""
+        address = self.address(instance_id)
+        if address is None:
+            return Probe(None, running=False)
+        instance = self.get(instance_id)
+        try:
+            stat = agents.ask(self.socket(instance_id), {"stat": True}, 1.0)
+        except agents.AgentGoneError:
+            return Probe(None, running=False)
+        now = (float(stat["at"]), float(stat["cpu_seconds"]), int(stat["requests"]))
+        before, instance.usage = instance.usage, now
+        elapsed = now[0] - before[0] if before else 0.0
+        cpu = 100.0 * (now[1] - before[1]) / elapsed / (os.cpu_count() or 1) if before and elapsed > 0 else 0.0
+        rate = (now[2] - before[2]) / elapsed if before and elapsed > 0 else 0.0
+        return Probe(_http_status(address, path), True, max(0.0, min(100.0, cpu)), max(0.0, rate))
+
+    def close(self) -> None:
+        """Remove all instances."""
+        with self._lock:
+            names = list(self._instances)
+        for name in names:
+            self.terminate(name)
+        for folder in (self.home, self.runtime, self.elections):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.engine_conf.unlink(missing_ok=True)
+
+
+def _http_status(address: str, path: str) -> int | None:
+    connection = http.client.HTTPConnection(address, 80, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _engine_conf() -> str:
+    """Return containers.conf for the Docker engines inside instances: Docker's own subnet, limits that may be given."""
+    ulimits = ", ".join(f'"{name}={value}:{value}"' for name, value in limits())
+    return (
+        "[containers]\n"
+        f"default_ulimits = [{ulimits}]\n"
+        "[network]\n"
+        'default_subnet = "172.17.0.0/16"\n'
+        "[engine]\n"
+        'runtime = "runc"\n'
+        'cgroup_manager = "cgroupfs"\n'
+        'events_logger = "file"\n'
+    )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load balancers, their targets, and public names."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+from localstalk.drivers.base import DriverError, HealthCheck
+
+from .addresses import BALANCERS, GUARD_HOST, HTTP_PORT, NAMES, Pool, choose_port, networks
+from .config import LoadBalancer, State, render
+from .haproxy import BindError, HAProxy
+
+DRAIN_POLL_SECONDS = 0.05
+
+
+class Edge:
+    """The load balancers of one daemon; safe to use from several threads. Started on construction."""
+
+    def __init__(self, home: Path, runtime: Path, home_label: str, speed: float) -> None:
+        self.speed = speed
+        self.folder = home / "edge"
+        self.runtime = runtime / "edge"
+        self._lock = threading.RLock()
+        self._version = 0
+        self.haproxy = HAProxy(self.folder, self.runtime, home / "edge.log")
+        self.state = self._start(home_label)
+
+    def _start(self, home_label: str) -> State:
+        for network in networks(home_label):
+            guard = f"127.{network}.{GUARD_HOST}"
+            state = State(choose_port(guard), guard)
+            try:
+                self.haproxy.start(render(state, self.haproxy.paths, self.speed, self._version), self._version)
+            except BindError:
+                continue
+            self._balancer_addresses = Pool(network, BALANCERS)
+            self._name_addresses = Pool(network, NAMES)
+            return state
+        raise DriverError("No loopback network 127.N.0.0/16 is free for the load balancers")
+
+    def _apply(self, unchecked: list[tuple[str, str]] | None = None) -> None:
+        self._version += 1
+        config = render(self.state, self.haproxy.paths, self.speed, self._version)
+        self.haproxy.reload(config, self._version, unchecked or [])
+
+    def _shown(self, address: str) -> str:
+        return address if self.state.port == HTTP_PORT else f"{address}:{self.state.port}"
+
+    def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
+        """Open a load balancer; one that exists keeps its address."""
+        with self._lock:
+            if environment_id not in self.state.balancers:
+                balancer = LoadBalancer(self._balancer_addresses.take(), health_check)
+                self.state.balancers[environment_id] = balancer
+                self._apply()
+            return self._shown(self.state.balancers[environment_id].address)
+
+    def delete_load_balancer(self, environment_id: str) -> None:
+        """Close a load balancer; silent when there is none."""
+        with self._lock:
+            balancer = self.state.balancers.pop(environment_id, None)
+            if balancer is not None:
+                self._apply()
+                self._balancer_addresses.give_back(balancer.address)
+
+    def configure_load_balancer(self, environment_id: str, health_check: HealthCheck) -> None:
+        """Change the health check."""
+        with self._lock:
+            balancer = self._balancer(environment_id)
+            if balancer.health_check != health_check:
+                balancer.health_check = health_check
+                self._apply()
+
+    def _balancer(self, environment_id: str) -> LoadBalancer:
+        if environment_id not in self.state.balancers:
+            raise DriverError(f"Environment {environment_id} has no load balancer")
+        return self.state.balancers[environment_id]
+
+    def register(self, environment_id: str, instance_id: str, address: str) -> None:
+        """Add a target; a target that is there already is left alone."""
+        with self._lock:
+            balancer = self._balancer(environment_id)
+            if balancer.targets.get(instance_id) != address:
+                balancer.targets[instance_id] = address
+                self._apply([(environment_id, instance_id)])
+
+    def deregister(self, environment_id: str, instance_id: str) -> None:
+        """Drain a target, then remove it; silent when it is none."""
+        with self._lock:
+            balancer = self.state.balancers.get(environment_id)
+            if balancer is None or instance_id not in balancer.targets:
+                return
+            delay = balancer.health_check.deregistration_delay / self.speed
+            self.haproxy.drain(environment_id, instance_id)
+        deadline = time.monotonic() + delay
+        while time.monotonic() < deadline and self.haproxy.sessions(environment_id, instance_id) > 0:
+            time.sleep(DRAIN_POLL_SECONDS)
+        self.remove(environment_id, instance_id)
+
+    def remove(self, environment_id: str, instance_id: str) -> None:
+        """Remove a target at once: it has gone."""
+        with self._lock:
+            balancer = self.state.balancers.get(environment_id)
+            if balancer is not None and balancer.targets.pop(instance_id, None) is not None:
+                self._apply()
+
+    def forget_instance(self, instance_id: str) -> None:
+        """Remove an instance that has gone from all load balancers."""
+        with self._lock:
+            found = [name for name, balancer in self.state.balancers.items() if instance_id in balancer.targets]
+        for environment_id in found:
+            self.remove(environment_id, instance_id)
+
+    def healthy_targets(self, environment_id: str) -> frozenset[str]:
+        """Return the targets that pass their health checks."""
+        with self._lock:
+            if environment_id not in self.state.balancers:
+                return frozenset()
+        return self.haproxy.healthy(environment_id)
+
+    def point(self, fqdn: str, environment_id: str) -> None:
+        """Let a public name lead to an environment's load balancer; the name keeps its address when it moves."""
+        fqdn = fqdn.lower()
+        with self._lock:
+            address, before = self.state.names.get(fqdn, ("", ""))
+            if before == environment_id and address:
+                return
+            self.state.names[fqdn] = (address or self._name_addresses.take(), environment_id)
+            self._apply()
+
+    def unpoint(self, fqdn: str) -> None:
+        """Forget a public name; silent when it is unknown."""
+        with self._lock:
+            found = self.state.names.pop(fqdn.lower(), None)
+            if found is not None:
+                self._apply()
+                self._name_addresses.give_back(found[0])
+
+    def url(self, fqdn: str) -> str | None:
+        """Return the plain URL of a public name, or None when it is unknown."""
+        with self._lock:
+            found = self.state.names.get(fqdn.lower())
+        return None if found is None else f"http://{self._shown(found[0])}/"
+
+    def close(self) -> None:
+        """End HAProxy and remove its files; the access log stays until the home goes."""
+        with self._lock:
+            self.haproxy.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(self.runtime, ignore_errors=True)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process that an instance consists of: starts its Docker engine and runs what the driver asks for.
+
+The driver connects to a unix socket and sends one JSON line, ``{"argv": […], "stdin": "…", "timeout": seconds}``; the
+answer is one JSON line, ``{"returncode": …, "stdout": "…", "stderr": "…", "timed_out": …}``. ``{"stat": true}`` asks for
+processor time and requests instead. Every program runs in a session of its own, so that a timeout ends all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socketserver
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+AGENT_SOCKET = "/run/localstalk/agent.sock"
+ENGINE_START_SECONDS = 20.0
+MAX_REQUEST = 16 * 1024 * 1024
+
+
+def execute(request: dict[str, Any]) -> dict[str, Any]:
+    """Run a program to its end or its timeout."""
+    env = {**os.environ, **request.get("env", {})}
+    try:
+        process = subprocess.Popen(
+            request["argv"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        return {"returncode": 127, "stdout": "", "stderr": str(error), "timed_out": False}
+    timed_out = False
+    try:
+        stdout, stderr = process.communicate(request.get("stdin", "").encode(), timeout=request["timeout"])
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        end_session(process.pid)
+        stdout, stderr = process.communicate()
+    return {
+        "returncode": process.returncode,
+        "stdout": stdout.decode("utf-8", errors="replace"),
+        "stderr": stderr.decode("utf-8", errors="replace"),
+        "timed_out": timed_out,
+    }
+
+
+def end_session(session: int) -> None:
+    """Kill all processes of a session: hooks may have made process groups of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(session, signal.SIGKILL)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.getsid(int(entry.name)) == session:
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def stat() -> dict[str, Any]:
+    """Return seconds of processor time used by the instance so far, and the size of the web server's access log."""
+    seconds = 0.0
+    version1, version2 = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage"), Path("/sys/fs/cgroup/cpu.stat")
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if version1.exists():
+            seconds = int(version1.read_text()) / 1e9
+        elif version2.exists():
+            seconds = int(version2.read_text().split()[1]) / 1e6
+    requests = 0
+    with contextlib.suppress(OSError), Path("/var/log/nginx/access.log").open("rb") as file:
+        requests = sum(1 for _ in file)
+    return {"cpu_seconds": seconds, "requests": requests, "at": time.monotonic()}
+
+
+class Handler(socketserver.StreamRequestHandler):
+    """Serves one request."""
+
+    def handle(self) -> None:
+        """Read a line, act, answer with a line."""
+        line = self.rfile.readline(MAX_REQUEST)
+        if not line:
+            return
+        request = json.loads(line)
+        answer = stat() if request.get("stat") else execute(request)
+        with contextlib.suppress(BrokenPipeError):
+            self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    """One thread per request."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+
+def start_docker() -> subprocess.Popen[bytes]:
+    """Start the instance's Docker engine and wait until its socket is there."""
+    Path(DOCKER_SOCKET).unlink(missing_ok=True)
+    log = Path("/var/log/docker").open("ab")
+    process = subprocess.Popen(
+        ["podman", "system", "service", "--time=0", f"unix://{DOCKER_SOCKET}"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + ENGINE_START_SECONDS
+    while not Path(DOCKER_SOCKET).exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            sys.stderr.write("the Docker engine did not start; see /var/log/docker\n")
+            sys.exit(1)
+        time.sleep(0.01)
+    return process
+
+
+def main() -> int:
+    """Serve until the instance ends."""
+    os.umask(0o022)
+    docker = start_docker()
+    Path(AGENT_SOCKET).unlink(missing_ok=True)
+    with Server(AGENT_SOCKET, Handler) as server:
+        server.serve_forever()
+    docker.terminate()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

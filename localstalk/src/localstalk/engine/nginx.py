@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The instance's web server: an nginx that passes everything on to the application container (eb-facts §5.4, §6)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from .layout import Layout
+from .process import Finished, run
+from .request import CommandError
+
+NGINX_CONF = """\
+# Elastic Beanstalk Nginx Configuration File
+user                    webapp;
+error_log               /var/log/nginx/error.log warn;
+pid                     /var/run/nginx.pid;
+worker_processes        1;
+
+events {
+    worker_connections  1024;
+}
+
+http {
+    include       /etc/nginx/mime.types;
+    default_type  application/octet-stream;
+
+    log_format  main  '$remote_addr - $remote_user [$time_local] "$request" '
+                      '$status $body_bytes_sent "$http_referer" '
+                      '"$http_user_agent" "$http_x_forwarded_for"';
+
+    include       conf.d/*.conf;
+
+    map $http_upgrade $connection_upgrade {
+        default     "upgrade";
+        ''          "";
+    }
+
+    server {
+        listen        80 default_server;
+        access_log    /var/log/nginx/access.log main;
+
+        client_header_timeout 60;
+        client_body_timeout   60;
+        keepalive_timeout     60;
+        gzip                  off;
+        gzip_comp_level       4;
+
+        # Include the Elastic Beanstalk generated locations
+        include conf.d/elasticbeanstalk/*.conf;
+    }
+}
+"""
+
+LOCATION_CONF = """\
+location / {
+    proxy_pass          http://docker;
+    proxy_http_version  1.1;
+
+    proxy_set_header    Connection          $connection_upgrade;
+    proxy_set_header    Upgrade             $http_upgrade;
+    proxy_set_header    Host                $host;
+    proxy_set_header    X-Real-IP           $remote_addr;
+    proxy_set_header    X-Forwarded-For     $proxy_add_x_forwarded_for;
+}
+"""
+
+UPSTREAM_NAME = "elasticbeanstalk-nginx-docker-upstream.conf"
+
+
+class Nginx:
+    """Configures, starts and stops nginx. ``staging`` of AL2+ is ``/var/proxy/staging/nginx``."""
+
+    def __init__(self, layout: Layout, note: Callable[[str], None]) -> None:
+        self.layout = layout
+        self.note = note
+        self.staging = layout.at("/var/proxy/staging/nginx")
+        self.active = layout.at("/etc/nginx")
+
+    def _run(self, *argv: str) -> Finished:
+        self.note(f"Running command: {' '.join(argv)}")
+        return run([str(self.layout.at(argv[0])), *argv[1:]], env={"PATH": self.layout.search_path})
+
+    def stage(self, application: Path) -> None:
+        """Write EB's configuration and the user's ``.platform/nginx`` over it to the staging directory."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+        (self.staging / "conf.d/elasticbeanstalk").mkdir(parents=True)
+        (self.staging / "nginx.conf").write_text(NGINX_CONF)
+        (self.staging / "conf.d/elasticbeanstalk/00_application.conf").write_text(LOCATION_CONF)
+        custom = application / ".platform/nginx"
+        if custom.is_dir():
+            shutil.copytree(custom, self.staging, dirs_exist_ok=True)
+
+    def point(self, address: str, port: int) -> None:
+        """Let the upstream ``docker`` be this address, in the staged configuration."""
+        upstream = f"upstream docker {{\n    server {address}:{port};\n    keepalive 256;\n}}\n"
+        (self.staging / "conf.d" / UPSTREAM_NAME).write_text(upstream)
+
+    def check(self) -> None:
+        """Let nginx look at the staged configuration; raises CommandError when it refuses it."""
+        argv = ("/usr/sbin/nginx", "-t", "-c", str(self.staging / "nginx.conf"))
+        checked = self._run(*argv)
+        if checked.returncode != 0:
+            raise CommandError(
+                f"Command {' '.join(argv)} failed with error exit status {checked.returncode}. Stderr:{checked.stderr}"
+            )
+
+    def activate(self) -> None:
+        """Replace the active configuration by the staged one."""
+        shutil.rmtree(self.active / "conf.d", ignore_errors=True)
+        shutil.copytree(self.staging, self.active, dirs_exist_ok=True)
+
+    def start(self) -> None:
+        """Start nginx; raises CommandError when it does not start."""
+        started = self._run("/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf")
+        if started.returncode != 0:
+            raise CommandError(f"start proxy failed: {started.stderr.strip()}")
+
+    def stop(self) -> None:
+        """Stop nginx and wait until its port is free; silent when it does not run."""
+        if self.running():
+            # The end of nginx frees the port: without waiting for it, a start right after would find it taken.
+            self._run("/bin/sh", "-c", STOP)
+
+    def running(self) -> bool:
+        """Tell whether the master process lives."""
+        pid = self.layout.at("/var/run/nginx.pid")
+        if not pid.is_file():
+            return False
+        number = pid.read_text().strip()
+        return number.isdigit() and Path(f"/proc/{number}").exists()
+
+
+STOP = """\
+pid=$(cat /var/run/nginx.pid) || exit 0
+kill -TERM "$pid" || exit 0
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  kill -0 "$pid" 2>/dev/null || exit 0
+  sleep 0.05
+done
+kill -KILL "$pid"
+"""

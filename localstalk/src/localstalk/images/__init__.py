@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container images that localstalk needs, built when missing and tagged by a hash of their inputs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localstalk.drivers.base import DriverError
+from localstalk.drivers.container.podman import attempt, podman
+
+BASE = "docker.io/library/debian:bookworm-slim"
+SUITE = "bookworm"
+BUILD_SECONDS = 900.0
+PULL_SECONDS = 300.0
+LOCK = Path("/var/lock/localstalk-images.lock")
+
+BUILD_MOUNTS = "LOCALSTALK_BUILD_MOUNTS"
+"""Environment variable: paths of this machine, separated by colons, that image builds of localstalk and of applications
+see at the same place (such as ``/etc/ssl/certs``, behind a proxy that intercepts TLS)."""
+
+
+def build_mounts() -> list[Path]:
+    """Return the paths of LOCALSTALK_BUILD_MOUNTS that exist."""
+    return [Path(part) for part in os.environ.get(BUILD_MOUNTS, "").split(os.pathsep) if part and Path(part).exists()]
+
+
+def ensure(name: str) -> str:
+    """Return the tag of image ``name`` (``instance`` or ``postgres``) after building it if missing; raises DriverError."""
+    folder = Path(__file__).parent / name
+    with _lock():
+        ensure_base()
+        tag = f"localhost/localstalk-{name}:{_fingerprint(folder)}"
+        if attempt("image", "exists", tag).returncode != 0:
+            _build(folder, tag)
+    return tag
+
+
+def ensure_base() -> None:
+    """Make ``debian:bookworm-slim`` available, from a registry or else by mmdebstrap; raises DriverError."""
+    if attempt("image", "exists", BASE).returncode == 0:
+        return
+    if attempt("pull", "--quiet", BASE, timeout=PULL_SECONDS).returncode == 0:
+        return
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", SUITE, "-", *map(str, _apt_sources())]
+    try:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as maker:
+            imported = subprocess.run(
+                ["podman", "import", "--quiet", "-", BASE], stdin=maker.stdout, capture_output=True, check=False
+            )
+            assert maker.stderr is not None
+            error = maker.stderr.read().decode("utf-8", errors="replace")
+    except FileNotFoundError as missing:
+        raise DriverError(
+            f"No registry answers for {BASE} and mmdebstrap is missing: apt-get install mmdebstrap"
+        ) from missing
+    if maker.returncode != 0 or imported.returncode != 0:
+        attempt("image", "rm", "--force", BASE)
+        last = [line for line in error.splitlines() if line.startswith("E:")] or ["podman import failed"]
+        raise DriverError(f"The base image {BASE} could not be made by mmdebstrap: {last[-1]}")
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """Two daemons, one build."""
+    path = LOCK if os.access(LOCK.parent, os.W_OK) else Path(tempfile.gettempdir(), f"localstalk-images-{os.getuid()}")
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256(podman("image", "inspect", "--format", "{{.Id}}", BASE).strip().encode())
+    for path in sorted(folder.iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _host_is_same_suite() -> bool:
+    try:
+        return f"VERSION_CODENAME={SUITE}" in Path("/etc/os-release").read_text().splitlines()
+    except OSError:
+        return False
+
+
+def _apt_sources() -> list[Path]:
+    """Return this machine's own apt sources when they are for the same suite; its mirror is the one that works here."""
+    if not _host_is_same_suite():
+        return []
+    candidates = [Path("/etc/apt/sources.list")]
+    candidates += sorted(Path("/etc/apt/sources.list.d").glob("*.list"))
+    candidates += sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))
+    return [path for path in candidates if path.is_file() and path.stat().st_size > 0]
+
+
+def _build(folder: Path, tag: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="localstalk-build-") as scratch:
+        options = ["--network=host", "--tag", tag]
+        for path in [Path("/usr/share/keyrings"), Path("/etc/apt/keyrings"), Path("/etc/apt/auth.conf.d")]:
+            if _apt_sources() and path.is_dir():
+                options.append(f"--volume={path}:{path}:ro")
+        for path in _apt_sources():
+            options.append(f"--volume={path}:{path}:ro")
+        for path in build_mounts():
+            options.append(f"--volume={path}:{path}:{'O' if path.is_dir() else 'ro'}")
+        acquire = Path(scratch, "acquire.conf")
+        acquire.write_text(_apt_acquire())
+        options.append(f"--volume={acquire}:/etc/apt/apt.conf.d/99localstalk:ro")
+        # One build at a time writes to the machine's store; --squash would lose the layers that builds share.
+        done = attempt("build", "--quiet", *options, str(folder), timeout=BUILD_SECONDS)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise DriverError(f"Image {tag} could not be built: {' '.join(lines[-3:])}")
+
+
+def _apt_acquire() -> str:
+    """Return this machine's way to its mirror (proxies, time-outs, validity checks), for apt inside the build."""
+    try:
+        done = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return "".join(f"{line}\n" for line in done.stdout.splitlines() if line.startswith("Acquire::"))
