@@ -3,7 +3,8 @@
 # Common part of the deployment hooks that jack.beanstalk's role hooks generates. It is shipped in the source bundle and
 # runs as root on the instance (bash 4.2 or later), in two ways:
 #   sourced by a generated hook, which has set the hook_* variables, and then calls run_hook;
-#   "hooks.sh mark PREFIX NAME" in a leader_only container command: this instance is the leader for hook NAME.
+#   "bash .platform/files/PREFIX_hooks.sh mark PREFIX NAME" in a leader_only container command: this instance is the
+#   leader for the hook NAME.
 # A marker says which bundle it was set for. It is consumed before the task runs, so a task that fails or hangs is never
 # run by an old marker; Elastic Beanstalk (EB) sets a new one with the next deployment.
 # shellcheck disable=SC2154 # the generated hook sets hook_*
@@ -102,7 +103,7 @@ hooks_instance_id() {
   printf '%s' "$id"
 }
 
-# The leader's note for one hook (hooks.sh mark PREFIX NAME).
+# The leader's note for one hook (mark PREFIX NAME).
 hooks_mark() {
   local marker sum
   hooks_prepare_state || return 1

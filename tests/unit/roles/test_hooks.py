@@ -173,7 +173,7 @@ class Instance:
         )
 
     def mark(self, name: str = "task") -> None:
-        done = self.run("bash", ".platform/jack_hooks/hooks.sh", "mark", "jack", name)
+        done = self.run("bash", ".platform/files/jack_hooks.sh", "mark", "jack", name)
         assert done.returncode == 0, done.stderr
 
     def hook(
@@ -205,10 +205,10 @@ def test_django_presets_become_hooks_and_markers(rendered: dict[str, dict[str, A
     overlay = {file["path"]: file for file in rendered["django"]["overlay"]}
     assert sorted(path for path in overlay if path.endswith(".sh")) == [
         ".platform/confighooks/postdeploy/jack_10_collectstatic.sh",
+        ".platform/files/jack_hooks.sh",
         ".platform/hooks/postdeploy/jack_10_collectstatic.sh",
         ".platform/hooks/postdeploy/jack_20_migrate.sh",
         ".platform/hooks/postdeploy/jack_30_createsu.sh",
-        ".platform/jack_hooks/hooks.sh",
     ]
     assert {file["mode"] for path, file in overlay.items() if path.endswith(".sh")} == {"0755"}
     config = yaml.safe_load(overlay[".ebextensions/jack_hooks.config"]["content"])
@@ -292,7 +292,7 @@ def test_markers_are_out_of_reach_for_others(leader: Instance) -> None:
 def test_a_link_in_place_of_the_state_folder_is_refused(leader: Instance, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (leader.root / "var/lib/jack_hooks").symlink_to(tmp_path / "elsewhere")
-    assert leader.run("bash", ".platform/jack_hooks/hooks.sh", "mark", "jack", "task").returncode == 1
+    assert leader.run("bash", ".platform/files/jack_hooks.sh", "mark", "jack", "task").returncode == 1
     assert leader.hook().returncode == 0
     assert leader.ran() == 0
 
