@@ -20,6 +20,9 @@ from ._beanstalk.common import (
     advice,
 )
 from ._beanstalk.environment_manager import EnvironmentManager
+from ._beanstalk.info import ask_leader
+from ._beanstalk.info import describe as describe_environment
+from ._beanstalk.info import select as select_environments
 from ._beanstalk.versions import ensure_version
 
 __all__ = [
@@ -30,14 +33,17 @@ __all__ = [
     "CallCounter",
     "EnvironmentManager",
     "NameRefusedError",
+    "ask_leader",
     "check_application_params",
     "check_version_params",
+    "describe_environment",
     "ensure_application",
     "ensure_version",
     "fail",
     "finish",
     "guard_secrets",
     "make_bundle",
+    "select_environments",
     "source_spec",
 ]
 

@@ -23,14 +23,26 @@ Client = Any
 Answer = dict[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+)
 HEALTH_ATTRIBUTES = ["HealthStatus", "Color", "Causes", "Deployment", "InstanceType", "LaunchedAt"]
+
+
+class ThrottlingRetry(AWSRetry):  # type: ignore[misc]
+    """Retries what AWS asks to be retried. Server faults are botocore's business: it has tried again already."""
+
+    @staticmethod
+    def found(response_code: str, catch_extra_error_codes: Any = None) -> bool:
+        """Whether the code is one of AWS's words for "too many requests"."""
+        return response_code in _THROTTLED
 
 
 def _call(description: str) -> Callable[[_Function], _Function]:
     """Retry inside, translate outside (house style 5)."""
 
     def decorate(function: _Function) -> _Function:
-        retried = AWSRetry.jittered_backoff(retries=12, delay=1, max_delay=20)(function)
+        retried = ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)(function)
         return BeanstalkErrorHandler.common_error_handler(description)(retried)  # type: ignore[no-any-return]
 
     return decorate

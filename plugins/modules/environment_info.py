@@ -1,0 +1,206 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: environment_info
+version_added: 0.1.0
+short_description: Describe Elastic Beanstalk environments
+description:
+  - Describes environments with health, causes, tags, and what each instance runs. Environments that were terminated are
+    left out.
+  - To find the live environment, ask by O(cname_prefix). Names change with every recreation of an environment.
+author:
+  - The jack.beanstalk team
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.attributes.info
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+options:
+  application:
+    description:
+      - Only environments of this application.
+    type: str
+  names:
+    description:
+      - Only environments with these names. Unknown names are left out.
+    type: list
+    elements: str
+  ids:
+    description:
+      - Only environments with these ids. Unknown ids are left out.
+    type: list
+    elements: str
+  cname_prefix:
+    description:
+      - Only the environment whose CNAME starts with this name.
+    type: str
+  gather:
+    description:
+      - What to ask for beside the environments themselves. Each costs one more call for every environment.
+    type: list
+    elements: str
+    choices: [health, instances, tags]
+    default: [health, instances, tags]
+"""
+
+EXAMPLES = r"""
+- name: Find the live environment
+  jack.beanstalk.environment_info:
+    application: blog
+    cname_prefix: blog-production
+  register: live
+
+- name: List all environments with one call
+  jack.beanstalk.environment_info:
+    gather: []
+"""
+
+RETURN = r"""
+environments:
+  description: The environments, ordered by application and name.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the environment.
+      type: str
+      returned: always
+      sample: blog-production
+    id:
+      description: Id of the environment.
+      type: str
+      returned: always
+      sample: e-abcdefghij
+    application:
+      description: Name of the application.
+      type: str
+      returned: always
+      sample: blog
+    arn:
+      description: ARN of the environment.
+      type: str
+      returned: always
+    description:
+      description: Description of the environment.
+      type: str
+      returned: always
+    version_label:
+      description: Version that was deployed last with success.
+      type: str
+      returned: always
+    status:
+      description: Status, such as V(Ready) or V(Updating).
+      type: str
+      returned: always
+      sample: Ready
+    health:
+      description: Health as a colour.
+      type: str
+      returned: always
+      sample: Green
+    health_status:
+      description: Health status of enhanced health reporting.
+      type: str
+      returned: always
+      sample: Ok
+    cname:
+      description: CNAME of the environment, null for workers.
+      type: str
+      returned: always
+    cname_prefix:
+      description: First part of the CNAME.
+      type: str
+      returned: always
+    url:
+      description: URL made from the CNAME.
+      type: str
+      returned: always
+    endpoint_url:
+      description: Name of the load balancer, or address of the instance.
+      type: str
+      returned: always
+    platform:
+      description: Name of the solution stack, or ARN of the platform version.
+      type: str
+      returned: always
+    platform_arn:
+      description: ARN of the platform version.
+      type: str
+      returned: always
+    tier:
+      description: V(WebServer) or V(Worker).
+      type: str
+      returned: always
+    abortable:
+      description: Whether an operation is running that can be aborted.
+      type: bool
+      returned: always
+    date_created:
+      description: When it was created.
+      type: str
+      returned: always
+    date_updated:
+      description: When it was changed last.
+      type: str
+      returned: always
+    causes:
+      description: Why the health is what it is.
+      type: list
+      elements: str
+      returned: when health is gathered
+    instances:
+      description: Instances, as M(jack.beanstalk.environment) returns them.
+      type: list
+      elements: dict
+      returned: when instances are gathered
+    tags:
+      description: Tags that users set.
+      type: dict
+      returned: when tags are gathered
+api_calls:
+  description: Number of requests that were sent to AWS.
+  returned: success
+  type: int
+  sample: 4
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    CallCounter,
+    describe_environment,
+    fail,
+    select_environments,
+)
+
+
+def main():
+    gather = ["health", "instances", "tags"]
+    argument_spec = {
+        "application": {"type": "str"},
+        "cname_prefix": {"type": "str"},
+        "gather": {"choices": gather, "default": gather, "elements": "str", "type": "list"},
+        "ids": {"elements": "str", "type": "list"},
+        "names": {"elements": "str", "type": "list"},
+    }
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
+    counter = CallCounter()
+    try:
+        client = counter.attach(module.client("elasticbeanstalk"))
+        found = select_environments(client, module.params)
+        environments = [describe_environment(client, item, module.params["gather"]) for item in found]
+    except AnsibleBeanstalkError as error:
+        fail(module, error)
+    module.exit_json(changed=False, environments=environments, api_calls=counter.total)
+
+
+if __name__ == "__main__":
+    main()
