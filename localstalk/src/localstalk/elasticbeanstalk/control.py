@@ -14,6 +14,14 @@ from localstalk.drivers.base import Driver
 from localstalk.scheduler import Scheduler, blocking
 
 T = TypeVar("T")
+QUOTAS = {
+    "Application": 75,
+    "ApplicationVersion": 1000,
+    "Environment": 200,
+    "ConfigurationTemplate": 2000,
+    "CustomPlatform": 50,
+}
+"""AWS's default quotas per account and region (eb-facts §9; all but the versions' are recalled)."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -27,6 +35,9 @@ class Control:
         self.scheduler = Scheduler(clock, workers)
         self.random = random.Random(seed)  # noqa: S311 - ids, not secrets
         self.bundles = home / "bundles"
+        self.quotas = dict(QUOTAS)
+        self.names: dict[tuple[str, str], str] = {}
+        """Public names in use, by region: one namespace for all accounts (eb-facts §4). Value: environment id."""
 
     @property
     def simulated(self) -> bool:

@@ -1,25 +1,411 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Environments: describe."""
+"""Environments: create, update, describe, terminate."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Coroutine
+from datetime import UTC
+from typing import Any, Literal
 
-from localstalk.elasticbeanstalk.base import RegionBase
-from localstalk.elasticbeanstalk.state import Call
+from localstalk.elasticbeanstalk import bundles, options
+from localstalk.elasticbeanstalk.base import page
+from localstalk.elasticbeanstalk.configuration import Configuration
+from localstalk.elasticbeanstalk.errors import (
+    InvalidParameterCombination,
+    InvalidParameterValue,
+    ServiceError,
+    must_be_ready,
+)
+from localstalk.elasticbeanstalk.fleet import Fleet
+from localstalk.elasticbeanstalk.state import Call, Environment, Operation, Platform, Settings, Status
+from localstalk.workflows import launch
+from localstalk.workflows.update import Before, Change, update
+from localstalk.workflows.work import Superseded, Work
+
+_TIERS = {"WebServer": "Standard", "Worker": "SQS/HTTP"}
+Kind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
 
 
-class Environments(RegionBase):
-    """DescribeEnvironments."""
+class Environments(Configuration):
+    """The life of environments."""
 
-    def describe_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        """All of them."""
-        return {"Environments": []}
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.fleet = Fleet(self.control, self.account, self.name)
+
+    # --- what workflows need ---
+
+    def begin(self, environment: Environment, call: Call, kind: Kind, status: Status, work: Coroutine[Any, Any, None]) -> None:
+        """Occupy the environment and start a workflow in it."""
+        clock = self.control.clock
+        environment.status = status
+        environment.operation = Operation(kind, call.request_id, clock.seconds())
+        environment.abortable = kind in ("deploy", "config")
+        environment.updated = clock.now()
+        self.control.scheduler.spawn(self._guard(environment, call, work), f"{kind} {environment.name}")
+
+    async def _guard(self, environment: Environment, call: Call, work: Coroutine[Any, Any, None]) -> None:
+        """A defect of ours must not leave an environment busy for ever."""
+        environment.workflows += 1
+        try:
+            await work
+        except Superseded:
+            return
+        except Exception:
+            self.record("localstalk failed internally; see its log.", "FATAL", environment=environment, request_id=call.request_id)
+            if environment.operation is not None and environment.operation.request_id == call.request_id:
+                environment.status, environment.operation, environment.abortable = "Ready", None, False
+            raise
+        finally:
+            environment.workflows -= 1
+
+    def end(self, environment: Environment) -> None:
+        """The environment is Terminated; its name and CNAME are free at once (eb-facts §4)."""
+        clock = self.control.clock
+        self.control.names.pop((self.name, environment.cname), None)
+        environment.status, environment.abortable, environment.operation = "Terminated", False, None
+        environment.terminated_at, environment.terminated = clock.seconds(), clock.now()
+        environment.updated = clock.now()
+        environment.health.color, environment.health.status, environment.health.causes = "Grey", "NoData", []
+        environment.instances.clear()
+
+    # --- names ---
+
+    def full_name(self, prefix: str) -> str:
+        """The public name of a CNAME prefix."""
+        return f"{prefix.lower()}.{self.name}.elasticbeanstalk.com"
+
+    def check_dns_availability(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Whether a prefix is free in this region, over all accounts."""
+        name = self.full_name(params["CNAMEPrefix"])
+        return {"Available": (self.name, name) not in self.control.names, "FullyQualifiedCNAME": name}
+
+    def public_url(self, name: str) -> str | None:
+        """The plain URL of a CNAME or CNAME prefix held by an environment here."""
+        wanted = name.lower()
+        for fqdn in (wanted, self.full_name(wanted)):
+            if (self.name, fqdn) in self.control.names:
+                return self.control.driver.url(fqdn)
+        return None
 
     def overview(self) -> list[dict[str, Any]]:
         """One line per living environment."""
-        return []
+        return [
+            {
+                "application": each.application,
+                "name": each.name,
+                "id": each.id,
+                "region": self.name,
+                "status": each.status,
+                "health": each.health.color,
+                "version": each.version_label,
+                "cname": each.cname,
+                "url": self.control.driver.url(each.cname) if each.cname else None,
+                "instances": list(each.instances),
+            }
+            for each in self.alive()
+        ]
 
-    def public_url(self, name: str) -> str | None:
-        """The plain URL of a CNAME or CNAME prefix."""
-        return None
+    # --- create ---
+
+    def create_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Start to make an environment; answers at once, Launching and Grey."""
+        self.application(params["ApplicationName"])
+        return describe_environment(self._create(call, params))
+
+    def _create(self, call: Call, params: dict[str, Any]) -> Environment:
+        name = self._new_name(params)
+        if self.by_name(name) is not None:
+            raise InvalidParameterValue(f"Environment {name} already exists.")
+        tier = _tier(params)
+        label = self._deployable(params)
+        platform, template, base = self._base(call, params)
+        given = options.read(params.get("OptionSettings"))
+        removed = options.read_names(params.get("OptionsToRemove"))
+        self.refuse_overlap(given, removed)
+        self.refuse(given)
+        cname = self._new_cname(params.get("CNAMEPrefix"), name, tier)
+        self._check_quota()
+        now = self.control.clock.now()
+        environment = Environment(
+            self.control.environment_id(), name, params["ApplicationName"],
+            self.arn("environment", params["ApplicationName"], name), now, now, platform, tier,
+            params.get("Description"), params.get("GroupName"), cname,
+        )  # fmt: skip
+        environment.version_label = environment.expected_label = label
+        environment.template, environment.operations_role = template, params.get("OperationsRole")
+        environment.template_settings = {key: value for key, value in base.items() if key not in removed}
+        environment.api_settings = given
+        environment.tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("Tags") or ()}
+        environment.started_at = environment.health.since = self.control.clock.seconds()
+        self.environments[environment.id] = environment
+        if cname:
+            self.control.names[self.name, cname] = environment.id
+        self.watch_health()
+        work = Work(self._region(), environment, call.request_id)
+        self.begin(environment, call, "create", "Launching", launch.create(work))
+        return environment
+
+    def _region(self) -> Any:
+        return self
+
+    def watch_health(self) -> None:
+        """Given by the topic of health."""
+        raise NotImplementedError
+
+    def _new_name(self, params: dict[str, Any]) -> str:
+        if params.get("EnvironmentName") is not None:
+            return str(params["EnvironmentName"])
+        group, label = params.get("GroupName"), params.get("VersionLabel")
+        if group is None or label is None:
+            raise ServiceError("MissingRequiredParameter", "EnvironmentName must be specified.")
+        version = self.version(params["ApplicationName"], label)
+        content = self.storage.read(version.bucket, version.key) or b""
+        try:
+            name = str(bundles.manifest(content).get("EnvironmentName") or "")
+        except ValueError:
+            name = ""
+        if not name.endswith("+"):
+            text = "The environment manifest (env.yaml) must have an EnvironmentName that ends with a plus (+) character."
+            raise InvalidParameterValue(text)
+        full = f"{name[:-1]}-{group}"
+        if not 4 <= len(full) <= 40:
+            text = f"Value {full} at 'EnvironmentName' failed to satisfy constraint: Member must have length between 4 and 40"
+            raise InvalidParameterValue(text)
+        return full
+
+    def _deployable(self, params: dict[str, Any]) -> str:
+        label = params.get("VersionLabel")
+        if label is None:
+            return self._sample_version(params["ApplicationName"])
+        version = self.version(params["ApplicationName"], label)
+        if version.status in ("FAILED", "PROCESSING", "BUILDING"):
+            text = f"Application version {label} is in the state {version.status} and cannot be deployed."
+            raise InvalidParameterValue(text)
+        return str(label)
+
+    def _sample_version(self, application: str) -> str:
+        label = "Sample Application"
+        versions = self.application(application).versions
+        if label not in versions:
+            bucket, key = self._source(None)
+            params = {"VersionLabel": label, "Description": "AWS sample application"}
+            call = Call(self.control.uuid(), "CreateApplicationVersion", "")
+            self._new_version(call, self.applications[application], params, bucket, key)
+        return label
+
+    def _base(self, call: Call, params: dict[str, Any]) -> tuple[Platform, str | None, Settings]:
+        ways = [name for name in ("TemplateName", "SolutionStackName", "PlatformArn") if params.get(name) is not None]
+        if len(ways) > 1:
+            raise InvalidParameterCombination(f"{' and '.join(ways)} cannot be specified together.")
+        platform = self.chosen_platform(params)
+        if call.clone_of is not None:
+            source = self.named({"EnvironmentName": call.clone_of})
+            return platform or source.platform, None, self.given(source)
+        if params.get("TemplateName") is not None:
+            template = self.template(params["ApplicationName"], params["TemplateName"])
+            return template.platform, template.name, dict(template.settings)
+        if platform is None:
+            raise InvalidParameterValue("Unable to determine base for template pack (no solution stack)")
+        return platform, None, {}
+
+    def _new_cname(self, prefix: str | None, name: str, tier: str) -> str:
+        if tier == "Worker":
+            if prefix is not None:
+                raise InvalidParameterValue("Environment does not support a cname")
+            return ""
+        if prefix is None:
+            return f"{name.lower()}.eba-{self.control.letters(8)}.{self.name}.elasticbeanstalk.com"
+        full = self.full_name(prefix)
+        if (self.name, full) in self.control.names:
+            raise InvalidParameterValue(f"DNS name ({prefix}) is not available.")
+        return full
+
+    def _check_quota(self) -> None:
+        quota = self.control.quotas["Environment"]
+        if sum(1 for _ in self.alive()) >= quota:
+            text = f"You cannot have more than {quota} Environments. Either remove some Environments or request a limit increase."
+            raise ServiceError("TooManyEnvironmentsException", text)
+
+    def compose_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Create or update one environment per version of a group; versions must be processed."""
+        name, group, labels = params.get("ApplicationName"), params.get("GroupName"), params.get("VersionLabels")
+        if not name or not labels:
+            raise ServiceError("MissingRequiredParameter", "ApplicationName and VersionLabels must be specified.")
+        self.application(name)
+        plans = []
+        for label in labels:
+            if self.version(name, label).status != "PROCESSED":
+                raise InvalidParameterValue(f"Application version {label} must be processed before it can be composed.")
+            part = {"ApplicationName": name, "GroupName": group, "VersionLabel": label}
+            plans.append((part, self._new_name(part)))
+        composed = []
+        for part, environment_name in plans:
+            existing = self.by_name(environment_name)
+            if existing is not None:
+                self.update_environment(call, {"EnvironmentId": existing.id, "VersionLabel": part["VersionLabel"]})
+                composed.append(existing)
+            else:
+                composed.append(self._create(call, part | self._manifest_parameters(part)))
+        return {"Environments": [describe_environment(each) for each in composed]}
+
+    def _manifest_parameters(self, part: dict[str, Any]) -> dict[str, Any]:
+        version = self.version(part["ApplicationName"], part["VersionLabel"])
+        manifest = bundles.manifest(self.storage.read(version.bucket, version.key) or b"")
+        tier = manifest.get("EnvironmentTier") or {}
+        settings = [
+            {"Namespace": str(namespace), "OptionName": str(name), "Value": str(value)}
+            for namespace, pairs in (manifest.get("OptionSettings") or {}).items()
+            for name, value in (pairs or {}).items()
+        ]
+        found = {
+            "SolutionStackName": manifest.get("SolutionStack"),
+            "CNAMEPrefix": f"{manifest['CName'][:-1]}-{part['GroupName']}" if manifest.get("CName") else None,
+            "Tier": {"Name": tier["Name"]} if tier.get("Name") else None,
+            "OptionSettings": settings,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    # --- update ---
+
+    def update_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Start to deploy a version, settings or both; the answer still shows the old label (eb-facts §1.5)."""
+        environment = self.named(params)
+        if environment.status != "Ready":
+            raise must_be_ready(environment.name)
+        tier = params.get("Tier")
+        if tier and (tier.get("Name") or environment.tier) != environment.tier:
+            raise InvalidParameterValue("The tier of an environment cannot be changed.")
+        label = params.get("VersionLabel")
+        if label is not None:
+            label = self._deployable({"ApplicationName": environment.application, "VersionLabel": label})
+        change = self._change(environment, label, params)
+        if params.get("Description") is not None:
+            environment.description = params["Description"]
+        if change.configured:
+            environment.draft = self.draft(environment, "pending", self.control.clock.now())
+        work = Work(self._region(), environment, call.request_id)
+        environment.deployment_kind = "Configuration" if label is None else "Application"
+        self.begin(environment, call, "deploy" if label else "config", "Updating", update(work, change))
+        return describe_environment(environment)
+
+    def _change(self, environment: Environment, label: str | None, params: dict[str, Any]) -> Change:
+        ways = [name for name in ("TemplateName", "SolutionStackName", "PlatformArn") if params.get(name) is not None]
+        if len(ways) > 1:
+            raise InvalidParameterCombination(f"{' and '.join(ways)} cannot be specified together.")
+        given = options.read(params.get("OptionSettings"))
+        removed = options.read_names(params.get("OptionsToRemove"))
+        self.refuse_overlap(given, removed)
+        self.refuse(given)
+        self.refuse_limits(environment, given)
+        platform = self.chosen_platform(params)
+        before = Before(
+            dict(environment.api_settings), dict(environment.template_settings), dict(environment.bundle_settings),
+            environment.platform, self.effective(environment),
+        )  # fmt: skip
+        if params.get("TemplateName") is not None:
+            template = self.template(environment.application, params["TemplateName"])
+            environment.template, environment.template_settings = template.name, dict(template.settings)
+        if platform is not None:
+            environment.platform = platform
+        merged = environment.api_settings | given
+        environment.api_settings = {key: value for key, value in merged.items() if key not in removed}
+        environment.template_settings = {
+            key: value for key, value in environment.template_settings.items() if key not in removed
+        }
+        return Change(label, bool(ways or given or removed), before)
+
+    def refuse_limits(self, environment: Environment, given: Settings) -> None:
+        """MinSize and MaxSize must fit each other also when only one of them is given."""
+        names = [("aws:autoscaling:asg", name) for name in ("MinSize", "MaxSize")]
+        if any(key in given for key in names):
+            self.refuse({key: (self.effective(environment) | given)[key] for key in names})
+
+    # --- describe ---
+
+    def describe_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Filters; unknown names give nothing. Recently terminated ones show unless IncludeDeleted is false."""
+        found = [each for each in self._candidates(params) if self._shown(each, params)]
+        items, token = page(found, params)
+        return {"Environments": [describe_environment(each) for each in items], "NextToken": token}
+
+    def _candidates(self, params: dict[str, Any]) -> list[Environment]:
+        ids = params.get("EnvironmentIds")
+        if ids:
+            return [self.environments[each] for each in dict.fromkeys(ids) if each in self.environments]
+        return list(self.environments.values())
+
+    def _shown(self, environment: Environment, params: dict[str, Any]) -> bool:
+        names = params.get("EnvironmentNames")
+        if names and environment.name not in names:
+            return False
+        for name, value in (("ApplicationName", environment.application), ("VersionLabel", environment.version_label)):
+            if params.get(name) not in (None, value):
+                return False
+        if environment.status != "Terminated":
+            return True
+        if params.get("IncludeDeleted") is False:
+            return False
+        since = params.get("IncludedDeletedBackTo")
+        if params.get("IncludeDeleted") and since is not None and environment.terminated is not None:
+            return bool(environment.terminated >= (since if since.tzinfo else since.replace(tzinfo=UTC)))
+        return self.lingers(environment)
+
+    # --- terminate ---
+
+    def terminate_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Start to end an environment, also one that still launches; refused while an update runs (eb-facts §2.3)."""
+        environment = self.named(params)
+        if environment.status in ("Updating", "Aborting"):
+            text = f"Cannot terminate environment named {environment.name}. It is currently pending deployment."
+            raise InvalidParameterValue(text)
+        if environment.status not in ("Ready", "Launching"):
+            raise must_be_ready(environment.name)
+        linked = [each for each in self.alive() if environment.name in each.links.values()]
+        if linked and not params.get("ForceTerminate"):
+            text = f"Cannot terminate environment named {environment.name}. Other environments link to it."
+            raise InvalidParameterValue(text)
+        work = Work(self._region(), environment, call.request_id)
+        self.begin(environment, call, "terminate", "Terminating", launch.terminate(work))
+        return describe_environment(environment)
+
+
+def _tier(params: dict[str, Any]) -> str:
+    tier = params.get("Tier") or {}
+    name = tier.get("Name") or "WebServer"
+    kind = tier.get("Type")
+    if name not in _TIERS or kind not in (None, "", _TIERS[name]):
+        raise InvalidParameterValue(f"Invalid environment tier: Name = '{name}', Type = '{kind}'.")
+    return str(name)
+
+
+def describe_environment(environment: Environment) -> dict[str, Any]:
+    """EnvironmentDescription."""
+    resources = environment.resources
+    balancer = None
+    if resources.load_balancer_name:
+        listener = {"Protocol": "HTTP", "Port": 80}
+        balancer = {"LoadBalancer": {"LoadBalancerName": resources.load_balancer_name, "Domain": resources.load_balancer_dns, "Listeners": [listener]}}
+    return {
+        "EnvironmentName": environment.name,
+        "EnvironmentId": environment.id,
+        "ApplicationName": environment.application,
+        "VersionLabel": environment.version_label,
+        "SolutionStackName": environment.platform.solution_stack,
+        "PlatformArn": environment.platform.arn,
+        "TemplateName": environment.template,
+        "Description": environment.description,
+        "EndpointURL": environment.endpoint_url or None,
+        "CNAME": environment.cname or None,
+        "DateCreated": environment.created,
+        "DateUpdated": environment.updated,
+        "Status": environment.status,
+        "AbortableOperationInProgress": environment.abortable,
+        "Health": environment.health.color,
+        "HealthStatus": environment.health.status,
+        "Resources": balancer,
+        "Tier": {"Name": environment.tier, "Type": _TIERS[environment.tier], "Version": "1.0"},
+        "EnvironmentLinks": [{"LinkName": key, "EnvironmentName": value} for key, value in environment.links.items()],
+        "EnvironmentArn": environment.arn,
+        "OperationsRole": environment.operations_role,
+    }

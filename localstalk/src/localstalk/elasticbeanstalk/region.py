@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from localstalk.elasticbeanstalk.environments import Environments
+from localstalk.elasticbeanstalk.events import Events
+from localstalk.elasticbeanstalk.information import Information
 
 
-class Region(Environments):
+class Region(Information, Events):
     """Every operation of the service model, by its snake-case name."""

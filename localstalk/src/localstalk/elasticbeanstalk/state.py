@@ -145,6 +145,8 @@ class Resources:
     target_group_arn: str = ""
     listener_arn: str = ""
     security_groups: list[str] = field(default_factory=list)
+    """Ids."""
+    security_group_names: list[str] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     elastic_ip: str = ""
@@ -249,6 +251,8 @@ class Environment:
     instances: dict[str, Instance] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     operation: Operation | None = None
+    workflows: int = 0
+    """Workflows under way; two for a moment when a termination takes over from a launch."""
     links: dict[str, str] = field(default_factory=dict)
     operations_role: str | None = None
     samples: list[LogSample] = field(default_factory=list)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An environment's resources as moto's own objects, with EB's names and tags, so that other tools see them.
+
+moto's EC2, Auto Scaling and load balancer modules take a second to import: only the first environment pays for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from localstalk.elasticbeanstalk.control import Control
+from localstalk.elasticbeanstalk.state import Environment, Resources
+
+_IMAGE = "ami-12c6146b"
+
+
+class Fleet:
+    """EC2, Auto Scaling, ELBv2 and SQS of one account and region."""
+
+    def __init__(self, control: Control, account: str, region: str) -> None:
+        self.control = control
+        self.account = account
+        self.region = region
+
+    def _backend(self, service: str) -> Any:
+        from moto.backends import get_backend
+
+        return get_backend(service)[self.account][self.region]
+
+    def tags(self, environment: Environment) -> dict[str, str]:
+        """EB's own tags on everything it makes."""
+        stack = environment.resources.stack
+        return {
+            **environment.tags,
+            "Name": environment.name,
+            "elasticbeanstalk:environment-id": environment.id,
+            "elasticbeanstalk:environment-name": environment.name,
+            "aws:cloudformation:stack-name": stack,
+            "aws:cloudformation:logical-id": "AWSEBAutoScalingGroup",
+        }
+
+    def subnets(self) -> list[str]:
+        """Subnets of the default VPC."""
+        return [subnet.id for subnet in self._backend("ec2").describe_subnets() if str(subnet.default_for_az).lower() == "true"]
+
+    def zones(self) -> list[str]:
+        """Availability zones of the region."""
+        return [zone.name for zone in self._backend("ec2").describe_availability_zones()][:3]
+
+    def create_security_group(self, environment: Environment, logical_id: str) -> str:
+        """Make a security group; returns what EB's events call it."""
+        name = f"awseb-{environment.id}-stack-{logical_id}-{self.control.suffix()}"
+        ec2 = self._backend("ec2")
+        vpc = ec2.get_default_vpc()
+        description = "Elastic Beanstalk created security group"
+        group = ec2.create_security_group(name, description, vpc_id=vpc.id, tags=self.tags(environment))
+        environment.resources.security_groups.append(group.id)
+        shown = name if logical_id == "AWSEBSecurityGroup" else str(group.id)
+        environment.resources.security_group_names.append(shown)
+        return shown
+
+    def create_group(self, environment: Environment, least: int, most: int, instance_type: str, profile: str) -> None:
+        """Make the launch configuration and the (still empty) Auto Scaling group."""
+        resources, suffix = environment.resources, self.control.suffix()
+        resources.launch = f"awseb-{environment.id}-stack-AWSEBAutoScalingLaunchConfiguration-{suffix}"
+        resources.auto_scaling_group = f"awseb-{environment.id}-stack-AWSEBAutoScalingGroup-{self.control.suffix()}"
+        scaling = self._backend("autoscaling")
+        scaling.create_launch_configuration(
+            resources.launch, _IMAGE, None, "", "", list(resources.security_groups), None, instance_type, False,
+            profile, None, False, False, [],
+        )  # fmt: skip
+        tags = [
+            {"Key": key, "Value": value, "PropagateAtLaunch": "true", "ResourceId": resources.auto_scaling_group}
+            for key, value in self.tags(environment).items()
+        ]
+        scaling.create_auto_scaling_group(
+            resources.auto_scaling_group, self.zones(), 0, most, 0, resources.launch, {}, None, 360, 0, "EC2", [],
+            [resources.target_group_arn] if resources.target_group_arn else [], None, [], tags,
+        )  # fmt: skip
+        self.resize(environment, least, most)
+
+    def resize(self, environment: Environment, least: int, most: int) -> None:
+        """Change the limits of the group; EB itself keeps the count of instances."""
+        group = self._backend("autoscaling").autoscaling_groups.get(environment.resources.auto_scaling_group)
+        if group is not None:
+            group.min_size, group.max_size = least, most
+
+    def create_load_balancer(self, environment: Environment, kind: str, address: str, port: int) -> None:
+        """Make target group, load balancer and listener. ``address`` is what the DNS name will lead to."""
+        resources = environment.resources
+        elb = self._backend("elbv2")
+        protocol = "TCP" if kind == "network" else "HTTP"
+        name = f"awseb-{environment.id[2:]}-{self.control.suffix(8)}"
+        scheme = "network" if kind == "network" else "application"
+        groups = resources.security_groups[:1] if scheme == "application" else []
+        balancer = elb.create_load_balancer(name, groups, self.subnets(), loadbalancer_type=scheme, tags=_pairs(self.tags(environment)))
+        balancer.activate()
+        action = [{"Type": "forward", "TargetGroupArn": resources.target_group_arn}]
+        listener = elb.create_listener(balancer.arn, protocol, str(port), "", None, action)
+        resources.load_balancer_arn, resources.load_balancer_name = balancer.arn, name
+        resources.load_balancer_dns, resources.listener_arn = balancer.dns_name, listener.arn
+
+    def create_target_group(self, environment: Environment) -> None:
+        """Make the target group of the process "default"."""
+        group = self._backend("elbv2").create_target_group(
+            f"awseb-AWSEB-{self.control.suffix(13)}",
+            vpc_id=self._backend("ec2").get_default_vpc().id,
+            protocol="HTTP",
+            port="80",
+            target_type="instance",
+            tags=_pairs(self.tags(environment)),
+        )
+        environment.resources.target_group_arn = group.arn
+
+    def create_policies(self, environment: Environment) -> None:
+        """Scaling policies and alarms: names and ARNs only."""
+        resources = environment.resources
+        for logical_id in ("AWSEBAutoScalingScaleUpPolicy", "AWSEBAutoScalingScaleDownPolicy"):
+            resources.policies.append(
+                f"arn:aws:autoscaling:{self.region}:{self.account}:scalingPolicy:{self.control.uuid()}:"
+                f"autoScalingGroupName/{resources.auto_scaling_group}:policyName/"
+                f"{resources.stack}-{logical_id}-{self.control.suffix()}"
+            )
+        for logical_id in ("AWSEBCloudwatchAlarmHigh", "AWSEBCloudwatchAlarmLow"):
+            resources.alarms.append(f"{resources.stack}-{logical_id}-{self.control.suffix()}")
+
+    def create_address(self, environment: Environment, address: str) -> None:
+        """Make the elastic IP of a single-instance environment; it shows the address that really answers."""
+        made = self._backend("ec2").allocate_address("vpc")
+        environment.resources.elastic_ip = address
+        environment.resources.elastic_ip_allocation = made.allocation_id
+
+    def launch(self, environment: Environment, instance_type: str) -> tuple[str, str]:
+        """Make an EC2 instance; returns its id and availability zone."""
+        ec2 = self._backend("ec2")
+        tags = self.tags(environment) | {"aws:autoscaling:groupName": environment.resources.auto_scaling_group}
+        zones = self.zones()
+        zone = zones[len(environment.instances) % len(zones)]
+        reservation = ec2.run_instances(
+            _IMAGE, 1, None, [], instance_type=instance_type, is_instance_type_default=False, placement=zone,
+            security_group_ids=environment.resources.security_groups[-1:], tags={"instance": tags}, block_device_mappings=None,
+        )  # fmt: skip
+        return str(reservation.instances[0].id), zone
+
+    def set_addresses(self, instance_id: str, address: str) -> None:
+        """Show the address at which an instance really answers."""
+        with contextlib.suppress(Exception):
+            instance = self._backend("ec2").get_instance(instance_id)
+            for interface in instance.nics.values():
+                interface.private_ip_address = address
+                interface.public_ip = address
+
+    def attach(self, environment: Environment, instance_id: str) -> None:
+        """Put an instance into the group."""
+        scaling = self._backend("autoscaling")
+        group = scaling.autoscaling_groups.get(environment.resources.auto_scaling_group)
+        if group is None or any(state.instance.id == instance_id for state in group.instance_states):
+            return
+        # A batch of additional instances may exceed the group's limit for a while, as it does in EB.
+        most, group.max_size = group.max_size, 10_000
+        try:
+            scaling.attach_instances(environment.resources.auto_scaling_group, [instance_id])
+        finally:
+            group.max_size = most
+
+    def terminate(self, environment: Environment, instance_id: str) -> None:
+        """End an EC2 instance and take it out of its group."""
+        scaling = self._backend("autoscaling")
+        group = scaling.autoscaling_groups.get(environment.resources.auto_scaling_group)
+        if group is not None:
+            group.instance_states = [state for state in group.instance_states if state.instance.id != instance_id]
+            group.desired_capacity = len(group.instance_states)
+        with contextlib.suppress(Exception):
+            self._backend("ec2").terminate_instances([instance_id])
+
+    def retag(self, environment: Environment, added: dict[str, str], removed: list[str]) -> None:
+        """Let changed tags of the environment reach its instances."""
+        ec2 = self._backend("ec2")
+        ids = list(environment.instances)
+        with contextlib.suppress(Exception):
+            if added:
+                ec2.create_tags(ids, added)
+            if removed:
+                ec2.delete_tags(ids, dict.fromkeys(removed))
+
+    def create_queues(self, environment: Environment) -> None:
+        """Queues of a worker environment."""
+        sqs = self._backend("sqs")
+        stack = environment.resources.stack
+        for logical_id in ("AWSEBWorkerQueue", "AWSEBWorkerDeadLetterQueue"):
+            queue = sqs.create_queue(f"{stack}-{logical_id}-{self.control.suffix()}", {})
+            if logical_id == "AWSEBWorkerQueue":
+                environment.resources.queue_url = queue.url("https://sqs.amazonaws.com")
+            else:
+                environment.resources.dead_letter_queue_url = queue.url("https://sqs.amazonaws.com")
+
+    def delete(self, environment: Environment) -> None:
+        """Remove everything but the instances. What is gone already stays gone."""
+        resources = environment.resources
+        steps = [
+            lambda: self._backend("autoscaling").autoscaling_groups.pop(resources.auto_scaling_group),
+            lambda: self._backend("autoscaling").delete_launch_configuration(resources.launch),
+            lambda: self._backend("elbv2").delete_load_balancer(resources.load_balancer_arn),
+            lambda: self._backend("elbv2").delete_target_group(resources.target_group_arn),
+            lambda: self._backend("ec2").release_address(allocation_id=resources.elastic_ip_allocation),
+        ]
+        steps += [
+            lambda group=group: self._backend("ec2").delete_security_group(group_id=group)
+            for group in reversed(resources.security_groups)
+        ]
+        for step in steps:
+            with contextlib.suppress(Exception):
+                step()
+
+    def fresh(self, environment: Environment) -> None:
+        """Start over with a new stack."""
+        environment.resources = Resources(stack=f"awseb-{environment.id}-stack")
+
+
+def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Option definitions: namespaces, defaults, allowed values (``data/options.json``; source: the developer guide)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
+from localstalk.elasticbeanstalk.state import Option, Settings
+
+_DATA = Path(__file__).parent / "data" / "options.json"
+ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
+SECRETS = "aws:elasticbeanstalk:application:environmentsecrets"
+_FREE = frozenset(
+    {
+        ENVIRONMENT,
+        SECRETS,
+        "aws:elasticbeanstalk:environment:proxy:staticfiles",
+        "aws:elasticbeanstalk:container:python:staticfiles",
+        "aws:elasticbeanstalk:customoption",
+        "aws:cloudformation:template:parameter",
+    }
+)
+"""Namespaces in which users choose the option names."""
+_MANY = (
+    "aws:elasticbeanstalk:environment:process:",
+    "aws:elb:listener:",
+    "aws:elb:policies:",
+    "aws:elbv2:listener:",
+    "aws:elbv2:listenerrule:",
+)
+"""Namespaces that end in a name chosen by the user; the data file has them once, under ``*``."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One option, as DescribeConfigurationOptions tells it."""
+
+    namespace: str
+    name: str
+    default: str | None = None
+    severity: str = "NoInterruption"
+    type: str = "Scalar"
+    values: tuple[str, ...] = ()
+    min: int | None = None
+    max: int | None = None
+    number: bool = False
+    regex: dict[str, str] = field(default_factory=dict)
+    user_defined: bool = False
+
+
+@cache
+def definitions() -> dict[Option, Definition]:
+    """All definitions by namespace and name."""
+    rows = json.loads(_DATA.read_text(encoding="utf-8"))
+    made = (Definition(**(row | {"values": tuple(row.get("values", ()))})) for row in rows)
+    return {(definition.namespace, definition.name): definition for definition in made}
+
+
+@cache
+def defaults() -> Settings:
+    """Default values; the process, listener and so on called "default" stand for their families."""
+    found = {}
+    for (namespace, name), definition in definitions().items():
+        if definition.default is not None and not namespace.startswith("aws:rds:"):
+            if namespace.endswith(":*"):
+                if namespace != "aws:elasticbeanstalk:environment:process:*":
+                    continue
+                namespace = namespace[:-1] + "default"
+            found[namespace, name] = definition.default
+    return found
+
+
+def define(namespace: str, name: str) -> Definition | None:
+    """The definition of an option, or None when there is no such option."""
+    if namespace in _FREE:
+        severity = "RestartApplicationServer"
+        return Definition(namespace, name, severity=severity, user_defined=True)
+    for family in _MANY:
+        if namespace.startswith(family):
+            return definitions().get((f"{family}*", name))
+    return definitions().get((namespace, name))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a setting is refused. ``unknown``: there is no such option."""
+
+    namespace: str
+    name: str
+    message: str
+    unknown: bool = False
+
+    def error(self) -> ServiceError:
+        """As the API answers it."""
+        if self.unknown:
+            return InvalidParameterValue(self.message)
+        return ServiceError("ConfigurationValidationException", f"Configuration validation exception: {self.message}")
+
+
+def check(namespace: str, name: str, value: str) -> Problem | None:
+    """What is wrong with a setting, if anything (texts: eb-facts §1.2)."""
+    definition = define(namespace, name)
+    if definition is None:
+        text = f"Invalid option specification (Namespace: '{namespace}', OptionName: '{name}'): Unknown configuration setting."
+        return Problem(namespace, name, text, unknown=True)
+    reason = _reason(definition, value)
+    if reason is None:
+        return None
+    text = f"Invalid option value: '{value}' (Namespace: '{namespace}', OptionName: '{name}'): {reason}"
+    return Problem(namespace, name, text)
+
+
+def _reason(definition: Definition, value: str) -> str | None:
+    if definition.values and value.lower() not in (choice.lower() for choice in definition.values):
+        return f"Value is not one of the allowed values: [{', '.join(definition.values)}]"
+    if definition.number and value != "":
+        return _number_reason(definition, value)
+    if definition.regex and not re.fullmatch(definition.regex["pattern"], value):
+        return f"Value does not match the pattern: {definition.regex['label']}"
+    return None
+
+
+def _number_reason(definition: Definition, value: str) -> str | None:
+    try:
+        number = int(value)
+    except ValueError:
+        return "Value is not a number"
+    if definition.min is not None and number < definition.min:
+        return f"Value is less than minimum allowed value: {definition.min}"
+    if definition.max is not None and number > definition.max:
+        return f"Value is greater than maximum allowed value: {definition.max}"
+    return None
+
+
+def check_all(settings: Settings) -> list[Problem]:
+    """Problems of single options and of combinations (limits of environment properties: eb-facts §8.2)."""
+    found = [problem for (namespace, name), value in settings.items() if (problem := check(namespace, name, value))]
+    least, most = (settings.get(("aws:autoscaling:asg", name), "") for name in ("MinSize", "MaxSize"))
+    if least.isdigit() and most.isdigit() and int(least) > int(most):
+        text = (
+            f"Invalid option value: '{least}' (Namespace: 'aws:autoscaling:asg', OptionName: 'MinSize'): "
+            f"Value is greater than MaxSize: {most}"
+        )
+        found.append(Problem("aws:autoscaling:asg", "MinSize", text))
+    size = sum(len(f"{name}={value}".encode()) for (space, name), value in settings.items() if space == ENVIRONMENT)
+    if size > 4096:
+        text = f"Invalid option value: the environment properties have {size} bytes together, more than 4096 (Namespace: '{ENVIRONMENT}')"
+        found.append(Problem(ENVIRONMENT, "", text))
+    return found
+
+
+def normalize(namespace: str, name: str, value: str) -> str:
+    """A value as the service gives it back: canonical spelling of choices, a profile's name for its ARN."""
+    if name == "IamInstanceProfile" and value.startswith("arn:"):
+        return value.rpartition("/")[2]
+    definition = define(namespace, name)
+    if definition is not None:
+        for choice in definition.values:
+            if choice.lower() == value.lower():
+                return choice
+    return value
+
+
+def read(items: Iterable[dict[str, str]] | None) -> Settings:
+    """OptionSettings of a call as our own settings, normalized. An option without a value is left out."""
+    found: Settings = {}
+    for item in items or ():
+        namespace, name, value = item.get("Namespace", ""), item.get("OptionName", ""), item.get("Value")
+        if value is not None:
+            found[namespace, name] = normalize(namespace, name, value)
+    return found
+
+
+def read_names(items: Iterable[dict[str, str]] | None) -> set[Option]:
+    """OptionsToRemove of a call."""
+    return {(item.get("Namespace", ""), item.get("OptionName", "")) for item in items or ()}
