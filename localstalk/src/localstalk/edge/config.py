@@ -95,7 +95,8 @@ def _backend(environment_id: str, balancer: LoadBalancer, speed: float) -> list[
     lines = [
         f"backend {environment_id}",
         "  option httpchk",
-        f"  http-check send meth GET uri {_quoted(_path(check.path))} ver HTTP/1.1 hdr Host localhost"
+        # As AWS's load balancer does, with the target's own address for a Host: what Django calls an allowed host.
+        f"  http-check send meth GET uri {_quoted(_path(check.path))} ver HTTP/1.1 hdr Host %si"
         " hdr User-Agent ELB-HealthChecker/2.0",
         f"  http-check expect status {_matcher(check.matcher)}",
         f"  timeout check {int(timeout * 1000)}ms",
@@ -108,7 +109,14 @@ def _backend(environment_id: str, balancer: LoadBalancer, speed: float) -> list[
 
 
 def _frontend(name: str, address: str, port: int, environment_id: str) -> list[str]:
-    return [f"frontend {name}", f"  bind {address}:{port}", f"  default_backend {environment_id}"]
+    return [
+        f"frontend {name}",
+        f"  bind {address}:{port}",
+        "  capture request header Host len 255",
+        "  http-request set-header X-Forwarded-Proto http",
+        f"  http-request set-header X-Forwarded-Port {port}",
+        f"  default_backend {environment_id}",
+    ]
 
 
 def render(state: State, paths: Paths, speed: float, version: int) -> str:
@@ -135,7 +143,7 @@ def render(state: State, paths: Paths, speed: float, version: int) -> str:
         # A target that refuses the connection has not seen the request: another one may get it.
         "  option redispatch",
         "  retries 3",
-        "  retry-on conn-failure empty-response",
+        "  retry-on conn-failure",
         "  timeout connect 5s",
         "  timeout client 60s",
         "  timeout server 60s",
@@ -148,11 +156,9 @@ def render(state: State, paths: Paths, speed: float, version: int) -> str:
     ]
     for environment_id, balancer in sorted(state.balancers.items()):
         lines += ["", *_frontend(f"balancer-{environment_id}", balancer.address, state.port, environment_id)]
-        lines.append("  capture request header Host len 255")
         lines += ["", *_backend(environment_id, balancer, speed)]
     for fqdn, (address, environment_id) in sorted(state.names.items()):
         # A name whose environment has gone leads to a closed port, as real DNS would to a dead address.
         if environment_id in state.balancers:
             lines += ["", *_frontend(f"name-{fqdn}", address, state.port, environment_id)]
-            lines.append("  capture request header Host len 255")
     return "\n".join(lines) + "\n"

@@ -36,7 +36,11 @@ class BindError(Exception):
 
 
 class HAProxy:
-    """One HAProxy in master-worker mode. ``folder`` holds its files, ``runtime`` its sockets, ``log`` its access log."""
+    """One HAProxy in master-worker mode.
+
+    ``folder`` holds its files, ``runtime`` its sockets; ``log`` gets one JSON object per request, and between them
+    HAProxy's own notices as plain text.
+    """
 
     def __init__(self, folder: Path, runtime: Path, log: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -153,10 +157,8 @@ class HAProxy:
             return
         if self.process.poll() is None:
             self.process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process that an instance consists of: starts its Docker engine and runs what the driver asks for.
 
-The driver connects to a unix socket and sends one JSON line, ``{"argv": […], "stdin": "…", "timeout": seconds}``; the
-answer is one JSON line, ``{"returncode": …, "stdout": "…", "stderr": "…", "timed_out": …}``. ``{"stat": true}`` asks for
-processor time and requests instead. Every program runs in a session of its own, so that a timeout ends all of it.
+The driver connects to a unix socket and sends one JSON line, ``{"argv": […], "stdin": "…", "timeout": seconds}``;
+the answer is one JSON line, ``{"returncode": …, "stdout": "…", "stderr": "…", "timed_out": …}``. ``{"stat": true}`` asks
+for processor time and requests instead. Every program runs in a session of its own, so that a timeout ends all of it.
 """
 
 from __future__ import annotations
@@ -105,14 +105,14 @@ class Server(socketserver.ThreadingUnixStreamServer):
 def start_docker() -> subprocess.Popen[bytes]:
     """Start the instance's Docker engine and wait until its socket is there."""
     Path(DOCKER_SOCKET).unlink(missing_ok=True)
-    log = Path("/var/log/docker").open("ab")
-    process = subprocess.Popen(
-        ["podman", "system", "service", "--time=0", f"unix://{DOCKER_SOCKET}"],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
+    with Path("/var/log/docker").open("ab") as log:
+        process = subprocess.Popen(
+            ["podman", "system", "service", "--time=0", f"unix://{DOCKER_SOCKET}"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     deadline = time.monotonic() + ENGINE_START_SECONDS
     while not Path(DOCKER_SOCKET).exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -122,9 +122,23 @@ def start_docker() -> subprocess.Popen[bytes]:
     return process
 
 
+def prepare_cgroup() -> None:
+    """Let containers have cgroups of their own where there is only version 2: it allows no process beside subgroups."""
+    root = Path("/sys/fs/cgroup")
+    if not (root / "cgroup.controllers").exists():
+        return
+    with contextlib.suppress(OSError):
+        (root / "init").mkdir(exist_ok=True)
+        for pid in (root / "cgroup.procs").read_text().split():
+            (root / "init/cgroup.procs").write_text(pid)
+        controllers = (root / "cgroup.controllers").read_text().split()
+        (root / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in controllers))
+
+
 def main() -> int:
     """Serve until the instance ends."""
     os.umask(0o022)
+    prepare_cgroup()
     docker = start_docker()
     Path(AGENT_SOCKET).unlink(missing_ok=True)
     with Server(AGENT_SOCKET, Handler) as server:

@@ -2,8 +2,8 @@
 """The engine of the retired Amazon Linux AMI: hook directories under /opt/elasticbeanstalk/hooks (eb-facts §5.3, §6).
 
 EB's own hooks (``03build.sh``, ``00run.sh`` …) are built in here, and sorted among the files that users put into the
-directories; a file of the same name replaces the built-in one, as on the real platform. Nothing ever removes a file from
-these directories: that is the platform's leftovers problem.
+directories; a file of the same name replaces the built-in one, as on the real platform. Nothing ever removes a file
+from these directories: that is the platform's leftovers problem.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The part of ``cfn-init``: packages, groups, users, sources, files, commands, services, container commands.
 
-Order and meaning as in eb-facts §5.2. What fails is logged to ``cfn-init.log``, output of commands to ``cfn-init-cmd.log``.
+Order and meaning as in eb-facts §5.2. What fails is logged to ``cfn-init.log``, what commands print to
+``cfn-init-cmd.log``.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ class Docker:
     def _checked(self, what: str, *argv: str, cwd: Path | None = None, events: tuple[Event, ...] = ()) -> Finished:
         done = self.run(*argv, cwd=cwd)
         if done.returncode != 0:
-            text = f"{what}: Command {' '.join(argv)} failed with error exit status {done.returncode}. Stderr:{done.stderr}"
-            raise CommandError(text, events, done.output)
+            how = f"failed with error exit status {done.returncode}. Stderr:{done.stderr}"
+            raise CommandError(f"{what}: Command {' '.join(argv)} {how}", events, done.output)
         return done
 
     # Build

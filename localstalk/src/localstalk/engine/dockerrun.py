@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .request import CommandError, Event
 
@@ -22,7 +22,7 @@ INVALID_VERSION = "Invalid Dockerrun.aws.json version, abort deployment"
 
 @dataclass(frozen=True)
 class Application:
-    """What to build and run. ``port`` is the container's port that Dockerrun or Dockerfile names, None when neither does."""
+    """What to build and run; ``port`` is the one that Dockerrun.aws.json or the Dockerfile names, if any."""
 
     kind: Kind
     port: int | None = None
@@ -51,22 +51,22 @@ def read(folder: Path) -> Application:
     if not dockerfile.is_file() and not data:
         raise _fail(MISSING)
     port = _first_port(data)
-    image = data.get("Image") if isinstance(data.get("Image"), dict) else {}
+    image: dict[str, Any] = data["Image"] if isinstance(data.get("Image"), dict) else {}
     if dockerfile.is_file():
         kind: Kind = "dockerfile"
         exposed = _first_exposed(dockerfile.read_text("utf-8", errors="replace"))
         port = port if port is not None else exposed
     else:
         kind = "image"
-        if not image or not image.get("Name"):
+        if not image.get("Name"):
             raise _fail("Dockerrun.aws.json names no image, abort deployment")
         if port is None:
             raise _fail("Dockerrun.aws.json names no Ports, abort deployment")
     return Application(
         kind,
         port,
-        image=str((image or {}).get("Name", "")),
-        update=str((image or {}).get("Update", "true")).lower() != "false",
+        image=str(image.get("Name", "")),
+        update=str(image.get("Update", "true")).lower() != "false",
         volumes=tuple(
             (str(volume["HostDirectory"]), str(volume["ContainerDirectory"]))
             for volume in data.get("Volumes") or ()
@@ -78,7 +78,7 @@ def read(folder: Path) -> Application:
     )
 
 
-def _load(path: Path) -> dict[str, object] | dict[str, list[dict[str, object]]]:
+def _load(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text("utf-8", errors="replace"))
     except ValueError as error:
@@ -88,7 +88,7 @@ def _load(path: Path) -> dict[str, object] | dict[str, list[dict[str, object]]]:
     return data
 
 
-def _first_port(data: dict[str, object] | dict[str, list[dict[str, object]]]) -> int | None:
+def _first_port(data: dict[str, Any]) -> int | None:
     ports = data.get("Ports")
     if isinstance(ports, list) and ports and isinstance(ports[0], dict):
         value = str(ports[0].get("ContainerPort", ""))

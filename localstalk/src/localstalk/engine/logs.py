@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import glob
 import io
 import os
 import zipfile
@@ -80,14 +79,13 @@ def _listed(layout: Layout, folder: str) -> list[str]:
     for conf in sorted((layout.opt / "tasks" / folder).glob("*")):
         if conf.is_file():
             patterns += [line.strip() for line in conf.read_text("utf-8", errors="replace").splitlines()]
-    return [pattern for pattern in patterns if pattern.startswith("/")]
+    return [pattern for pattern in patterns if pattern.startswith("/") and pattern.strip("/")]
 
 
 def _files(layout: Layout, patterns: list[str]) -> list[Path]:
     found: list[Path] = []
     for pattern in patterns:
-        for match in sorted(glob.glob(str(layout.at(pattern)), recursive=True)):
-            path = Path(match)
+        for path in sorted(layout.root.glob(pattern.lstrip("/"))):
             if path.is_file() and path not in found:
                 found.append(path)
     return found
@@ -105,7 +103,7 @@ def tail(layout: Layout) -> str:
 
 
 def bundle(layout: Layout) -> bytes:
-    """Return a zip of all of ``/var/log`` and whatever ``bundlelogs.d`` lists; names are paths without the first slash."""
+    """Return a zip of all of ``/var/log`` and whatever ``bundlelogs.d`` lists; names are paths without their slash."""
     content = io.BytesIO()
     seen: set[Path] = set()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:

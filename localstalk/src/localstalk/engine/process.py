@@ -57,7 +57,7 @@ def run(
     def read(name: str, stream: IO[bytes]) -> None:
         size = 0
         for raw in stream:
-            line = raw.decode("utf-8", errors="replace")
+            line = raw.decode("utf-8", errors="replace").replace("\r", "")
             with lock:
                 kept[name].append(line)
                 size += len(line)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""packages, groups, users, sources, files and services of ``.ebextensions`` (eb-facts §5.2), as far as a container can."""
+"""packages, groups, users, sources, files and services of ``.ebextensions`` (eb-facts §5.2), as containers can."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _content(body: Mapping[str, Any]) -> bytes:
 
 
 def files(layout: Layout, value: Mapping[str, Any]) -> Iterator[str]:
-    """Write files in lexicographic order; one that exists is kept as ``<name>.bak`` (on AL1 hooks, that one runs too)."""
+    """Write files in lexicographic order; one that exists is kept as ``<name>.bak`` (AL1 runs that one as well)."""
     for name, body in sorted(value.items()):
         path = layout.at(str(name))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localstalk.drivers.base import DriverError
-from localstalk.drivers.container.podman import attempt, podman
+from .podman import attempt, podman
 
 BASE = "docker.io/library/debian:bookworm-slim"
 SUITE = "bookworm"
@@ -32,7 +32,7 @@ def build_mounts() -> list[Path]:
 
 
 def ensure(name: str) -> str:
-    """Return the tag of image ``name`` (``instance`` or ``postgres``) after building it if missing; raises DriverError."""
+    """Return the tag of image ``name`` (``instance`` or ``postgres``), built if missing; raises DriverError."""
     folder = Path(__file__).parent / name
     with _lock():
         ensure_base()

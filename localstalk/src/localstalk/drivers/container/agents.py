@@ -40,7 +40,10 @@ def ask(path: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]:
 
 
 def wait(path: Path, deadline: float, alive: Callable[[], str | None]) -> None:
-    """Return once the agent answers; ``alive`` returns why it never will. Raises DriverError after ``deadline`` (monotonic)."""
+    """Return once the agent answers; ``alive`` returns why it never will, or None.
+
+    Raises DriverError after ``deadline`` (monotonic).
+    """
     looked = time.monotonic()
     while True:
         try:

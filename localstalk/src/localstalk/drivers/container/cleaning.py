@@ -15,7 +15,7 @@ from pathlib import Path
 from localstalk.drivers.base import DriverError
 
 from .network import network_name
-from .podman import LABEL, attempt
+from localstalk.images.podman import LABEL, attempt
 
 PROGRAMS = {
     "podman": "podman",

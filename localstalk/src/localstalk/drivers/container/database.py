@@ -15,7 +15,7 @@ from localstalk.drivers.base import DriverError
 from localstalk.images import ensure
 
 from .network import Network
-from .podman import attempt, common_options, podman
+from localstalk.images.podman import attempt, common_options, podman
 
 PORT = 5432
 START_SECONDS = 30.0

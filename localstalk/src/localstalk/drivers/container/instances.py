@@ -29,13 +29,14 @@ from localstalk.images import build_mounts
 
 from . import agents
 from .network import Network
-from .podman import attempt, common_options, image_store, limits, podman
+from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
 LAUNCH_SECONDS = 60.0
 PROBE_SECONDS = 5.0
+LOAD_SECONDS = 1.0
 ENGINE_DIRECTORY = Path(localstalk.engine.__file__).parent
 SHARED = "/run/localstalk"
-"""Where an instance sees its agent's socket (its own), the source bundle (its own) and the elections (its environment's)."""
+"""Where an instance sees its agent's socket, its source bundle and its environment's elections."""
 
 
 @dataclass
@@ -45,8 +46,20 @@ class Instance:
     spec: InstanceSpec
     address: str
     lock: threading.Lock = field(default_factory=threading.Lock)
-    usage: tuple[float, float, int] | None = None
-    """(agent's clock, seconds of processor time, requests) at the last probe."""
+    measured: tuple[float, float, int] | None = None
+    """(agent's clock, seconds of processor time, requests) when the load was computed last."""
+    last_load: tuple[float, float] = (0.0, 0.0)
+
+    def load(self, at: float, cpu_seconds: float, requests: int) -> tuple[float, float]:
+        """Return percent of the machine's processors and requests per second since the last call at least 1 s ago."""
+        if self.measured is None:
+            self.measured = (at, cpu_seconds, requests)
+        elapsed = at - self.measured[0]
+        if elapsed >= LOAD_SECONDS:
+            cpu = 100.0 * (cpu_seconds - self.measured[1]) / elapsed / (os.cpu_count() or 1)
+            self.last_load = (max(0.0, min(100.0, cpu)), max(0.0, (requests - self.measured[2]) / elapsed))
+            self.measured = (at, cpu_seconds, requests)
+        return self.last_load
 
 
 class Instances:
@@ -232,7 +245,7 @@ class Instances:
     def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
         """Run a shell script as root."""
         self.get(instance_id)
-        # By standard input into a file first: the script's own standard input stays free, its text out of process lists.
+        # By standard input into a file first: its text stays out of process lists.
         runner = 'f=$(mktemp) && cat > "$f" && /bin/bash "$f" < /dev/null; rc=$?; rm -f "$f"; exit $rc'
         try:
             answer = agents.ask(self.socket(instance_id), {"argv": ["/bin/sh", "-c", runner], "stdin": script}, timeout)
@@ -252,12 +265,8 @@ class Instances:
             stat = agents.ask(self.socket(instance_id), {"stat": True}, 1.0)
         except agents.AgentGoneError:
             return Probe(None, running=False)
-        now = (float(stat["at"]), float(stat["cpu_seconds"]), int(stat["requests"]))
-        before, instance.usage = instance.usage, now
-        elapsed = now[0] - before[0] if before else 0.0
-        cpu = 100.0 * (now[1] - before[1]) / elapsed / (os.cpu_count() or 1) if before and elapsed > 0 else 0.0
-        rate = (now[2] - before[2]) / elapsed if before and elapsed > 0 else 0.0
-        return Probe(_http_status(address, path), True, max(0.0, min(100.0, cpu)), max(0.0, rate))
+        cpu, rate = instance.load(float(stat["at"]), float(stat["cpu_seconds"]), int(stat["requests"]))
+        return Probe(_http_status(address, path), True, cpu, rate)
 
     def close(self) -> None:
         """Remove all instances."""

@@ -8,9 +8,9 @@ import threading
 
 from localstalk.drivers.base import DriverError
 
-from .podman import LABEL, attempt, podman
+from localstalk.images.podman import LABEL, attempt, podman
 
-VPC = ipaddress.ip_network("172.31.0.0/16")
+VPC = ipaddress.IPv4Network("172.31.0.0/16")
 """AWS's default VPC: instances get addresses that look like EC2's. Each daemon takes a piece of it."""
 
 PIECE = 22
@@ -33,7 +33,7 @@ class Network:
         self.subnet = self._create(home_label)
         self._next = RESERVED
 
-    def _create(self, home_label: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    def _create(self, home_label: str) -> ipaddress.IPv4Network:
         pieces = list(VPC.subnets(new_prefix=PIECE))
         start = int(home_label, 16) % len(pieces)
         error = ""

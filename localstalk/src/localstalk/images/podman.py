@@ -53,7 +53,8 @@ def _program() -> list[str]:
 def limits() -> list[tuple[str, int]]:
     """Return (ulimit, value) for containers: what this process may give, soft equal to hard.
 
-    Some machines forbid raising limits, and podman's defaults would; its Docker API swaps soft and hard when they differ.
+    Some machines forbid raising limits, and podman's defaults would; its Docker API swaps soft and hard when they
+    differ.
     """
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
