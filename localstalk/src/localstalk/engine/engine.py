@@ -159,6 +159,9 @@ class Engine:
         log.info(f"Downloading: bucket: {bucket}, object: {key}, expected bucket owner: {account}")
         size = source.download(Path(self.request.bundle_path), self.layout.bundle)
         log.info(f"Download successful{size}bytes downloaded")
+        source.write_manifest(
+            self.layout, instance.application_name, self.request.version_label, self.request.deployment_id
+        )
         # What EB's service reads from the bundle when a version is deployed arrives as metadata; here it is read again.
         self.files = [file for file in ebextensions.parse_bundle(self.layout.bundle) if file.error is None]
 

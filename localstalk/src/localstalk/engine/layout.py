@@ -50,6 +50,11 @@ class Layout:
         return self.opt / name
 
     @property
+    def manifest(self) -> Path:
+        """EB's note of application, version label and deployment id."""
+        return self.opt / ("deploy/manifest" if self.generation == "al1" else "deployment/app_version_manifest.json")
+
+    @property
     def env_list(self) -> Path:
         """Environment properties in the form that ``docker run --env-file`` reads."""
         return self.opt / "deployment/env.list"

@@ -27,6 +27,17 @@ def download(source: Path, target: Path) -> int:
     return target.stat().st_size
 
 
+def write_manifest(layout: Layout, application: str, version_label: str, deployment_id: int) -> None:
+    """Note which version this is, as EB's engine does for the hooks and applications that read it."""
+    manifest = {
+        "RuntimeSources": {application: {version_label: {"s3url": ""}}},
+        "DeploymentId": deployment_id,
+        "Serial": deployment_id,
+    }
+    layout.manifest.parent.mkdir(parents=True, exist_ok=True)
+    layout.manifest.write_text(json.dumps(manifest, separators=(",", ":")), encoding="utf-8")
+
+
 def stage(layout: Layout, bundle: Path, staging: Path, note: Callable[[str], None]) -> None:
     """Extract the bundle into a fresh staging directory; a bare file becomes what it is (eb-facts §6)."""
     shutil.rmtree(staging, ignore_errors=True)
