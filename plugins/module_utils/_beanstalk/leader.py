@@ -74,13 +74,13 @@ def hook_records(sections: Sections) -> list[dict[str, Any]]:
 
 
 def hook_evidence(instance_id: str, records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
-    """The newest version's hooks' word on whether their instance was the leader."""
+    """The word of the last hook that ran on whether its instance was the leader."""
     told = [record for record in records if isinstance(record.get("leader"), bool)]
     if not told:
         return []
+    # All hooks of one deployment see the same election; an older record may be of an earlier deployment.
     newest = told[-1]
-    same = [record for record in told if record.get("bundle_sha256") == newest.get("bundle_sha256")]
-    says = LEADER if any(record["leader"] for record in same) else NOT_LEADER
+    says = LEADER if newest["leader"] else NOT_LEADER
     label = newest.get("version_label") or None
     return [Evidence(HOOK_LOG, instance_id, says, _hook_time(newest["at"]), "app-deploy", label, None)]
 
@@ -182,6 +182,7 @@ def decide(
     """
     usable = [item for item in evidence if label is None or item.version_label in (None, label)]
     usable = [item for item in usable if not _outdated(item, deployed_at or {})]
+    usable = [item for item in usable if not _overtaken(item, usable)]
     if not usable:
         if evidence:
             return Verdict("unknown", None, f"the logs tell only of elections before version {label}", None)
@@ -212,6 +213,15 @@ def _outdated(item: Evidence, deployed_at: Mapping[str, str]) -> bool:
     if not since or not item.at or item.version_label is not None:
         return False
     return _minutes(since) - _minutes(item.at) > _MAX_DEPLOY_MINUTES
+
+
+def _overtaken(item: Evidence, others: Sequence[Evidence]) -> bool:
+    """Hooks run after the election: a hook's record older than the engine's last election is of another deployment."""
+    if item.source != HOOK_LOG or not item.at:
+        return False
+    later = (other for other in others if other.instance_id == item.instance_id and other.source == ENGINE_LOG)
+    # The hooks' time has whole seconds.
+    return any(other.at is not None and other.at[:19] > item.at[:19] for other in later)
 
 
 # The command timeout is at most 3600 s, and Elastic Beanstalk adds 240 s.

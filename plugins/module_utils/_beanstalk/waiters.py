@@ -101,12 +101,15 @@ def health_problem(
 ) -> str | None:
     """What is wrong with the health, None when all is well. `tolerant` lets warnings pass."""
     good = _HEALTHY + _TOLERATED if tolerant else _HEALTHY
-    if instances is None:
-        colours = ("Green", "Yellow") if tolerant else ("Green",)
-        return None if environment.get("Health") in colours else f"its health is {environment.get('Health')}"
-    bad = [f"{item.get('InstanceId')} is {item.get('HealthStatus')}" for item in instances]
-    bad = [text for text, item in zip(bad, instances, strict=True) if item.get("HealthStatus") not in good]
-    return f"not every instance is healthy: {', '.join(bad)}" if bad else None
+    bad = [
+        f"{item.get('InstanceId')} is {item.get('HealthStatus')}"
+        for item in instances or []
+        if item.get("HealthStatus") not in good
+    ]
+    if bad:
+        return f"not every instance is healthy: {', '.join(bad)}"
+    colours = ("Green", "Yellow") if tolerant else ("Green",)
+    return None if environment.get("Health") in colours else f"its health is {environment.get('Health')}"
 
 
 def started_at(answer: Mapping[str, Any]) -> datetime:
