@@ -10,7 +10,7 @@ from typing import Any
 from localstalk.elasticbeanstalk import bundles
 from localstalk.elasticbeanstalk.base import RegionBase, page
 from localstalk.elasticbeanstalk.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError
-from localstalk.elasticbeanstalk.state import Application, Call, Version
+from localstalk.elasticbeanstalk.state import Application, Call, Severity, Version
 from localstalk.elasticbeanstalk.storage import Storage
 from localstalk.scheduler import sleep
 
@@ -55,15 +55,16 @@ class Applications(RegionBase):
         return {"Application": _application(application)}
 
     def _new_application(self, call: Call, name: str, description: str | None) -> Application:
-        quota = self.control.quotas["Application"]
-        if len(self.applications) >= quota:
-            text = f"You cannot have more than {quota} Applications. Either remove some Applications or request a limit increase."
-            raise ServiceError("TooManyApplicationsException", text)
+        self.check_quota("Application", "Applications", len(self.applications), "TooManyApplicationsException")
         now = self.control.clock.now()
         application = Application(name, self.arn("application", name), now, now, description)
         application.lifecycle = {"VersionLifecycleConfig": copy.deepcopy(_LIFECYCLE)}
         self.applications[name] = application
-        for text in ("createApplication is starting.", f"Created new Application: {name}", "createApplication completed successfully."):
+        for text in (
+            "createApplication is starting.",
+            f"Created new Application: {name}",
+            "createApplication completed successfully.",
+        ):
             self.record(text, application=name, request_id=call.request_id)
         return application
 
@@ -79,7 +80,9 @@ class Applications(RegionBase):
         if params.get("Description") is not None:
             application.description = params["Description"]
         application.updated = self.control.clock.now()
-        self.record("Updated Application: " + application.name, application=application.name, request_id=call.request_id)
+        self.record(
+            "Updated Application: " + application.name, application=application.name, request_id=call.request_id
+        )
         return {"Application": _application(application)}
 
     def update_application_resource_lifecycle(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +96,10 @@ class Applications(RegionBase):
         application = self.application(params["ApplicationName"])
         living = [each for each in self.alive() if each.application == application.name]
         if living and not params.get("TerminateEnvByForce"):
-            text = f"Unable to delete application {application.name} because it has a version that is deployed to a running environment."
+            text = (
+                f"Unable to delete application {application.name} because it has a version that is deployed to a "
+                "running environment."
+            )
             raise ServiceError("OperationInProgressFailure", text)
         self.control.scheduler.spawn(self._delete_application(call, application), f"delete {application.name}")
 
@@ -142,19 +148,20 @@ class Applications(RegionBase):
             if self.storage.size(self.bucket, key) is None:
                 self.storage.write(self.bucket, key, bundles.sample())
             return self.bucket, key
-        bucket, key = bundle.get("S3Bucket"), bundle.get("S3Key")
+        bucket, key = bundle.get("S3Bucket", ""), bundle.get("S3Key", "")
         if not bucket or not key:
             raise InvalidParameterCombination("Both S3Bucket and S3Key must be specified.")
         self.storage.check(bucket, key)
         return bucket, key
 
     def _check_version_quota(self) -> None:
-        quota = self.control.quotas["ApplicationVersion"]
-        if sum(len(application.versions) for application in self.applications.values()) >= quota:
-            text = f"You cannot have more than {quota} Application Versions. Either remove some Application Versions or request a limit increase."
-            raise ServiceError("TooManyApplicationVersionsException", text)
+        count = sum(len(application.versions) for application in self.applications.values())
+        code = "TooManyApplicationVersionsException"
+        self.check_quota("ApplicationVersion", "Application Versions", count, code)
 
-    def _new_version(self, call: Call, application: Application, params: dict[str, Any], bucket: str, key: str) -> Version:
+    def _new_version(
+        self, call: Call, application: Application, params: dict[str, Any], bucket: str, key: str
+    ) -> Version:
         now, label = self.control.clock.now(), params["VersionLabel"]
         arn = self.arn("applicationversion", application.name, label)
         version = Version(application.name, label, arn, now, now, bucket, key, params.get("Description"))
@@ -175,12 +182,20 @@ class Applications(RegionBase):
         problems = ["The source bundle is missing."] if content is None else bundles.problems(content, version.label)
         version.status = "FAILED" if problems else "PROCESSED"
         version.updated = self.control.clock.now()
-        more = {"application": version.application, "request_id": call.request_id, "version_label": version.label}
+
+        def say(text: str, severity: Severity) -> None:
+            self.record(
+                text,
+                severity,
+                application=version.application,
+                request_id=call.request_id,
+                version_label=version.label,
+            )
+
         for problem in problems:
-            self.record(problem, "ERROR", **more)
-        severity = "ERROR" if problems else "INFO"
+            say(problem, "ERROR")
         text = f"Finished processing application version {version.label}. Status: {version.status}."
-        self.record(text, severity, **more)  # type: ignore[arg-type]
+        say(text, "ERROR" if problems else "INFO")
 
     def describe_application_versions(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """Newest first; filters by application and labels; unknown ones are left out."""
@@ -211,15 +226,21 @@ class Applications(RegionBase):
         application = self.application(name)
         version = self.version(name, label)
         if version.status in ("PROCESSING", "BUILDING"):
-            text = f"Unable to delete application version: {label}. An operation is already in progress, please retry again shortly."
+            text = (
+                f"Unable to delete application version: {label}. An operation is already in progress, please retry "
+                "again shortly."
+            )
             raise ServiceError("OperationInProgressFailure", text)
         if label in self._used_labels(name):
             text = f"Unable to delete application version {label} because it is deployed to a running environment."
             raise InvalidParameterValue(text)
         del application.versions[label]
-        self.record(f"Deleted Application Version: {label}", application=name, request_id=call.request_id, version_label=label)
+        self.record(
+            f"Deleted Application Version: {label}", application=name, request_id=call.request_id, version_label=label
+        )
         if params.get("DeleteSourceBundle") and not self.storage.delete(version.bucket, version.key):
-            text = f"Unable to delete the source bundle (Bucket: {version.bucket}  Key: {version.key}) of application version {label}."
+            where = f"(Bucket: {version.bucket}  Key: {version.key})"
+            text = f"Unable to delete the source bundle {where} of application version {label}."
             raise ServiceError("SourceBundleDeletionFailure", text)
 
     def _used_labels(self, application: str) -> set[str]:
@@ -262,7 +283,9 @@ def _set_lifecycle(application: Application, wanted: dict[str, Any]) -> None:
     role = wanted.get("ServiceRole") or application.lifecycle.get("ServiceRole")
     rules = wanted.get("VersionLifecycleConfig") or {}
     if rules and not role:
-        raise InvalidParameterValue("A service role must be specified for the application resource lifecycle configuration.")
+        raise InvalidParameterValue(
+            "A service role must be specified for the application resource lifecycle configuration."
+        )
     if all((rules.get(name) or {}).get("Enabled") for name in ("MaxCountRule", "MaxAgeRule")):
         raise InvalidParameterValue("MaxCountRule and MaxAgeRule cannot be enabled at the same time.")
     application.lifecycle["ServiceRole"] = role

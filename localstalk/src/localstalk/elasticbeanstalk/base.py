@@ -12,6 +12,7 @@ from localstalk.elasticbeanstalk.control import Control
 from localstalk.elasticbeanstalk.errors import (
     InvalidParameterValue,
     MissingRequiredParameter,
+    ServiceError,
     environment_not_found,
     must_be_ready,
 )
@@ -40,6 +41,13 @@ class RegionBase:
     def bucket(self) -> str:
         """Name of the storage location."""
         return f"elasticbeanstalk-{self.name}-{self.account}"
+
+    def check_quota(self, kind: str, words: str, count: int, code: str) -> None:
+        """Raise TooMany... when there are as many as the account may have."""
+        quota = self.control.quotas[kind]
+        if count >= quota:
+            text = f"You cannot have more than {quota} {words}. Either remove some {words} or request a limit increase."
+            raise ServiceError(code, text)
 
     def arn(self, kind: str, *path: str) -> str:
         """ARN of one of our resources."""
@@ -133,7 +141,9 @@ class RegionBase:
         return ended is not None and self.control.clock.now() - ended <= _RESTORABLE
 
 
-def page(items: Sequence[T], params: dict[str, Any], size: str = "MaxRecords", largest: int = 1000) -> tuple[list[T], str | None]:
+def page(
+    items: Sequence[T], params: dict[str, Any], size: str = "MaxRecords", largest: int = 1000
+) -> tuple[list[T], str | None]:
     """One page and the token of the next. Tokens are offsets; a token that we did not give is refused."""
     token = params.get("NextToken")
     start = 0

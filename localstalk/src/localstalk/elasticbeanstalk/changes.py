@@ -11,10 +11,11 @@ from localstalk.elasticbeanstalk.errors import (
     MissingRequiredParameter,
     ServiceError,
     environment_not_found,
+    invalid_state,
     must_be_ready,
 )
 from localstalk.elasticbeanstalk.health import Health
-from localstalk.elasticbeanstalk.state import Call, Environment
+from localstalk.elasticbeanstalk.state import Call, Environment, Template, Version
 from localstalk.workflows import changes, launch
 from localstalk.workflows.work import Work
 
@@ -44,7 +45,7 @@ class Changes(Health):
         if all(ids) or all(names):
             return self.named(params, "Source"), self.named(params, "Destination")
         if any(ids) and any(names):
-            text = "SourceEnvironmentId must be used with DestinationEnvironmentId, and SourceEnvironmentName with DestinationEnvironmentName."
+            text = "The source and the destination environment must both be given by id, or both by name."
             raise InvalidParameterCombination(text)
         raise MissingRequiredParameter("Both the source and the destination environment must be specified.")
 
@@ -53,8 +54,7 @@ class Changes(Health):
         environment = self.named(params)
         operation = environment.operation
         if environment.status != "Updating" or not environment.abortable or operation is None:
-            text = f"Environment named {environment.name} is in an invalid state for this operation. Must be pending deployment."
-            raise InvalidParameterValue(text)
+            raise invalid_state(environment.name, "pending deployment")
         operation.abort_requested, operation.abort_request_id = True, call.request_id
         environment.status = "Aborting"
 
@@ -137,9 +137,10 @@ class Changes(Health):
         for application in self.applications.values():
             if application.arn == arn:
                 return application.tags
-            for each in (*application.versions.values(), *application.templates.values()):
-                if each.arn == arn:
-                    return each.tags
+            parts: list[Version | Template] = [*application.versions.values(), *application.templates.values()]
+            for part in parts:
+                if part.arn == arn:
+                    return part.tags
         if arn in self.custom_platforms:
             return self.platform_tags.setdefault(arn, {})
         if not arn.startswith(f"arn:aws:elasticbeanstalk:{self.name}:"):

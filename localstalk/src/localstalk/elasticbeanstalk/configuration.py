@@ -15,7 +15,6 @@ from localstalk.elasticbeanstalk.errors import (
     InvalidParameterCombination,
     InvalidParameterValue,
     MissingRequiredParameter,
-    ServiceError,
 )
 from localstalk.elasticbeanstalk.platforms import Platforms
 from localstalk.elasticbeanstalk.state import Call, Draft, Environment, Option, Platform, Settings, Template
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
     from localstalk.workflows.work import Work
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]+)\}\}")
-_FAILED_VALIDATION = (
-    '"option_settings" in one of the configuration files failed validation. More details to follow.'
-)
+_FAILED_VALIDATION = '"option_settings" in one of the configuration files failed validation. More details to follow.'
 
 
 class Configuration(Platforms, Applications):
@@ -53,7 +50,9 @@ class Configuration(Platforms, Applications):
 
     def properties(self, settings: Settings) -> dict[str, str]:
         """Environment properties, with references to secrets resolved."""
-        found = {name: self._resolve(value) for (space, name), value in settings.items() if space == options.ENVIRONMENT}
+        found = {
+            name: self._resolve(value) for (space, name), value in settings.items() if space == options.ENVIRONMENT
+        }
         for (space, name), value in settings.items():
             if space == options.SECRETS:
                 found[name] = self._secret(value)
@@ -67,7 +66,7 @@ class Configuration(Platforms, Applications):
         return _REFERENCE.sub(replace, value) if "{{resolve:" in value else value
 
     def _secret(self, arn: str) -> str:
-        """The value of a Secrets Manager secret (``ARN:KEY`` for a field of it) or an SSM parameter; "" when missing."""
+        """The value of a secret (``ARN:KEY`` for a field of it) or an SSM parameter by ARN; "" when missing."""
         import json
 
         from moto.backends import get_backend
@@ -128,9 +127,17 @@ class Configuration(Platforms, Applications):
         application = self.application(params["ApplicationName"])
         self._exactly_one(params)
         if params.get("TemplateName") is not None:
-            return {"ConfigurationSettings": [_describe_template(self.template(application.name, params["TemplateName"]), full=True)]}
+            return {
+                "ConfigurationSettings": [
+                    _describe_template(self.template(application.name, params["TemplateName"]), full=True)
+                ]
+            }
         environment = self.named(params)
-        described = [self._describe(environment, self.effective(environment), "deployed", environment.created, environment.updated)]
+        described = [
+            self._describe(
+                environment, self.effective(environment), "deployed", environment.created, environment.updated
+            )
+        ]
         draft = environment.draft
         if draft is not None:
             described.append(self._describe(environment, draft.settings, draft.status, draft.created, draft.updated))
@@ -144,7 +151,9 @@ class Configuration(Platforms, Applications):
         if not given:
             raise MissingRequiredParameter("Either TemplateName or EnvironmentName must be specified.")
 
-    def _describe(self, environment: Environment, settings: Settings, status: str, created: datetime, updated: datetime) -> dict[str, Any]:
+    def _describe(
+        self, environment: Environment, settings: Settings, status: str, created: datetime, updated: datetime
+    ) -> dict[str, Any]:
         return {
             "SolutionStackName": environment.platform.solution_stack,
             "PlatformArn": environment.platform.arn,
@@ -181,7 +190,12 @@ class Configuration(Platforms, Applications):
         else:
             self.template(params["ApplicationName"], params["TemplateName"])
         messages = [
-            {"Message": problem.message, "Severity": "error", "Namespace": problem.namespace, "OptionName": problem.name}
+            {
+                "Message": problem.message,
+                "Severity": "error",
+                "Namespace": problem.namespace,
+                "OptionName": problem.name,
+            }
             for problem in options.check_all(settings)
         ]
         return {"Messages": messages}
@@ -214,16 +228,17 @@ class Configuration(Platforms, Applications):
         self.refuse(given)
         now = self.control.clock.now()
         arn = self.arn("configurationtemplate", application.name, name)
-        template = Template(application.name, name, arn, platform, now, now, settings | given, params.get("Description"))
+        template = Template(
+            application.name, name, arn, platform, now, now, settings | given, params.get("Description")
+        )
         template.tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("Tags") or ()}
         application.templates[name] = template
         return _describe_template(template)
 
     def _check_template_quota(self) -> None:
-        quota = self.control.quotas["ConfigurationTemplate"]
-        if sum(len(each.templates) for each in self.applications.values()) >= quota:
-            text = f"You cannot have more than {quota} Configuration Templates. Either remove some Configuration Templates or request a limit increase."
-            raise ServiceError("TooManyConfigurationTemplatesException", text)
+        count = sum(len(each.templates) for each in self.applications.values())
+        code = "TooManyConfigurationTemplatesException"
+        self.check_quota("ConfigurationTemplate", "Configuration Templates", count, code)
 
     def _template_base(self, params: dict[str, Any]) -> tuple[Platform, Settings]:
         source = params.get("SourceConfiguration") or {}
@@ -320,5 +335,7 @@ def _describe_definition(definition: options.Definition) -> dict[str, Any]:
         "ValueOptions": list(definition.values) or None,
         "MinValue": definition.min,
         "MaxValue": definition.max,
-        "Regex": {"Label": definition.regex["label"], "Pattern": definition.regex["pattern"]} if definition.regex else None,
+        "Regex": {"Label": definition.regex["label"], "Pattern": definition.regex["pattern"]}
+        if definition.regex
+        else None,
     }

@@ -35,7 +35,9 @@ class Environments(Configuration):
 
     # --- what workflows need ---
 
-    def begin(self, environment: Environment, call: Call, kind: Kind, status: Status, work: Coroutine[Any, Any, None]) -> None:
+    def begin(
+        self, environment: Environment, call: Call, kind: Kind, status: Status, work: Coroutine[Any, Any, None]
+    ) -> None:
         """Occupy the environment and start a workflow in it."""
         clock = self.control.clock
         environment.status = status
@@ -52,7 +54,12 @@ class Environments(Configuration):
         except Superseded:
             return
         except Exception:
-            self.record("localstalk failed internally; see its log.", "FATAL", environment=environment, request_id=call.request_id)
+            self.record(
+                "localstalk failed internally; see its log.",
+                "FATAL",
+                environment=environment,
+                request_id=call.request_id,
+            )
             if environment.operation is not None and environment.operation.request_id == call.request_id:
                 environment.status, environment.operation, environment.abortable = "Ready", None, False
             raise
@@ -166,11 +173,14 @@ class Environments(Configuration):
         except ValueError:
             name = ""
         if not name.endswith("+"):
-            text = "The environment manifest (env.yaml) must have an EnvironmentName that ends with a plus (+) character."
+            text = (
+                "The environment manifest (env.yaml) must have an EnvironmentName that ends with a plus (+) character."
+            )
             raise InvalidParameterValue(text)
         full = f"{name[:-1]}-{group}"
         if not 4 <= len(full) <= 40:
-            text = f"Value {full} at 'EnvironmentName' failed to satisfy constraint: Member must have length between 4 and 40"
+            limits = "Member must have length between 4 and 40"
+            text = f"Value {full} at 'EnvironmentName' failed to satisfy constraint: {limits}"
             raise InvalidParameterValue(text)
         return full
 
@@ -222,10 +232,8 @@ class Environments(Configuration):
         return full
 
     def _check_quota(self) -> None:
-        quota = self.control.quotas["Environment"]
-        if sum(1 for _ in self.alive()) >= quota:
-            text = f"You cannot have more than {quota} Environments. Either remove some Environments or request a limit increase."
-            raise ServiceError("TooManyEnvironmentsException", text)
+        count = sum(1 for _ in self.alive())
+        self.check_quota("Environment", "Environments", count, "TooManyEnvironmentsException")
 
     def compose_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """Create or update one environment per version of a group; versions must be processed."""
@@ -385,7 +393,13 @@ def describe_environment(environment: Environment) -> dict[str, Any]:
     balancer = None
     if resources.load_balancer_name:
         listener = {"Protocol": "HTTP", "Port": 80}
-        balancer = {"LoadBalancer": {"LoadBalancerName": resources.load_balancer_name, "Domain": resources.load_balancer_dns, "Listeners": [listener]}}
+        balancer = {
+            "LoadBalancer": {
+                "LoadBalancerName": resources.load_balancer_name,
+                "Domain": resources.load_balancer_dns,
+                "Listeners": [listener],
+            }
+        }
     return {
         "EnvironmentName": environment.name,
         "EnvironmentId": environment.id,

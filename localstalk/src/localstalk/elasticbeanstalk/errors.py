@@ -19,21 +19,21 @@ class ServiceError(Exception):
         return "Sender" if self.status < 500 else "Receiver"
 
 
-class InvalidParameterValue(ServiceError):
+class InvalidParameterValue(ServiceError):  # noqa: N818 - the wire code
     """Almost every semantic failure; clients tell them apart by the text."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidParameterValue", message)
 
 
-class InvalidParameterCombination(ServiceError):
+class InvalidParameterCombination(ServiceError):  # noqa: N818 - the wire code
     """Parameters that exclude each other."""
 
     def __init__(self, message: str) -> None:
         super().__init__("InvalidParameterCombination", message)
 
 
-class MissingRequiredParameter(ServiceError):
+class MissingRequiredParameter(ServiceError):  # noqa: N818 - the wire code
     """None of several alternatives was given."""
 
     def __init__(self, message: str) -> None:
@@ -49,6 +49,11 @@ def environment_not_found(name: str | None = None, environment_id: str | None = 
 
 def must_be_ready(name: str) -> ServiceError:
     """The state gate of nearly every operation that changes an environment."""
+    return invalid_state(name, "Ready")
+
+
+def invalid_state(name: str, wanted: str) -> ServiceError:
+    """The environment is not in the state that the operation needs."""
     return InvalidParameterValue(
-        f"Environment named {name} is in an invalid state for this operation. Must be Ready."
+        f"Environment named {name} is in an invalid state for this operation. Must be {wanted}."
     )

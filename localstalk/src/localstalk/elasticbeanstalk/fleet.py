@@ -42,7 +42,11 @@ class Fleet:
 
     def subnets(self) -> list[str]:
         """Subnets of the default VPC."""
-        return [subnet.id for subnet in self._backend("ec2").describe_subnets() if str(subnet.default_for_az).lower() == "true"]
+        return [
+            subnet.id
+            for subnet in self._backend("ec2").describe_subnets()
+            if str(subnet.default_for_az).lower() == "true"
+        ]
 
     def zones(self) -> list[str]:
         """Availability zones of the region."""
@@ -94,7 +98,9 @@ class Fleet:
         name = f"awseb-{environment.id[2:]}-{self.control.suffix(8)}"
         scheme = "network" if kind == "network" else "application"
         groups = resources.security_groups[:1] if scheme == "application" else []
-        balancer = elb.create_load_balancer(name, groups, self.subnets(), loadbalancer_type=scheme, tags=_pairs(self.tags(environment)))
+        balancer = elb.create_load_balancer(
+            name, groups, self.subnets(), loadbalancer_type=scheme, tags=_pairs(self.tags(environment))
+        )
         balancer.activate()
         action = [{"Type": "forward", "TargetGroupArn": resources.target_group_arn}]
         listener = elb.create_listener(balancer.arn, protocol, str(port), "", None, action)
@@ -139,7 +145,8 @@ class Fleet:
         zone = zones[len(environment.instances) % len(zones)]
         reservation = ec2.run_instances(
             _IMAGE, 1, None, [], instance_type=instance_type, is_instance_type_default=False, placement=zone,
-            security_group_ids=environment.resources.security_groups[-1:], tags={"instance": tags}, block_device_mappings=None,
+            security_group_ids=environment.resources.security_groups[-1:], tags={"instance": tags},
+            block_device_mappings=None,
         )  # fmt: skip
         return str(reservation.instances[0].id), zone
 
@@ -198,20 +205,20 @@ class Fleet:
     def delete(self, environment: Environment) -> None:
         """Remove everything but the instances. What is gone already stays gone."""
         resources = environment.resources
-        steps = [
-            lambda: self._backend("autoscaling").autoscaling_groups.pop(resources.auto_scaling_group),
-            lambda: self._backend("autoscaling").delete_launch_configuration(resources.launch),
-            lambda: self._backend("elbv2").delete_load_balancer(resources.load_balancer_arn),
-            lambda: self._backend("elbv2").delete_target_group(resources.target_group_arn),
-            lambda: self._backend("ec2").release_address(allocation_id=resources.elastic_ip_allocation),
-        ]
-        steps += [
-            lambda group=group: self._backend("ec2").delete_security_group(group_id=group)
-            for group in reversed(resources.security_groups)
-        ]
-        for step in steps:
+        scaling, elb, ec2 = (self._backend(name) for name in ("autoscaling", "elbv2", "ec2"))
+        scaling.autoscaling_groups.pop(resources.auto_scaling_group, None)
+        scaling.delete_launch_configuration(resources.launch)
+        for function, argument in (
+            (elb.delete_load_balancer, resources.load_balancer_arn),
+            (elb.delete_target_group, resources.target_group_arn),
+        ):
             with contextlib.suppress(Exception):
-                step()
+                function(argument)
+        with contextlib.suppress(Exception):
+            ec2.release_address(allocation_id=resources.elastic_ip_allocation)
+        for group in reversed(resources.security_groups):
+            with contextlib.suppress(Exception):
+                ec2.delete_security_group(group_id=group)
 
     def fresh(self, environment: Environment) -> None:
         """Start over with a new stack."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Enhanced health: one loop looks at instances, judges environments, and writes the transition events (eb-facts §2.2)."""
+"""Enhanced health: a loop looks at instances, judges environments, and writes transition events (eb-facts §2.2)."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ class Health(Environments):
         if deployment is None or not instance.address:
             return "Pending", ["Instance initialization in progress."]
         if deployment.status == "In Progress":
-            return "Info", [f"Application deployment in progress (running for {self._since(environment.deployment_started)})."]
+            return "Info", [
+                f"Application deployment in progress (running for {self._since(environment.deployment_started)})."
+            ]
         causes = []
         status = "Ok"
         if deployment.status == "Failed":
@@ -153,11 +155,13 @@ class Health(Environments):
         done = sum(
             1
             for each in environment.instances.values()
-            if each.deployment and each.deployment.id == environment.deployment_id and each.deployment.status == "Deployed"
+            if each.deployment
+            and each.deployment.id == environment.deployment_id
+            and each.deployment.status == "Deployed"
         )
         return (
-            f"{environment.deployment_kind} update in progress on {_instances(total)}. {done} out of {_instances(total)} "
-            f"completed (running for {self._since(environment.deployment_started)})."
+            f"{environment.deployment_kind} update in progress on {_instances(total)}. {done} out of "
+            f"{_instances(total)} completed (running for {self._since(environment.deployment_started)})."
         )
 
     def _causes(self, environment: Environment, judged: dict[str, tuple[str, list[str]]]) -> list[str]:
@@ -170,13 +174,15 @@ class Health(Environments):
         ]
         if wrong:
             causes.append(
-                f'Incorrect application version found on {_share(len(wrong), total)}. Expected version '
+                f"Incorrect application version found on {_share(len(wrong), total)}. Expected version "
                 f'"{environment.version_label}" (deployment {self._expected_id(environment)}).'
             )
         severe = sum(1 for status, _ in judged.values() if status == "Severe")
         if severe:
             causes.append(f"ELB processes are not healthy on {_share(severe, total)}.")
-        failed = sum(1 for each in environment.instances.values() if each.deployment and each.deployment.status == "Failed")
+        failed = sum(
+            1 for each in environment.instances.values() if each.deployment and each.deployment.status == "Failed"
+        )
         if failed and not wrong:
             causes.append(f"Application deployment failed on {_share(failed, total)}.")
         return causes
@@ -222,7 +228,10 @@ class Health(Environments):
             {"InstanceId": each.id} | _wanted(self._describe_instance(environment, each), params)
             for each in environment.instances.values()
         ]
-        return {"InstanceHealthList": instances, "RefreshedAt": environment.health.refreshed or self.control.clock.now()}
+        return {
+            "InstanceHealthList": instances,
+            "RefreshedAt": environment.health.refreshed or self.control.clock.now(),
+        }
 
     def _describe_instance(self, environment: Environment, instance: Instance) -> dict[str, Any]:
         status, causes = self.instance_health(environment, instance)
@@ -236,7 +245,15 @@ class Health(Environments):
             "RefreshedAt": environment.health.refreshed,
             "ApplicationMetrics": _metrics(instance.requests_per_second),
             "System": {
-                "CPUUtilization": {"User": busy, "Nice": 0.0, "System": 0.0, "Idle": 100.0 - busy, "IOWait": 0.0, "IRQ": 0.0, "SoftIRQ": 0.0},
+                "CPUUtilization": {
+                    "User": busy,
+                    "Nice": 0.0,
+                    "System": 0.0,
+                    "Idle": 100.0 - busy,
+                    "IOWait": 0.0,
+                    "IRQ": 0.0,
+                    "SoftIRQ": 0.0,
+                },
                 "LoadAverage": [0.0, 0.0],
             },
             "Deployment": None

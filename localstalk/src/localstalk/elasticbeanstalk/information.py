@@ -28,7 +28,10 @@ class Information(Changes):
         resources = environment.resources
         queues = [
             {"Name": name, "URL": url}
-            for name, url in (("WorkerQueue", resources.queue_url), ("WorkerDeadLetterQueue", resources.dead_letter_queue_url))
+            for name, url in (
+                ("WorkerQueue", resources.queue_url),
+                ("WorkerDeadLetterQueue", resources.dead_letter_queue_url),
+            )
             if url
         ]
         described = {

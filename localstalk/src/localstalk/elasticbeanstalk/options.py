@@ -107,7 +107,8 @@ def check(namespace: str, name: str, value: str) -> Problem | None:
     """What is wrong with a setting, if anything (texts: eb-facts §1.2)."""
     definition = define(namespace, name)
     if definition is None:
-        text = f"Invalid option specification (Namespace: '{namespace}', OptionName: '{name}'): Unknown configuration setting."
+        where = f"(Namespace: '{namespace}', OptionName: '{name}')"
+        text = f"Invalid option specification {where}: Unknown configuration setting."
         return Problem(namespace, name, text, unknown=True)
     reason = _reason(definition, value)
     if reason is None:
@@ -150,7 +151,7 @@ def check_all(settings: Settings) -> list[Problem]:
         found.append(Problem("aws:autoscaling:asg", "MinSize", text))
     size = sum(len(f"{name}={value}".encode()) for (space, name), value in settings.items() if space == ENVIRONMENT)
     if size > 4096:
-        text = f"Invalid option value: the environment properties have {size} bytes together, more than 4096 (Namespace: '{ENVIRONMENT}')"
+        text = f"Invalid option value: all properties have {size} bytes, more than 4096 (Namespace: '{ENVIRONMENT}')"
         found.append(Problem(ENVIRONMENT, "", text))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -222,7 +223,7 @@ def _version_matches(platform: Platform, rule: dict[str, Any]) -> bool:
 
 
 def _compare(have: list[str], operator: str, values: list[str]) -> bool:
-    tests = {
+    tests: dict[str, Callable[[str, str], bool]] = {
         "=": lambda item, value: item == value,
         "in": lambda item, value: item == value,
         "contains": lambda item, value: value in item,

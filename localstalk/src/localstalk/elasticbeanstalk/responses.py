@@ -67,7 +67,9 @@ class Response(EBResponse):  # type: ignore[misc]
     def _parameters(self, operation: Any) -> dict[str, Any]:
         request = self.normalized_request
         try:
-            parsed: dict[str, Any] = QueryParser(get_service_model("elasticbeanstalk").operation_model(operation.name), map_type=dict).parse(
+            parsed: dict[str, Any] = QueryParser(
+                get_service_model("elasticbeanstalk").operation_model(operation.name), map_type=dict
+            ).parse(
                 {
                     "method": request.method,
                     "values": {name: values[0] for name, values in self.querystring.items()},

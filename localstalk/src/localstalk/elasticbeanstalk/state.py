@@ -12,9 +12,7 @@ from localstalk.drivers.base import Generation
 Option = tuple[str, str]
 """Namespace and option name."""
 Settings = dict[Option, str]
-Status = Literal[
-    "Aborting", "Launching", "Updating", "LinkingFrom", "LinkingTo", "Ready", "Terminating", "Terminated"
-]
+Status = Literal["Aborting", "Launching", "Updating", "LinkingFrom", "LinkingTo", "Ready", "Terminating", "Terminated"]
 Severity = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 

@@ -41,7 +41,9 @@ class Storage:
             text = "The specified S3 bucket is not in the same region as the Elastic Beanstalk service."
             raise ServiceError("S3LocationNotInServiceRegionException", text)
         if found is None or self.size(bucket, key) is None:
-            raise InvalidParameterValue(f"Unable to download from S3 location (Bucket: {bucket}  Key: {key}). Reason: Not Found")
+            raise InvalidParameterValue(
+                f"Unable to download from S3 location (Bucket: {bucket}  Key: {key}). Reason: Not Found"
+            )
 
     def _object(self, bucket: str, key: str) -> Any:
         if bucket not in self._backend.buckets:

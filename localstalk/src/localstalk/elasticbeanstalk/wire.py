@@ -120,4 +120,6 @@ def _legal(text: str) -> str:
     """XML 1.0 has no way to say most control characters; log tails may hold them."""
     if text.isprintable():
         return text
-    return "".join(char if char in "\t\n\r" or ord(char) >= 0x20 and char not in "\ufffe\uffff" else "?" for char in text)
+    return "".join(
+        char if char in "\t\n\r" or (ord(char) >= 0x20 and char not in "\ufffe\uffff") else "?" for char in text
+    )

@@ -100,4 +100,7 @@ async def managed_update(work: Work, change: Change, action: ManagedAction) -> N
     if work.environment.platform == wanted:
         action.status = "Completed"
     else:
-        action.status, action.failure = "Failed", ("RollbackSuccessful", "The platform update failed and was rolled back.")
+        action.status, action.failure = (
+            "Failed",
+            ("RollbackSuccessful", "The platform update failed and was rolled back."),
+        )

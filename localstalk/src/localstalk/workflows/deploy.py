@@ -49,7 +49,8 @@ async def _batches(
         work.say(f"Batch {number}: Starting application deployment on instance(s) [{ids}].")
         if balanced:
             work.say(
-                f"Batch {number}: De-registering instance(s) from the load balancer and waiting for them to go out of service."
+                f"Batch {number}: De-registering instance(s) from the load balancer and waiting for them to go out of "
+                "service."
             )
             await work.deregister(batch)
             await work.wait(_ATTACH_SECONDS)
@@ -59,11 +60,11 @@ async def _batches(
 async def _batch(work: Work, label: str, number: int, batch: Sequence[Instance], *, done: int, total: int) -> int:
     work.say(f"Batch {number}: Starting application deployment command execution.")
     results = await work.command("app-deploy", batch, label)
-    work.report(results, done=done, total=total, between=f"Batch {number}: Completed application deployment command execution.")
+    work.report(
+        results, done=done, total=total, between=f"Batch {number}: Completed application deployment command execution."
+    )
     if work.environment.load_balanced:
-        work.say(
-            f"Batch {number}: Registering instance(s) with the load balancer and waiting for them to be healthy. "
-        )
+        work.say(f"Batch {number}: Registering instance(s) with the load balancer and waiting for them to be healthy. ")
         await work.register(batch)
     await work.pass_health_checks(batch)
     work.say(f"Batch {number}: Completed application deployment.")
@@ -75,7 +76,8 @@ async def rolling_with_additional_batch(work: Work, label: str) -> None:
     old = list(work.environment.instances.values())
     size = work.batch_size(len(old))
     work.say(
-        f"Rolling with Additional Batch deployment policy enabled. Launching  a new batch of {size} additional instance(s)."
+        "Rolling with Additional Batch deployment policy enabled. "
+        f"Launching  a new batch of {size} additional instance(s)."
     )
     extra: list[Instance] = []
     try:

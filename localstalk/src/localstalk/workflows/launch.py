@@ -8,7 +8,8 @@ from localstalk.workflows.deploy import attach
 from localstalk.workflows.work import ASG, LAUNCH, Failed, Work
 
 _COMPLETE_WITH_ERRORS = (
-    "Create environment operation is complete, but with errors. For more information, see troubleshooting documentation."
+    "Create environment operation is complete, but with errors. "
+    "For more information, see troubleshooting documentation."
 )
 
 
@@ -67,7 +68,8 @@ def _stack_failed(work: Work, reason: str) -> None:
         "ERROR",
     )
     work.say(
-        f"Launched environment: {environment.name}. However, there were issues during launch. See event log for details."
+        f"Launched environment: {environment.name}. However, there were issues during launch. "
+        "See event log for details."
     )
 
 
@@ -80,14 +82,21 @@ async def _build(work: Work) -> None:
     if balanced:
         fleet.create_target_group(environment)
         work.say(f"Created target group named: {environment.resources.target_group_arn}")
-        work.say(f"Created security group named: {fleet.create_security_group(environment, 'AWSEBLoadBalancerSecurityGroup')}")
+        group = fleet.create_security_group(environment, "AWSEBLoadBalancerSecurityGroup")
+        work.say(f"Created security group named: {group}")
     if environment.tier == "Worker":
         fleet.create_queues(environment)
         work.say(f"Created SQS queue named: {environment.resources.dead_letter_queue_url}")
         work.say(f"Created SQS queue named: {environment.resources.queue_url}")
     work.say(f"Created security group named: {fleet.create_security_group(environment, 'AWSEBSecurityGroup')}")
     least, most = group_limits(work, balanced=balanced or environment.tier == "Worker")
-    fleet.create_group(environment, least, most, work.option(LAUNCH, "InstanceType") or "t3.micro", work.option(LAUNCH, "IamInstanceProfile"))
+    fleet.create_group(
+        environment,
+        least,
+        most,
+        work.option(LAUNCH, "InstanceType") or "t3.micro",
+        work.option(LAUNCH, "IamInstanceProfile"),
+    )
     await work.wait(10)
     work.say(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
     if environment.tier == "WebServer" and not balanced:

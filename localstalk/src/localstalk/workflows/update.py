@@ -20,6 +20,10 @@ _ABORTED_TAIL = (
     "During an aborted deployment, some instances may have deployed the new application version. To ensure all "
     "instances are running the same version, re-deploy the appropriate application version."
 )
+_COMPLETE_WITH_ERRORS = (
+    "Update environment operation is complete, but with errors. "
+    "For more information, see troubleshooting documentation."
+)
 _REVERTED = "The environment was reverted to the previous configuration setting."
 _BOTH_IMMUTABLE = (
     "To enable immutable config and application deployments together, you must set both the DeploymentPolicy option "
@@ -215,8 +219,7 @@ def _failed(work: Work, change: Change) -> None:
         _revert(work, change)
         work.say(_REVERTED)
         if change.label is None:
-            text = "Update environment operation is complete, but with errors. For more information, see troubleshooting documentation."
-            work.say(text, "ERROR")
+            work.say(_COMPLETE_WITH_ERRORS, "ERROR")
     else:
         environment.bundle_settings = change.before.bundle
 
@@ -251,5 +254,3 @@ async def _aborted(work: Work, change: Change) -> None:
             environment.bundle_settings = change.before.bundle
         work.say(_ABORTED_TAIL, "ERROR")
     work.say("abortEnvironmentUpdate completed successfully.")
-
-

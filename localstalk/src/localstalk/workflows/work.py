@@ -40,15 +40,15 @@ _REAL_HEALTH_SECONDS = 60.0
 """Real applications need real time to start, however fast the clock runs."""
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818 - an outcome, not an error
     """The workflow ends in failure; its events were written already."""
 
 
-class Superseded(Exception):
+class Superseded(Exception):  # noqa: N818 - an outcome, not an error
     """Another operation, a termination, has taken over the environment."""
 
 
-class Aborted(Exception):
+class Aborted(Exception):  # noqa: N818 - an outcome, not an error
     """The user asked to abort, and the workflow is at a point where it can stop."""
 
 
@@ -154,7 +154,7 @@ class Work:
         self.fleet.set_addresses(instance.id, addresses.private_ip)
 
     def announce(self, instances: Sequence[Instance]) -> None:
-        """"Added instance" events come from monitoring: they carry no request id (eb-facts §1.6)."""
+        """ "Added instance" events come from monitoring: they carry no request id (eb-facts §1.6)."""
         for instance in instances:
             instance.announced = True
         ids = ", ".join(instance.id for instance in instances)
@@ -217,8 +217,8 @@ class Work:
         for (namespace, option), value in settings.items():
             options.setdefault(namespace, {})[option] = value
         command = Command(
-            name, self.invocation_id, self.environment.deployment_id, label, float(self.number(COMMAND, "Timeout", 600)),
-            path, key, self.region.properties(settings), options,
+            name, self.invocation_id, self.environment.deployment_id, label,
+            float(self.number(COMMAND, "Timeout", 600)), path, key, self.region.properties(settings), options,
         )  # fmt: skip
         results: list[CommandResult] = await self.control.scheduler.gather(
             *(self._command(instance, command) for instance in instances)
@@ -250,8 +250,8 @@ class Work:
     def report(self, results: Sequence[CommandResult], *, done: int = 0, total: int = 0, between: str = "") -> None:
         """Write the events of a command; raises :class:`Failed` (after EB's texts, eb-facts §3.5) unless all went well.
 
-        With a ``total`` above 1, say how many of them are ``done``, those of earlier batches included; before that comes
-        the line ``between``.
+        With a ``total`` above 1, say how many of them are ``done``, those of earlier batches included; before that
+        comes the line ``between``.
         """
         for result in results:
             for event in result.events:
@@ -273,8 +273,8 @@ class Work:
         if late:
             ids = ", ".join(result.instance_id for result in late)
             self.say(
-                "The following instances have not responded in the allowed command timeout time (they might still finish "
-                f"eventually on their own): [{ids}].",
+                "The following instances have not responded in the allowed command timeout time "
+                f"(they might still finish eventually on their own): [{ids}].",
                 "WARN",
             )
         parts = [f"Successful: {count - len(failed) - len(late)}"]
