@@ -261,13 +261,13 @@ class Docker:
 
     def compose_up(self, project: Path) -> None:
         """Start the services of a compose project in ``project``; raises CommandError."""
-        argv = ("docker-compose", "up", "-d", "--remove-orphans")
+        argv = ("docker-compose", "up", "-d", "-t", str(STOP_SECONDS), "--remove-orphans")
         self._checked("failed to start docker containers", *argv, cwd=project)
 
     def compose_down(self, project: Path) -> None:
         """Stop the services of the compose project in ``project``, if there is one."""
         if any((project / name).is_file() for name in ("docker-compose.yml", "docker-compose.yaml")):
-            self.run("docker-compose", "down", "--remove-orphans", cwd=project)
+            self.run("docker-compose", "down", "-t", str(STOP_SECONDS), "--remove-orphans", cwd=project)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -16,7 +16,7 @@ from .logs import EngineLog
 from .process import run
 from .request import CommandError, Request
 
-DIRECTORY = "/run/localstalk/election"
+DIRECTORY = "run/localstalk/election"
 NOT_LEADER = 5
 COMMAND_NAME = "ElasticBeanstalkCommand-AWSEBAutoScalingGroup"
 
@@ -47,7 +47,7 @@ def run_election(layout: Layout, log: EngineLog, request: Request) -> bool:
     argv += ["--region", instance.region]
     log.info(f"Running command: {' '.join(argv)}")
     argv[0] = str(layout.at(argv[0]))
-    done = run(argv, env={"PATH": layout.search_path})
+    done = run(argv, env={"PATH": layout.search_path, "LOCALSTALK_ROOT": str(layout.root)})
     if done.returncode == 0:
         log.info("Instance is Leader.")
         return True

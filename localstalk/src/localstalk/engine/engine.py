@@ -212,10 +212,11 @@ class Engine:
         if self.app.kind == "compose":
             self._flip_compose()
             return
+        self.docker.compose_down(self.layout.current)
+        source.move(self.layout.staging, self.layout.current)
         self.container = self.docker.start(self.app, self.request.properties)
         self.nginx.point(self.container.address, self.container.port)
         self._serve(self.container)
-        source.move(self.layout.staging, self.layout.current)
 
     def _serve(self, container: Container) -> None:
         """Let nginx serve ``container`` instead of the one before, with EB's short stop of the proxy."""

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +70,7 @@ location / {
 }
 """
 
+STOP_SECONDS = 2.0
 UPSTREAM_NAME = "elasticbeanstalk-nginx-docker-upstream.conf"
 
 
@@ -77,6 +82,7 @@ class Nginx:
         self.note = note
         self.staging = layout.at("/var/proxy/staging/nginx")
         self.active = layout.at("/etc/nginx")
+        self.pid_file = layout.at("/var/run/nginx.pid")
 
     def _run(self, *argv: str) -> Finished:
         self.note(f"Running command: {' '.join(argv)}")
@@ -119,25 +125,18 @@ class Nginx:
 
     def stop(self) -> None:
         """Stop nginx and wait until its port is free; silent when it does not run."""
-        if self.running():
+        pid = self._pid()
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
             # The end of nginx frees the port: without waiting for it, a start right after would find it taken.
-            self._run("/bin/sh", "-c", STOP)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._pid() is not None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            os.kill(pid, signal.SIGKILL)
 
-    def running(self) -> bool:
-        """Tell whether the master process lives."""
-        pid = self.layout.at("/var/run/nginx.pid")
-        if not pid.is_file():
-            return False
-        number = pid.read_text().strip()
-        return number.isdigit() and Path(f"/proc/{number}").exists()
-
-
-STOP = """\
-pid=$(cat /var/run/nginx.pid) || exit 0
-kill -TERM "$pid" || exit 0
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  kill -0 "$pid" 2>/dev/null || exit 0
-  sleep 0.05
-done
-kill -KILL "$pid"
-"""
+    def _pid(self) -> int | None:
+        """Return the master process, if it lives."""
+        number = self.pid_file.read_text().strip() if self.pid_file.is_file() else ""
+        return int(number) if number.isdigit() and Path(f"/proc/{number}").exists() else None
