@@ -1,7 +1,8 @@
 # Two commands on a fresh machine: `make deploy` (set up, run the main job on localstalk) and `make test` (set up, pass all tests).
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-PYTEST = pytest --junitxml=build/junit/$@.xml
+PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
+LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
 SHELL_SCRIPTS = scripts/setup scripts/sanity .ci/run
 
 .PHONY: help deploy down test lint unit integration molecule clients sanity docs lock
@@ -32,7 +33,8 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 
 unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
 	@scripts/setup runtime test
-	$(PYTEST) -m "not containers" tests/unit localstalk/tests
+	$(PYTEST) tests/unit
+	$(LOCALSTALK_PYTEST) -m "not containers"
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
 	@scripts/setup runtime test eb
@@ -40,7 +42,8 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test
-	$(PYTEST) tests/integration localstalk/tests -m containers
+	$(LOCALSTALK_PYTEST) -m containers
+	$(PYTEST) tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test

@@ -41,11 +41,11 @@ def _service(environ: dict[str, Any]) -> str:
 def _operation(environ: dict[str, Any]) -> str:
     target: str = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
-        return target.rpartition(".")[2]
+        return str(target.rpartition(".")[2])
     if environ.get("CONTENT_TYPE", "").startswith(_FORM):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         action = parse_qs(body.decode("utf-8", "replace")).get("Action")
         if action:
-            return action[0]
+            return str(action[0])
     return str(environ.get("REQUEST_METHOD", ""))
