@@ -115,6 +115,13 @@ class _Source:
         skip = 3 + len(self.repo.prefix)
         return [line[skip:] for line in out.split(b"\0")[:-1]]
 
+    def close(self) -> None:
+        """End the git that may still run."""
+        if self._status is not None:
+            self._status.kill()
+            self._status.communicate()
+            self._status = None
+
     def signature(self, dirty: list[bytes]) -> tuple[str, float]:
         """A value that stays equal while no file changes, and the newest change time that it relies on."""
         digest = hashlib.sha256(f"{_FORMAT} {self.spec.source} ".encode())
@@ -317,7 +324,9 @@ def _warnings(source: _Source, dirty: list[bytes], extra: dict[bytes, Entry]) ->
         )
     if spec.secrets and source.repo is not None:
         secrets = [path for path, entry in extra.items() if entry.data is not None and path not in _overlay(spec)]
-        tracked = bundle_git.git(source.root, "ls-files", "-z", "--", *secrets) if secrets else b""
+        tracked = (
+            bundle_git.git(source.root, "--literal-pathspecs", "ls-files", "-z", "--", *secrets) if secrets else b""
+        )
         if tracked:
             names = ", ".join(os.fsdecode(name) for name in tracked.split(b"\0")[:-1])
             warnings.append(f"Secret file(s) tracked by git: {names}. Remove them from the repository's history.")
@@ -340,6 +349,14 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     check_version_label(prefix + "-" + "0" * 16)
     _prepare_cache(cache_dir)
     source = _Source(spec, cache_dir)
+    try:
+        return _make(source, prefix, cache_dir, check_mode, started)
+    finally:
+        source.close()
+
+
+def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
+    spec = source.spec
     extra = _extra_entries(spec, source.root)
     dirty = source.dirty()
     warnings = _warnings(source, dirty, extra)

@@ -43,7 +43,7 @@ class Listing(NamedTuple):
 def git_environment() -> dict[str, str]:
     """Environment for git that keeps it from writing (no optional locks) and from other repositories."""
     env = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
-    env.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C", GIT_NO_LAZY_FETCH="1", GIT_LITERAL_PATHSPECS="1")
+    env.update(GIT_OPTIONAL_LOCKS="0", LC_ALL="C", GIT_NO_LAZY_FETCH="1")
     return env
 
 
@@ -212,7 +212,8 @@ def filter_ignored(entries: list[Entry], ignore_file: bytes, empty_git: bytes) -
         b"-c",
         b"core.excludesFile=" + ignore_file,
     ]
-    names = b"\0".join(entry.path for entry in entries)
+    # A name that starts with a colon would be a pattern of git's.
+    names = b"\0".join(b"./" + entry.path for entry in entries)
     out = git(empty_tree, *args, "check-ignore", "--no-index", "-z", "--stdin", stdin=names, ok=(0, 1))
     ignored = set(out.split(b"\0"))
-    return [entry for entry in entries if entry.path not in ignored and entry.path != b".ebignore"]
+    return [entry for entry in entries if b"./" + entry.path not in ignored and entry.path != b".ebignore"]

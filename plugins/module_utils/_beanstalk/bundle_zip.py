@@ -17,6 +17,7 @@ import errno
 import hashlib
 import marshal
 import os
+import signal
 import stat
 import struct
 import subprocess
@@ -254,10 +255,23 @@ class _Worker:
         finally:
             os._exit(status)
 
+    def close(self) -> None:
+        """End the process if it still runs, and release its file."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self._pipe)
+            self.pid = 0
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
+
     def result(self) -> list[Packed]:
+        """Wait for the description; BundleError when the process could not do its share."""
         with os.fdopen(self._pipe, "rb") as pipe:
             data = pipe.read()
         os.waitpid(self.pid, 0)
+        self.pid = 0
         if not data:
             raise BundleError("A packing process ended early; is there enough memory and disk space?")
         good, answer = marshal.loads(data)  # noqa: S302 -- from our own child process
@@ -297,8 +311,7 @@ def pack(entries: list[Entry], folder: str, write: bool) -> tuple[int | None, li
         raise
     finally:
         for worker in workers:
-            if worker.handle is not None:
-                os.close(worker.handle)
+            worker.close()
     return handle, packed
 
 
