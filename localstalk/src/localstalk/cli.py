@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=["container", "sim", "auto"],
         help="what instances are: containers (default), a simulation, or containers where they can run (auto)",
     )
-    up.add_argument("--speed", type=_speed, default=20.0, help="how much faster than the wall the clock runs (default 20)")
+    up.add_argument(
+        "--speed", type=_speed, default=20.0, help="how much faster than the wall the clock runs (default 20)"
+    )
     up.add_argument("--port", type=_port, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
     up.set_defaults(command=_up)
     down = commands.add_parser("down", help="stop the daemon and remove everything that it made")

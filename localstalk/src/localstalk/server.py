@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localstalk import __version__
+from localstalk.calls import CallCounter
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.control import Control
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
-_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error", 503: "Service Unavailable"}
+_REASONS = {
+    200: "OK",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 class Application:
@@ -34,6 +41,7 @@ class Application:
 
         models.install(control)
         self.control = control
+        self.calls = CallCounter()
         self.moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -41,6 +49,7 @@ class Application:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_localstalk/"):
             return self._admin(path.removeprefix("/_localstalk/"), environ, start_response)
+        self.calls.note(environ)
         try:
             answer: Iterable[bytes] = self.moto(environ, start_response)
         except Exception:
@@ -53,6 +62,8 @@ class Application:
         method = environ.get("REQUEST_METHOD")
         if (kind, name) == ("health", "") and method == "GET":
             return _json(start_response, self.health())
+        if (kind, name) == ("calls", "") and method == "GET":
+            return _json(start_response, self.calls.totals())
         if (kind, name) == ("environments", "") and method == "GET":
             return _json(start_response, self.environments())
         if kind == "url" and name and method == "GET":

@@ -127,7 +127,9 @@ class SimDriver:
     def _fail(self, instance: _Instance, command: Command, failure: Failure, leader: bool | None) -> CommandResult:
         if failure.times is not None:
             failure.times -= 1
-        instance.log.append(f"An error occurred during execution of command [{command.name}]. Stop running the command.")
+        instance.log.append(
+            f"An error occurred during execution of command [{command.name}]. Stop running the command."
+        )
         if failure.status == "TIMEOUT":
             return CommandResult(instance.spec.instance_id, "TIMEOUT", leader=leader)
         output = "Engine execution has encountered an error."
