@@ -222,16 +222,18 @@ class Docker:
     def _follow_log(self, container_id: str) -> None:
         folder = self.layout.log / "eb-docker/containers/eb-current-app"
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"eb-{container_id[:12]}-stdouterr.log").open("ab") as file:
-            # Ends with its container; a session of its own, because the engine's whole process group may be killed.
-            subprocess.Popen(
-                ["docker", "logs", "-f", container_id],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                env=self._environment(),
-                start_new_session=True,
-            )
+        # Ends with its container; in a session of its own, because the engine's whole session may be killed.
+        target = folder / f"eb-{container_id[:12]}-stdouterr.log"
+        follow = 'docker logs -f "$1" >> "$2" 2>&1 &'
+        subprocess.run(
+            ["/bin/sh", "-c", follow, "follow", container_id, str(target)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self._environment(),
+            start_new_session=True,
+            check=False,
+        )
 
     # Flip
 
