@@ -39,7 +39,7 @@ _FAILURES = re.compile(
 
 def is_ending(event: Mapping[str, Any]) -> bool:
     """The operation is over, or nearly: look at the environment now."""
-    return bool(_ENDINGS.match(event.get("Message", "")))
+    return bool(_ENDINGS.match(event.get("Message", ""))) or is_failure(event)
 
 
 def is_failure(event: Mapping[str, Any]) -> bool:

@@ -167,6 +167,7 @@ class OperationWatch:
     def _look(self) -> Outcome | None:
         found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])
         if not found:
+            self.environment["Status"] = "Terminated"
             raise self._error(f"ended with the environment terminated: {self._reason()}")
         self.environment = found[0]
         if self.environment.get("Status") != "Ready":

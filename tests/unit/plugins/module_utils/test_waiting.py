@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events and waiting, on a scripted service and a clock that only moves when somebody sleeps.
+
+Event texts are literal ones from real environments (eb-facts §3).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import events, waiters
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkWaitError
+
+START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
+OURS = "11111111-2222-3333-4444-555555555555"
+
+
+class Script:
+    """A service whose environment passes through states at given seconds."""
+
+    exceptions = type("Exceptions", (), {"ClientError": type("ClientError", (Exception,), {})})
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.calls: list[str] = []
+        self.history: list[dict[str, Any]] = []
+        self.status: list[tuple[float, dict[str, Any] | None]] = [(0.0, {"Status": "Updating", "VersionLabel": "old"})]
+        self.labels: list[tuple[float, dict[str, tuple[str, str]]]] = [(0.0, {})]
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def event(self, at: float, message: str, severity: str = "INFO", request: str | None = OURS) -> None:
+        found = {
+            "EventDate": START + timedelta(seconds=at),
+            "Message": message,
+            "Severity": severity,
+            "EnvironmentName": "blog-prod",
+        }
+        if request:
+            found["RequestId"] = request
+        self.history.append(found)
+
+    def _at_now(self, states: list[tuple[float, Any]]) -> Any:
+        return [state for at, state in states if at <= self.now][-1]
+
+    def describe_events(self, StartTime: datetime, **_filters: Any) -> dict[str, Any]:  # noqa: N803
+        self.calls.append("DescribeEvents")
+        moment = START + timedelta(seconds=self.now)
+        found = [event for event in self.history if StartTime <= event["EventDate"] <= moment]
+        return {"Events": sorted(found, key=lambda event: event["EventDate"], reverse=True)}
+
+    def describe_environments(self, **_filters: Any) -> dict[str, Any]:
+        self.calls.append("DescribeEnvironments")
+        state = self._at_now(self.status)
+        fixed = {"EnvironmentId": "e-1", "EnvironmentName": "blog-prod", "ApplicationName": "blog", "Health": "Green"}
+        return {"Environments": [] if state is None else [{**fixed, **state}]}
+
+    def describe_instances_health(self, **_filters: Any) -> dict[str, Any]:
+        self.calls.append("DescribeInstancesHealth")
+        return {
+            "InstanceHealthList": [
+                {
+                    "InstanceId": name,
+                    "HealthStatus": health,
+                    "Deployment": {"VersionLabel": label, "Status": "Deployed"},
+                }
+                for name, (label, health) in self._at_now(self.labels).items()
+            ]
+        }
+
+    def watch(self, label: str | None = "new", timeout: float = 600, interval: float = 5) -> waiters.OperationWatch:
+        answer = {
+            "EnvironmentId": "e-1",
+            "EnvironmentName": "blog-prod",
+            "ApplicationName": "blog",
+            "ResponseMetadata": {"RequestId": OURS, "HTTPHeaders": {"date": "Tue, 03 Mar 2026 12:00:00 GMT"}},
+        }
+        return waiters.OperationWatch(self, answer, label, waiters.Deadline(timeout, interval, self.clock, self.sleep))
+
+
+def good_deployment() -> Script:
+    script = Script()
+    script.event(0.2, "Environment update is starting.")
+    script.event(0.3, "Deploying new version to instance(s).")
+    script.event(20, "Instance deployment completed successfully.")
+    script.event(20, "Instance deployment completed successfully.")
+    script.event(29.5, "New application version was deployed to running EC2 instances.")
+    script.event(29.9, "Environment update completed successfully.")
+    script.status.append((29.9, {"Status": "Ready", "VersionLabel": "new"}))
+    script.labels.append((20, {"i-a": ("new", "Ok"), "i-b": ("new", "Info")}))
+    return script
+
+
+def test_a_good_deployment_costs_few_calls() -> None:
+    script = good_deployment()
+    outcome = script.watch().run(waiters.QUIET_SECONDS)
+    assert outcome.environment["VersionLabel"] == "new"
+    assert script.now == 30
+    assert script.calls == ["DescribeEvents"] * 3 + ["DescribeEnvironments", "DescribeInstancesHealth"]
+    assert [event["Message"] for event in outcome.events] == [event["Message"] for event in script.history]
+
+
+def test_the_middle_of_an_immutable_deployment_is_not_its_end() -> None:
+    script = good_deployment()
+    script.status[-1] = (300, {"Status": "Ready", "VersionLabel": "new"})
+    script.history[-1]["EventDate"] = START + timedelta(seconds=300)
+    assert script.watch().run().environment["Status"] == "Ready"
+    assert script.now >= 300
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to deploy application.",
+        "Update environment operation is complete, but with errors. For more information, see troubleshooting "
+        "documentation.",
+        "Launched environment: blog-prod. However, there were issues during launch. See event log for details.",
+        "Instance id(s) 'i-0a' did not pass health check after command execution. Aborting the operation.",
+    ],
+)
+def test_ready_after_a_failure_is_a_failure(text: str) -> None:
+    script = Script()
+    script.event(9, "Instance deployment failed to build the Docker image. The deployment failed.", "ERROR", None)
+    script.event(10, text, "ERROR")
+    script.status.append((10, {"Status": "Ready", "VersionLabel": "old"}))
+    script.labels.append((0, {"i-a": ("old", "Ok")}))
+    with pytest.raises(AnsibleBeanstalkWaitError) as caught:
+        script.watch().run()
+    assert str(caught.value.message) == (
+        "Deploying version new to the environment blog-prod failed: "
+        "Instance deployment failed to build the Docker image. The deployment failed."
+    )
+    assert len(caught.value.report["events"]) == 2
+    assert script.now < 20
+
+
+def test_failure_of_an_earlier_request_does_not_count() -> None:
+    script = good_deployment()
+    script.event(0.1, "Failed to deploy application.", "ERROR", "somebody-elses")
+    assert script.watch().run().environment["VersionLabel"] == "new"
+
+
+def test_an_instance_that_missed_the_deployment() -> None:
+    script = good_deployment()
+    script.labels[-1] = (20, {"i-a": ("new", "Ok"), "i-b": ("old", "Ok")})
+    with pytest.raises(AnsibleBeanstalkWaitError, match=r"not every instance runs version new: i-b \(old, Deployed\)"):
+        script.watch().run()
+
+
+def test_instances_that_become_healthy_a_little_later() -> None:
+    script = good_deployment()
+    script.labels[-1] = (20, {"i-a": ("new", "Pending")})
+    script.labels.append((60, {"i-a": ("new", "Ok")}))
+    assert script.watch().run().instances
+    assert 60 <= script.now <= 65
+
+
+def test_a_warning_passes_in_the_end_and_is_told() -> None:
+    script = good_deployment()
+    script.labels[-1] = (20, {"i-a": ("new", "Warning")})
+    outcome = script.watch().run()
+    assert outcome.warnings == ["The environment blog-prod: not every instance is healthy: i-a is Warning."]
+
+
+def test_severe_health_is_a_failure() -> None:
+    script = good_deployment()
+    script.labels[-1] = (20, {"i-a": ("new", "Severe")})
+    with pytest.raises(AnsibleBeanstalkWaitError, match="ended, but not every instance is healthy: i-a is Severe"):
+        script.watch().run()
+
+
+def test_the_deadline_tells_the_last_state() -> None:
+    script = Script()
+    script.event(1, "Environment update is starting.")
+    with pytest.raises(AnsibleBeanstalkWaitError, match="not done after 60 seconds; its status is Updating") as caught:
+        script.watch(timeout=60).run()
+    assert caught.value.report["environment"]["status"] == "Updating"
+    assert [event["message"] for event in caught.value.report["events"]] == ["Environment update is starting."]
+    assert script.now == 60
+
+
+def test_a_launch_that_ends_terminated() -> None:
+    script = Script()
+    script.event(1, "Environment must have instance profile associated with it.", "ERROR")
+    script.event(2, "Failed to launch environment.", "ERROR")
+    script.status.append((2, None))
+    with pytest.raises(AnsibleBeanstalkWaitError, match="terminated: Environment must have instance profile"):
+        script.watch().run()
+
+
+def test_ready_with_the_old_label_and_no_word_of_failure() -> None:
+    script = Script()
+    script.event(5, "Environment update completed successfully.")
+    script.status.append((5, {"Status": "Ready", "VersionLabel": "old"}))
+    with pytest.raises(AnsibleBeanstalkWaitError, match="ended without the new version: it runs version old, not new"):
+        script.watch().run()
+
+
+def test_waiting_in_line() -> None:
+    script = Script()
+    script.status.append((42, {"Status": "Ready", "VersionLabel": "old"}))
+    found = waiters.wait_until_ready(script, "e-1", waiters.Deadline(60, 5, script.clock, script.sleep))
+    assert found["Status"] == "Ready"
+    assert script.now == 45
+    busy = Script()
+    with pytest.raises(AnsibleBeanstalkWaitError, match="not Ready within 60 seconds: another operation is running"):
+        waiters.wait_until_ready(busy, "e-1", waiters.Deadline(60, 5, busy.clock, busy.sleep))
+
+
+def test_events_in_one_instant_are_neither_lost_nor_doubled() -> None:
+    script = Script()
+    cursor = events.EventCursor(script, START)
+    script.event(1, "Instance deployment completed successfully.")
+    script.now = 1
+    assert len(cursor.poll()) == 1
+    script.event(1, "Instance deployment completed successfully.")
+    script.event(1, "Added instance [i-a] to your environment.", request=None)
+    assert len(cursor.poll()) == 2
+    assert cursor.poll() == []
+    script.now = 30
+    script.event(30, "Instance deployment completed successfully.")
+    script.event(20, "Stored late, within the overlap.")
+    assert [event["Message"] for event in cursor.poll()] == [
+        "Stored late, within the overlap.",
+        "Instance deployment completed successfully.",
+    ]
+    assert cursor.poll() == []
+    assert len(cursor.events) == 5
+
+
+def test_failing_instances_are_found_in_the_texts() -> None:
+    script = Script()
+    script.event(1, "Added instance [i-00000000000000001] to your environment.")
+    script.event(2, "[Instance: i-00000000000000002] Command failed on instance. Return code: 1 Output: …", "ERROR")
+    script.event(3, "Unsuccessful command execution on instance id(s) 'i-00000000000000003'. Aborting.", "ERROR")
+    script.event(
+        4,
+        "The following instances have not responded in the allowed command timeout time (they might still finish "
+        "eventually on their own): [i-00000000000000004].",
+        "WARN",
+    )
+    assert events.failing_instances(script.history) == [f"i-0000000000000000{number}" for number in (2, 3, 4)]
