@@ -71,12 +71,14 @@ class Node:
         return next((value for name, value in reversed(self.pairs) if name.text == key), None)
 
     def plain(self) -> Any:
-        """Return the value as str, dict or list; scalars stay as written."""
+        """Return dictionaries, lists, booleans and texts. Numbers stay as written: 01 is a name, 000755 a mode."""
         if self.kind == MAPPING:
             return {key.text: value.plain() for key, value in self.pairs}
         if self.kind == SEQUENCE:
             return [item.plain() for item in self.items]
-        return self.text
+        if self.kind == BOOLEAN:
+            return self.text.lower() in ("true", "yes", "on", "y")
+        return None if self.kind == NULL else self.text
 
 
 def parse(text: str, prefer_json: bool = False) -> Node:
@@ -106,6 +108,17 @@ def parse_yaml(text: str) -> Node:
     except yaml.YAMLError as error:
         raise DocumentError("yaml-syntax", 1, str(error).splitlines()[0]) from None
     return Node(NULL, 1) if root is None else _from_yaml(root, {})
+
+
+def load_plain(text: str) -> Any:
+    """Read YAML into dictionaries, lists and scalars. Raises DocumentError."""
+    parse_yaml(text)
+    return yaml.safe_load(text)
+
+
+def dump_plain(data: Any) -> str:
+    """Write dictionaries, lists and scalars as YAML, in their order."""
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
 def _from_yaml(node: yaml.Node, known: dict[int, Node]) -> Node:

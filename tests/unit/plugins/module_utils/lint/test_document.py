@@ -18,7 +18,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.doc
 def test_json_keeps_lines_and_values():
     text = '{\n  "a": [1, -2.5e3,\n    true, null],\n\n  "b": {"c\\n\\u00e4": "x\\/y"}\n}\n'
     node = parse_json(text)
-    assert node.plain() == {"a": ["1", "-2.5e3", "true", "null"], "b": {"c\nä": "x/y"}}
+    assert node.plain() == {"a": ["1", "-2.5e3", True, None], "b": {"c\nä": "x/y"}}
     assert [item.line for item in node.get("a").items] == [2, 2, 3, 3]
     assert [item.kind for item in node.get("a").items] == ["number", "number", "boolean", "null"]
     assert node.get("b").pairs[0][1].line == 5
