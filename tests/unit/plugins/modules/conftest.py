@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the real modules against one localstalk with simulated instances."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+Result = dict[str, Any]
+SPEED = "200"
+
+
+def _localstalk(home: Path, *args: str) -> str:
+    program = Path(sys.executable).with_name("localstalk")
+    done = subprocess.run([program, "--home", home, *args], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Connection parameters of a localstalk that lives as long as the test run."""
+    home = tmp_path_factory.mktemp("localstalk")
+    _localstalk(home, "up", "--driver", "sim", "--speed", SPEED)
+    try:
+        env = json.loads(_localstalk(home, "env", "--format", "json"))
+        yield {
+            "endpoint_url": env["AWS_ENDPOINT_URL"],
+            "region": env["AWS_REGION"],
+            "access_key": env["AWS_ACCESS_KEY_ID"],
+            "secret_key": env["AWS_SECRET_ACCESS_KEY"],
+        }
+    finally:
+        _localstalk(home, "down")
+
+
+@pytest.fixture
+def eb(aws: dict[str, str]) -> Any:
+    """A plain client, to look at what the modules did."""
+    return boto3.client(
+        "elasticbeanstalk",
+        endpoint_url=aws["endpoint_url"],
+        region_name=aws["region"],
+        aws_access_key_id=aws["access_key"],
+        aws_secret_access_key=aws["secret_key"],
+    )
+
+
+@pytest.fixture
+def run(aws: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run one module; returns what it printed as JSON."""
+
+    def call(module_name: str, /, *, check: bool = False, **params: Any) -> Result:
+        connection = {} if module_name in ("source_bundle", "bundle_lint") else aws
+        arguments = {**connection, **params, "_ansible_check_mode": check, "_ansible_diff": True}
+        module = importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{module_name}")
+        capsys.readouterr()
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        return dict(json.loads(capsys.readouterr().out))
+
+    return call
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Callable[[str], str]:
+    """Make a small source bundle with the given text in it."""
+
+    def make(text: str) -> str:
+        path = tmp_path / f"{text}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("Dockerfile", f"FROM scratch\nLABEL text={text}\n")
+        return str(path)
+
+    return make
