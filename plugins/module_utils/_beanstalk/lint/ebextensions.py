@@ -160,10 +160,8 @@ class ConfigLinter:
         for key, value in entry.pairs:
             form = forms.get(key.text)
             if form is None:
-                hint = suggest(key.text, list(forms))
-                if key.text == "leader_only":
-                    hint = " (only container_commands have a leader)"
-                self._add("unknown-key", key, f"{key.text} is no key of {where}{hint}")
+                rule = "leader-only-misplaced" if key.text == "leader_only" else "unknown-key"
+                self._add(rule, key, f"{key.text} is no key of {where}{suggest(key.text, list(forms))}")
                 continue
             wanted = form(value)
             if wanted:

@@ -39,6 +39,11 @@ RULES: dict[str, Rule] = {
     "unknown-key": Rule(ERROR, _IGNORES_FILE, "Correct the key or remove it."),
     "wrong-type": Rule(ERROR, _IGNORES_FILE, "Write the value in the form that the key takes."),
     "missing-key": Rule(ERROR, _IGNORES_FILE, "Add the key."),
+    "leader-only-misplaced": Rule(
+        ERROR,
+        "Only container_commands have a leader: the command runs on every instance, or EB ignores the whole file.",
+        "Move the command to container_commands.",
+    ),
     "leader-only-with-test": Rule(
         ERROR,
         "leader_only wins: EB runs the command on the leader without ever evaluating test.",

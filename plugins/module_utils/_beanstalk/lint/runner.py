@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from .shell import lint_shell
 _MANIFESTS = ("env.yaml", "cron.yaml")
 # Endings by which people switch a configuration file off on purpose.
 _SWITCHED_OFF = (".disabled", ".off", ".example", ".sample", ".template", ".j2", ".erb", ".dist", ".txt", ".md")
+# Folders whose name says that nobody expects EB to read them, as in AWS's own eb-tomcat-snakes.
+_SET_ASIDE = re.compile(
+    r"/(inactive|disabled|unused|off|old|archived?|backups?|examples?|samples?|templates?)/", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class BundleLinter:
             linter = ConfigLinter(name, self.platform, self.options)
             self.findings += linter.lint(self._text(name))
             self.legacy_hooks += [(name, hook) for hook in linter.legacy_hooks]
-        elif base.endswith(".config"):
+        elif base.endswith(".config") and not _SET_ASIDE.search(name):
             self._add("ebextensions-ignored-file", name, 0, "the file is in a folder below .ebextensions")
         elif base.endswith((".sh", ".bash")):
             self.findings += lint_shell(name, 1, self.bundle.content(name).decode("utf-8", "replace"))

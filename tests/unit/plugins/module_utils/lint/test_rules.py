@@ -82,7 +82,7 @@ CASES = [
         4,
     ),
     Case(
-        "unknown-key",
+        "leader-only-misplaced",
         {CONFIG: "commands:\n  a:\n    command: x\n    leader_only: true\n"},
         {CONFIG: "commands:\n  a:\n    command: [x, y]\n    ignoreErrors: true\n    env: {A: b}\n"},
         4,
@@ -154,7 +154,7 @@ CASES = [
         {CONFIG: "container_commands:\n  a:\n    command: x\n    test: '[ -f y ]'\n    leader_only: false\n"},
         4,
     ),
-    Case("ebextensions-ignored-file", {".ebextensions/more/01.config": "files:\n"}, {CONFIG: "files:\n"}),
+    Case("ebextensions-ignored-file", {".ebextensions/more/01.config": ""}, {".ebextensions/inactive/01.config": ""}),
     Case(
         "ebextensions-ignored-file",
         {".ebextensions/01.yml": "commands:\n  a: {command: x}\n"},
