@@ -79,6 +79,9 @@ class Instances:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.engine_conf = home / "containers.conf"
         self.engine_conf.write_text(_engine_conf())
+        self.mounts_conf = home / "mounts.conf"
+        # podman's own way to give every container and every build a directory of the machine.
+        self.mounts_conf.write_text("".join(f"{path}:{path}\n" for path in build_mounts()))
 
     def container_name(self, instance_id: str) -> str:
         """Return the name of the instance's container."""
@@ -138,6 +141,7 @@ class Instances:
             f"{self.store}:/var/lib/shared:ro",
             f"{ENGINE_DIRECTORY}:/opt/localstalk/engine:ro",
             f"{self.engine_conf}:/etc/containers/containers.conf:ro",
+            f"{self.mounts_conf}:/etc/containers/mounts.conf:ro",
             f"{shared}:{SHARED}",
             f"{elections}:{SHARED}/election",
             f"{disk / 'bundle'}:{SHARED}/bundle:ro",
@@ -277,6 +281,7 @@ class Instances:
         for folder in (self.home, self.runtime, self.elections):
             shutil.rmtree(folder, ignore_errors=True)
         self.engine_conf.unlink(missing_ok=True)
+        self.mounts_conf.unlink(missing_ok=True)
 
 
 def _http_status(address: str, path: str) -> int | None:
