@@ -140,7 +140,7 @@ leader:
           type: str
           returned: always
 hooks:
-  description: What the generated hooks of the newest version did on each instance.
+  description: What the generated hooks did on each instance in the newest deployment.
   returned: success
   type: list
   elements: dict
@@ -156,6 +156,7 @@ hooks:
       seconds: 2.5
       at: '2026-03-03T12:38:46Z'
       version_label: blog-9a6b4ba045ee5d01
+      deployment_id: 7
 environment:
   description: The environment, as M(jack.beanstalk.environment) returns it.
   returned: success

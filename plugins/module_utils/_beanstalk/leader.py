@@ -133,14 +133,18 @@ def gather(tails: Mapping[str, Sections]) -> list[Evidence]:
     return hooks + engine
 
 
+def _deployment(record: Mapping[str, Any]) -> tuple[Any, Any]:
+    return record.get("bundle_sha256"), record.get("deployment_id")
+
+
 def hook_results(tails: Mapping[str, Sections]) -> list[dict[str, Any]]:
-    """What the hooks of the newest bundle did on each instance."""
+    """What the hooks of the newest deployment did on each instance; the same bundle may be deployed more than once."""
     results = []
     for instance in sorted(tails):
         records = hook_records(tails[instance])
-        newest = records[-1].get("bundle_sha256") if records else None
+        newest = _deployment(records[-1]) if records else None
         for record in records:
-            if record.get("bundle_sha256") == newest:
+            if _deployment(record) == newest:
                 results.append(
                     {
                         "instance_id": instance,
@@ -154,6 +158,7 @@ def hook_results(tails: Mapping[str, Sections]) -> list[dict[str, Any]]:
                         "seconds": record.get("seconds"),
                         "at": record["at"],
                         "version_label": record.get("version_label") or None,
+                        "deployment_id": record.get("deployment_id"),
                     }
                 )
     return results

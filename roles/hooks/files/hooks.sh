@@ -66,23 +66,35 @@ hooks_bundle_sha256() {
   printf '%s' "$sum"
 }
 
-# EB's own note of the version (the bundle cannot know its label), else what its engine said last. Older platforms have
-# the label as a key only.
-hooks_version_label() {
-  local manifest label=
+# EB's own note of what it deployed, on one line; the bundle cannot know its label.
+hooks_manifest() {
+  local manifest
   for manifest in /opt/elasticbeanstalk/deployment/app_version_manifest.json /opt/elasticbeanstalk/deploy/manifest; do
-    [ -f "${hooks_root}${manifest}" ] || continue
-    label=$(tr -d '\n' <"${hooks_root}${manifest}" | sed -n 's/.*"VersionLabel" *: *"\([^"]*\)".*/\1/p')
-    if [ -z "$label" ]; then
-      label=$(tr -d '\n' <"${hooks_root}${manifest}" |
-        sed -n 's/.*"RuntimeSources" *: *{ *"[^"]*" *: *{ *"\([^"]*\)".*/\1/p')
+    if [ -r "${hooks_root}${manifest}" ]; then
+      tr -d '\n' <"${hooks_root}${manifest}"
+      return 0
     fi
-    [ -z "$label" ] || break
   done
+}
+
+# From the manifest (older platforms have the label as a key only), else what EB's engine said last.
+hooks_version_label() {
+  local label
+  label=$(hooks_manifest | sed -n 's/.*"VersionLabel" *: *"\([^"]*\)".*/\1/p')
+  if [ -z "$label" ]; then
+    label=$(hooks_manifest | sed -n 's/.*"RuntimeSources" *: *{ *"[^"]*" *: *{ *"\([^"]*\)".*/\1/p')
+  fi
   if [ -z "$label" ] && [ -r "${hooks_root}/var/log/eb-engine.log" ]; then
     label=$(sed -n 's#.*/_runtime/_versions/[^/]*/\([^,]*\).*#\1#p' "${hooks_root}/var/log/eb-engine.log" | tail -n 1)
   fi
   printf '%s' "$label"
+}
+
+# The same version may be deployed more than once: the number tells the records of its deployments apart.
+hooks_deployment_id() {
+  local id
+  id=$(hooks_manifest | sed -n 's/.*"DeploymentId" *: *\([0-9][0-9]*\).*/\1/p')
+  printf '%s' "${id:-null}"
 }
 
 # cloud-init's note, else what EB's engine said last, else the instance metadata service.
@@ -201,9 +213,9 @@ hooks_report() {
   local leader=null log
   case ${EB_IS_COMMAND_LEADER:-} in true | false) leader=$EB_IS_COMMAND_LEADER ;; esac
   log=${hooks_root}/var/log/${hook_prefix}-hooks.log
-  printf '{"at": "%s", "hook": "%s", "phase": "%s", "leader_only": %s, "leader": %s, "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "instance_id": "%s"}\n' \
+  printf '{"at": "%s", "hook": "%s", "phase": "%s", "leader_only": %s, "leader": %s, "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "deployment_id": %s, "instance_id": "%s"}\n' \
     "$hook_at" "$hook_name" "$hook_phase" "$hook_leader_only" "$leader" "$1" "$(hooks_json_text "$hook_reason")" \
-    "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$HOOK_INSTANCE_ID" >>"$log"
+    "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$(hooks_deployment_id)" "$HOOK_INSTANCE_ID" >>"$log"
 }
 
 hooks_run_on_host() {

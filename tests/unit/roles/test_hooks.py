@@ -229,7 +229,8 @@ def test_leader_runs_once_and_reports(leader: Instance) -> None:
     assert record["hook"] == "task"
     assert (record["leader"], record["ran"], record["rc"], record["reason"]) == (True, True, 0, "leader")
     assert record["bundle_sha256"] == hashlib.sha256(b"one").hexdigest()
-    assert (record["version_label"], record["instance_id"]) == ("blog-one", "i-0123456789abcdef0")
+    assert (record["version_label"], record["deployment_id"]) == ("blog-one", 1)
+    assert record["instance_id"] == "i-0123456789abcdef0"
     again = leader.hook()
     assert (again.returncode, leader.ran()) == (0, 1)
     assert leader.log()[-1]["reason"] == "not the leader"
@@ -248,6 +249,7 @@ def test_label_and_instance_come_from_the_engine_log_when_there_is_no_other_note
     leader.hook()
     (record,) = leader.log()
     assert (record["version_label"], record["instance_id"]) == ("blog-9", "i-00000000000000009")
+    assert record["deployment_id"] is None
 
 
 def test_not_the_leader_does_nothing(leader: Instance) -> None:

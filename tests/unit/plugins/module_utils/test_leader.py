@@ -180,6 +180,12 @@ def test_hook_results_are_of_the_newest_bundle() -> None:
     ]
 
 
+def test_hook_results_of_a_version_that_was_deployed_twice_are_of_the_second_time() -> None:
+    first, second = hook_line(True, at="10:00:00", deployment_id=3), hook_line(False, at="12:00:00", deployment_id=4)
+    (result,) = leader.hook_results({A: tail([], [first, second])})
+    assert (result["deployment_id"], result["ran"]) == (4, False)
+
+
 @pytest.mark.parametrize("lines", [["{}"], ["[1]"], ["{"], [""], [hook_line(None)]])
 def test_records_that_say_nothing(lines: list[str]) -> None:
     assert leader.gather({A: tail(None, lines)}) == []
