@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process that an instance consists of: starts its Docker engine and runs what the driver asks for.
 
-The driver connects to a unix socket and sends one JSON line, ``{"argv": […], "stdin": "…", "timeout": seconds}``;
-the answer is one JSON line, ``{"returncode": …, "stdout": "…", "stderr": "…", "timed_out": …}``. ``{"stat": true}`` asks
-for processor time and requests instead. Every program runs in a session of its own, so that a timeout ends all of it.
+The driver connects to a unix socket and sends one JSON line, ``{"argv": […], "stdin": "…", "timeout": seconds}``.
+The answer is one JSON line, ``{"returncode": …, "stdout": "…", "stderr": "…", "timed_out": …}``. ``{"stat": true}``
+asks for processor time and requests instead. Every program runs in a session of its own, so that a timeout ends all
+of it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import socketserver
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -122,6 +124,13 @@ def start_docker() -> subprocess.Popen[bytes]:
     return process
 
 
+def serve_metadata() -> None:
+    """Serve the instance's metadata; imported here, because the Docker engine can start meanwhile."""
+    from . import imds
+
+    imds.serve()
+
+
 def prepare_cgroup() -> None:
     """Let containers have cgroups of their own where there is only version 2: it allows no process beside subgroups."""
     root = Path("/sys/fs/cgroup")
@@ -139,6 +148,7 @@ def main() -> int:
     """Serve until the instance ends."""
     os.umask(0o022)
     prepare_cgroup()
+    threading.Thread(target=serve_metadata, daemon=True).start()
     docker = start_docker()
     Path(AGENT_SOCKET).unlink(missing_ok=True)
     with Server(AGENT_SOCKET, Handler) as server:

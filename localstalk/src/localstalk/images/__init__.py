@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localstalk.drivers.base import DriverError
+
 from .podman import attempt, podman
 
 BASE = "docker.io/library/debian:bookworm-slim"

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from localstalk.drivers.base import DriverError
+from localstalk.images.podman import LABEL, attempt
 
 from .network import network_name
-from localstalk.images.podman import LABEL, attempt
 
 PROGRAMS = {
     "podman": "podman",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from localstalk.drivers.base import DriverError
 from localstalk.images import ensure
+from localstalk.images.podman import attempt, common_options, podman
 
 from .network import Network
-from localstalk.images.podman import attempt, common_options, podman
 
 PORT = 5432
 START_SECONDS = 30.0

@@ -25,11 +25,12 @@ from localstalk.drivers.base import (
     Probe,
     ShellResult,
 )
+from localstalk.engine.imds import FACTS
 from localstalk.images import build_mounts
+from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
 from . import agents
 from .network import Network
-from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
 LAUNCH_SECONDS = 60.0
 PROBE_SECONDS = 5.0
@@ -147,6 +148,7 @@ class Instances:
             f"{disk / 'bundle'}:{SHARED}/bundle:ro",
             *(f"{path}:{path}:ro" for path in build_mounts()),
         ]
+        facts = {"instance_id": spec.instance_id, "region": spec.region, "address": instance.address}
         hostname = f"ip-{instance.address.replace('.', '-')}.{spec.region}.compute.internal"
         podman(
             "run",
@@ -158,6 +160,7 @@ class Instances:
             f"--network={self.network.name}",
             f"--ip={instance.address}",
             "--pull=never",
+            f"--env={FACTS}={json.dumps(facts)}",
             *common_options(self.home_label),
             *(f"--volume={mount}" for mount in mounts),
             self.image,
