@@ -207,6 +207,7 @@ class Applications(RegionBase):
             for version in application.versions.values()
             if not labels or version.label in labels
         ]
+        found.reverse()
         found.sort(key=lambda version: version.created, reverse=True)
         items, token = page(found, params)
         return {"ApplicationVersions": [describe_version(version) for version in items], "NextToken": token}

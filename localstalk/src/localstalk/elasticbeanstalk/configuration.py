@@ -89,7 +89,7 @@ class Configuration(Platforms, Applications):
         for spelling in (name, name.removeprefix("/")):
             found = backend.get_parameter(spelling)
             if found is not None:
-                return str(found.value)
+                return str(found.decrypt(found.value))
         return ""
 
     def read_bundle_settings(self, work: Work, label: str) -> bool:

@@ -197,10 +197,11 @@ class Fleet:
         stack = environment.resources.stack
         for logical_id in ("AWSEBWorkerQueue", "AWSEBWorkerDeadLetterQueue"):
             queue = sqs.create_queue(f"{stack}-{logical_id}-{self.control.suffix()}", {})
+            url = f"https://sqs.{self.region}.amazonaws.com/{self.account}/{queue.name}"
             if logical_id == "AWSEBWorkerQueue":
-                environment.resources.queue_url = queue.url("https://sqs.amazonaws.com")
+                environment.resources.queue_url = url
             else:
-                environment.resources.dead_letter_queue_url = queue.url("https://sqs.amazonaws.com")
+                environment.resources.dead_letter_queue_url = url
 
     def delete(self, environment: Environment) -> None:
         """Remove everything but the instances. What is gone already stays gone."""

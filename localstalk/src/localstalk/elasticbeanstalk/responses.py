@@ -20,6 +20,7 @@ from localstalk.elasticbeanstalk.state import Call
 from localstalk.elasticbeanstalk.validation import validate
 
 log = logging.getLogger(__name__)
+_CLONE = "TemplateSpecification.TemplateSource.EnvironmentName"
 Answer = tuple[int, dict[str, str], str]
 
 
@@ -60,7 +61,8 @@ class Response(EBResponse):  # type: ignore[misc]
         params = self._parameters(operation)
         validate(operation, params)
         backend = backends()[self.current_account][self.region]
-        call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}")
+        clone_of = (self.querystring.get(_CLONE) or [None])[0]
+        call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of)
         result = backend.carry_out(xform_name(action), call, params)
         return 200, _headers(request_id), wire.answer(operation, result, request_id)
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A localstalk in this process: real HTTP and boto3, the sim driver, and a clock that only tests move."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stalk import Stalk
+
+from localstalk.clock import ManualClock
+from localstalk.drivers.sim import SimDriver
+from localstalk.elasticbeanstalk import models
+from localstalk.elasticbeanstalk.control import Control
+from localstalk.server import Application, listen
+
+_ACCOUNTS = itertools.count(100000000001)
+
+
+class _Server:
+    def __init__(self, control: Control) -> None:
+        self.application = Application(control)
+        self.server = listen(self.application, 0)
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
+    home = tmp_path_factory.mktemp("server")
+    running = _Server(Control(ManualClock(), SimDriver(home, home, 1), home))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def stalk(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stalk]:
+    # An account of its own is the cheapest clean slate: moto's other services keep their state per account.
+    account = str(next(_ACCOUNTS))
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", account)
+    driver = SimDriver(tmp_path, tmp_path, 1)
+    control = Control(ManualClock(), driver, tmp_path, seed=1)
+    models.install(control)
+    server.application.control = control
+    server.application.moto.app_instances.pop("elasticbeanstalk", None)
+    made = Stalk(control, driver, f"http://127.0.0.1:{server.server.port}", account)
+    made.eb.create_storage_location()
+    yield made
+    for client in (made.eb,):
+        client.close()

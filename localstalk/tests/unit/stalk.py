@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of the control plane share."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from typing import Any
+
+import boto3
+
+from localstalk.drivers.sim import SimDriver
+from localstalk.elasticbeanstalk import models
+from localstalk.elasticbeanstalk.control import Control
+from localstalk.elasticbeanstalk.region import Region
+
+STACK = "64bit Amazon Linux 2023 v4.8.0 running Docker"
+
+
+def option(namespace: str, name: str, value: str) -> dict[str, str]:
+    return {"Namespace": namespace, "OptionName": name, "Value": value}
+
+
+PROFILE = option("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "aws-elasticbeanstalk-ec2-role")
+SINGLE = option("aws:elasticbeanstalk:environment", "EnvironmentType", "SingleInstance")
+
+
+def bundle(**files: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in ({"Dockerfile": "FROM scratch\n"} | files).items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+class Stalk:
+    """One localstalk and the clients of one test."""
+
+    def __init__(self, control: Control, driver: SimDriver, endpoint: str, account: str) -> None:
+        self.control = control
+        self.driver = driver
+        self.endpoint = endpoint
+        self.account = account
+        self.eb = self.client("elasticbeanstalk")
+
+    def client(self, service: str) -> Any:
+        return boto3.session.Session().client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    @property
+    def region(self) -> Region:
+        region: Region = models.backends()[self.account]["us-east-1"].region
+        return region
+
+    def advance(self, seconds: float) -> None:
+        self.control.scheduler.advance(seconds)
+
+    def version(self, label: str, **files: str) -> None:
+        self.region.storage.write(self.region.bucket, f"app/{label}.zip", bundle(**files))
+        self.eb.create_application_version(
+            ApplicationName="app",
+            VersionLabel=label,
+            SourceBundle={"S3Bucket": self.region.bucket, "S3Key": f"app/{label}.zip"},
+            AutoCreateApplication=True,
+        )
+
+    def create(self, name: str = "env-one", *settings: dict[str, str], label: str = "v1", **more: Any) -> str:
+        """Create an environment and wait until it is there; returns its id."""
+        if label not in getattr(self.region.applications.get("app"), "versions", {}):
+            self.version(label)
+        made = self.eb.create_environment(
+            ApplicationName="app",
+            EnvironmentName=name,
+            VersionLabel=label,
+            SolutionStackName=STACK,
+            OptionSettings=[PROFILE, *settings],
+            **more,
+        )
+        self.advance(600)
+        return str(made["EnvironmentId"])
+
+    def update(self, **parameters: Any) -> str:
+        """Update env-one and wait for the end; returns the request id."""
+        answer = self.eb.update_environment(**({"EnvironmentName": "env-one"} | parameters))
+        self.advance(3600)
+        return str(answer["ResponseMetadata"]["RequestId"])
+
+    def environment(self, name: str = "env-one") -> dict[str, Any]:
+        found: dict[str, Any] = self.eb.describe_environments(EnvironmentNames=[name])["Environments"][-1]
+        return found
+
+    def lines(self, request_id: str | None = None, **parameters: Any) -> list[str]:
+        """Severity (unless INFO) and text of events, oldest first, with ids and ARNs made anonymous."""
+        if request_id is not None:
+            parameters["RequestId"] = request_id
+        events = self.eb.describe_events(**parameters)["Events"]
+        return [anonymous(each["Severity"], each["Message"]) for each in reversed(events)]
+
+
+_IDS = [
+    (re.compile(r"arn:aws:[^\s']+"), "ARN"),
+    (re.compile(r"\bi-[0-9a-f]{17}"), "i-x"),
+    (re.compile(r"\bsg-[0-9a-f]+"), "sg-x"),
+    (re.compile(r"e-[a-z0-9]{10}\b"), "e-x"),
+    (re.compile(r"\b1\d{11}\b"), "ACCOUNT"),
+    (re.compile(r"-[0-9A-Z]{12}\b"), "-RND"),
+]
+
+
+def anonymous(severity: str, message: str) -> str:
+    for pattern, name in _IDS:
+        message = pattern.sub(name, message)
+    return message if severity == "INFO" else f"{severity} {message}"

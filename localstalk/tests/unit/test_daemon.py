@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon as a process: up, down, env, status, and what happens when it is killed. All with the sim driver."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localstalk.home import Home
+
+
+def cli(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "localstalk", "--home", str(home), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"XDG_RUNTIME_DIR": str(home.parent / "run")},
+    )
+
+
+def ask(url: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        stat = Path(f"/proc/{pid}/stat")
+        # A killed child of nobody in particular may stay a zombie where no init reaps it.
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    folder = tmp_path / "home"
+    yield folder
+    cli(folder, "down")
+
+
+def test_up_is_idempotent_and_down_leaves_nothing(home: Path) -> None:
+    first = cli(home, "up", "--driver", "sim")
+    assert (first.returncode, first.stderr) == (0, "")
+    record = Home(home).running()
+    assert record is not None
+    assert first.stdout == f"localstalk is running at {record.url} (driver sim, pid {record.pid}).\n"
+    assert cli(home, "up").stdout == (
+        f"localstalk is already running at {record.url} (driver sim, pid {record.pid}).\n"
+    )
+    health = json.loads(ask(f"{record.url}/_localstalk/health"))
+    assert (health["pid"], health["home"], health["driver"], health["speed"]) == (record.pid, str(home), "sim", 20.0)
+    assert cli(home, "down").stdout == "localstalk was stopped.\n"
+    assert gone(record.pid)
+    assert cli(home, "down").stdout == "localstalk is not running.\n"
+    assert not (home / "daemon.json").exists()
+
+
+def test_env_status_and_url(home: Path) -> None:
+    assert cli(home, "status").returncode == 3
+    missing = cli(home, "env")
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        "localstalk: it is not running; start it with: localstalk up\n",
+    )
+    cli(home, "up", "--driver", "sim")
+    variables = json.loads(cli(home, "env", "--format", "json").stdout)
+    assert set(variables) == {
+        "AWS_ENDPOINT_URL",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    }
+    assert f"export AWS_ENDPOINT_URL={variables['AWS_ENDPOINT_URL']}" in cli(home, "env").stdout
+    assert cli(home, "status").stdout.startswith(f"localstalk is running at {variables['AWS_ENDPOINT_URL']} ")
+    unknown = cli(home, "url", "shop")
+    assert (unknown.returncode, unknown.stderr) == (1, "localstalk: No environment holds the name shop.\n")
+    assert cli(home, "database", "blog").stderr == (
+        "localstalk: The sim driver has no database; start localstalk with the container driver.\n"
+    )
+
+
+def test_a_killed_daemon_is_noticed(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    record = Home(home).record()
+    assert record is not None
+    os.kill(record.pid, signal.SIGKILL)
+    assert gone(record.pid)
+    assert cli(home, "status").returncode == 3
+    again = cli(home, "up", "--driver", "sim")
+    assert again.stdout.splitlines()[0] == (
+        "The last localstalk here did not stop properly; what it left behind was removed."
+    )
+    record = Home(home).record()
+    assert record is not None
+    os.kill(record.pid, signal.SIGKILL)
+    assert gone(record.pid)
+    assert cli(home, "down").stdout == "localstalk was not running; what it left behind was removed.\n"
+
+
+def test_a_stale_record_never_kills_a_stranger(home: Path) -> None:
+    home.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        record = {"pid": stranger.pid, "port": 1, "driver": "sim", "speed": 20.0}
+        (home / "daemon.json").write_text(json.dumps(record))
+        assert cli(home, "down").returncode == 0
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_two_daemons_side_by_side(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    cli(home, "up", "--driver", "sim")
+    try:
+        cli(other, "up", "--driver", "sim")
+        first, second = Home(home).running(), Home(other).running()
+        assert first is not None
+        assert second is not None
+        assert first.port != second.port
+        cli(other, "down")
+        assert json.loads(ask(f"{first.url}/_localstalk/health"))["pid"] == first.pid
+    finally:
+        cli(other, "down")
+
+
+def test_two_ups_at_once_start_one_daemon(home: Path) -> None:
+    results: list[subprocess.CompletedProcess[str]] = []
+    threads = [threading.Thread(target=lambda: results.append(cli(home, "up", "--driver", "sim"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [result.returncode for result in results] == [0, 0]
+    assert sum("already running" in result.stdout for result in results) == 1
+
+
+def test_a_taken_port_is_one_sentence(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    record = Home(home).running()
+    assert record is not None
+    other = home.parent / "other"
+    result = cli(other, "up", "--driver", "sim", "--port", str(record.port))
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "Address already in use" in result.stderr
+
+
+def test_another_driver_is_refused_while_it_runs(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    result = cli(home, "up", "--driver", "container")
+    assert result.returncode == 1
+    assert result.stderr == ("localstalk: it already runs with the sim driver; stop it first with: localstalk down\n")
+
+
+def test_admin_pages_that_do_not_exist(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    record = Home(home).running()
+    assert record is not None
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(f"{record.url}/_localstalk/nothing")
+    with caught.value as error:
+        assert (error.code, error.read().decode()) == (404, "There is no GET /_localstalk/nothing here.\n")

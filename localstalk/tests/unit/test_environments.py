@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state machine, names, filters and what environments show."""
+
+from __future__ import annotations
+
+import urllib.parse
+import urllib.request
+import zipfile
+from io import BytesIO
+from typing import Any
+
+import pytest
+from stalk import PROFILE, STACK, Stalk, option
+from test_protocol import post, refusal
+
+from localstalk.drivers.sim import Failure
+
+MUST_BE_READY = (
+    "InvalidParameterValue",
+    "Environment named env-one is in an invalid state for this operation. Must be Ready.",
+)
+
+
+def test_operations_on_an_unknown_environment(stalk: Stalk) -> None:
+    missing = ("InvalidParameterValue", "No Environment found for EnvironmentName = 'nope'.")
+    for name in ("update_environment", "terminate_environment", "restart_app_server", "rebuild_environment"):
+        assert refusal(getattr(stalk.eb, name), EnvironmentName="nope") == missing
+    assert stalk.eb.describe_environments(EnvironmentNames=["nope"])["Environments"] == []
+    assert refusal(stalk.eb.update_environment)[0] == "MissingRequiredParameter"
+
+
+def busy_calls(stalk: Stalk) -> list[Any]:
+    eb = stalk.eb
+    arn = stalk.environment()["EnvironmentArn"]
+    return [
+        lambda: eb.update_environment(EnvironmentName="env-one", Description="x"),
+        lambda: eb.restart_app_server(EnvironmentName="env-one"),
+        lambda: eb.rebuild_environment(EnvironmentName="env-one"),
+        lambda: eb.request_environment_info(EnvironmentName="env-one", InfoType="tail"),
+        lambda: eb.update_tags_for_resource(ResourceArn=arn, TagsToAdd=[{"Key": "a", "Value": "b"}]),
+    ]
+
+
+def test_a_busy_environment_refuses(stalk: Stalk) -> None:
+    stalk.create()
+    stalk.eb.update_environment(EnvironmentName="env-one", Description="x")
+    for call in busy_calls(stalk):
+        assert refusal(call) == MUST_BE_READY
+    assert refusal(stalk.eb.terminate_environment, EnvironmentName="env-one") == (
+        "InvalidParameterValue",
+        "Cannot terminate environment named env-one. It is currently pending deployment.",
+    )
+
+
+def test_tags_make_an_environment_busy(stalk: Stalk) -> None:
+    stalk.create(Tags=[{"Key": "team", "Value": "a"}])
+    arn = stalk.environment()["EnvironmentArn"]
+    answer = stalk.eb.update_tags_for_resource(
+        ResourceArn=arn, TagsToAdd=[{"Key": "x", "Value": "1"}], TagsToRemove=["team"]
+    )
+    assert stalk.environment()["Status"] == "Updating"
+    stalk.advance(60)
+    tags = stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]
+    assert tags == [{"Key": "x", "Value": "1"}]
+    lines = stalk.lines(answer["ResponseMetadata"]["RequestId"])
+    assert lines[-1] == "Environment tag update completed successfully."
+
+
+def test_names_are_unique_over_all_applications(stalk: Stalk) -> None:
+    stalk.create()
+    stalk.eb.create_application(ApplicationName="other")
+    assert refusal(
+        stalk.eb.create_environment, ApplicationName="other", EnvironmentName="env-one", SolutionStackName=STACK
+    ) == ("InvalidParameterValue", "Environment env-one already exists.")
+
+
+def test_a_cname_is_free_again_after_termination(stalk: Stalk) -> None:
+    available = stalk.eb.check_dns_availability
+    assert available(CNAMEPrefix="shop")["Available"] is True
+    stalk.create(CNAMEPrefix="shop")
+    answer = available(CNAMEPrefix="shop")
+    assert (answer["Available"], answer["FullyQualifiedCNAME"]) == (False, "shop.us-east-1.elasticbeanstalk.com")
+    assert refusal(
+        stalk.eb.create_environment,
+        ApplicationName="app",
+        EnvironmentName="env-two",
+        CNAMEPrefix="shop",
+        SolutionStackName=STACK,
+    ) == ("InvalidParameterValue", "DNS name (shop) is not available.")
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    assert available(CNAMEPrefix="shop")["Available"] is True
+
+
+def test_create_refusals(stalk: Stalk) -> None:
+    stalk.version("v1")
+    base = {"ApplicationName": "app", "EnvironmentName": "env-one"}
+    create = stalk.eb.create_environment
+    assert refusal(create, **base) == (
+        "InvalidParameterValue",
+        "Unable to determine base for template pack (no solution stack)",
+    )
+    assert refusal(create, **base, SolutionStackName=STACK, VersionLabel="zz") == (
+        "InvalidParameterValue",
+        "No Application Version named 'zz' found.",
+    )
+    assert refusal(create, **(base | {"ApplicationName": "zz"}), SolutionStackName=STACK) == (
+        "InvalidParameterValue",
+        "No Application named 'zz' found.",
+    )
+    assert refusal(create, **base, SolutionStackName=STACK, TemplateName="t")[0] == "InvalidParameterCombination"
+    assert refusal(create, **base, PlatformArn="arn:aws:nonsense")[1].startswith("Platform ARN is invalid: ")
+    worker = {"Name": "Worker", "Type": "SQS/HTTP"}
+    assert refusal(create, **base, SolutionStackName=STACK, Tier=worker, CNAMEPrefix="shop") == (
+        "InvalidParameterValue",
+        "Environment does not support a cname",
+    )
+
+
+def test_a_worker_has_queues_and_no_cname(stalk: Stalk) -> None:
+    stalk.create(Tier={"Name": "Worker", "Type": "SQS/HTTP"})
+    found = stalk.environment()
+    assert (found["Status"], found["Health"], "CNAME" in found) == ("Ready", "Green", False)
+    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    assert [each["Name"] for each in resources["Queues"]] == ["WorkerQueue", "WorkerDeadLetterQueue"]
+
+
+def test_terminated_environments_linger(stalk: Stalk) -> None:
+    first = stalk.create()
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    second = stalk.create()
+    shown = [
+        each["EnvironmentId"] for each in stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]
+    ]
+    assert shown == [first, second]
+    living = stalk.eb.describe_environments(EnvironmentNames=["env-one"], IncludeDeleted=False)["Environments"]
+    assert [each["EnvironmentId"] for each in living] == [second]
+    stalk.advance(3600)
+    assert len(stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]) == 1
+
+
+def test_filters_of_describe_environments(stalk: Stalk) -> None:
+    one, two = stalk.create("env-one"), stalk.create("env-two", label="v2")
+    describe = stalk.eb.describe_environments
+
+    def names(**parameters: Any) -> list[str]:
+        return [each["EnvironmentName"] for each in describe(**parameters)["Environments"]]
+
+    assert names(ApplicationName="app") == ["env-one", "env-two"]
+    assert names(ApplicationName="other") == []
+    assert names(VersionLabel="v2") == ["env-two"]
+    assert names(EnvironmentIds=[two, "e-unknown1"]) == ["env-two"]
+    assert names(EnvironmentIds=[one], EnvironmentNames=["env-two"]) == []
+    page = describe(MaxRecords=1)
+    assert [each["EnvironmentName"] for each in page["Environments"]] == ["env-one"]
+    assert names(MaxRecords=1, NextToken=page["NextToken"]) == ["env-two"]
+
+
+def test_a_launching_environment_can_be_terminated(stalk: Stalk) -> None:
+    stalk.version("v1")
+    made = stalk.eb.create_environment(
+        ApplicationName="app",
+        EnvironmentName="env-one",
+        VersionLabel="v1",
+        SolutionStackName=STACK,
+        OptionSettings=[PROFILE],
+    )
+    assert (made["Status"], made["Health"]) == ("Launching", "Grey")
+    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", VersionLabel="v1") == MUST_BE_READY
+    stalk.advance(100)
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    assert stalk.environment()["Status"] == "Terminated"
+    assert stalk.driver._instances == {}
+
+
+def test_abort(stalk: Stalk) -> None:
+    stalk.create("env-one", option("aws:elasticbeanstalk:command", "DeploymentPolicy", "Immutable"))
+    assert refusal(stalk.eb.abort_environment_update, EnvironmentName="env-one") == (
+        "InvalidParameterValue",
+        "Environment named env-one is in an invalid state for this operation. Must be pending deployment.",
+    )
+    stalk.version("v2")
+    stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel="v2")
+    stalk.advance(60)
+    stalk.eb.abort_environment_update(EnvironmentName="env-one")
+    assert stalk.environment()["Status"] == "Aborting"
+    stalk.advance(600)
+    found = stalk.environment()
+    assert (found["Status"], found["VersionLabel"], found["Health"]) == ("Ready", "v1", "Green")
+    assert len(stalk.driver._instances) == 1
+
+
+def test_restart_and_rebuild(stalk: Stalk) -> None:
+    stalk.create(CNAMEPrefix="shop")
+    request = stalk.eb.restart_app_server(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
+    stalk.advance(60)
+    assert stalk.lines(request) == ["restartAppServer is starting.", "restartAppServer completed successfully."]
+    before = list(stalk.driver._instances)
+    request = stalk.eb.rebuild_environment(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
+    stalk.advance(1200)
+    assert stalk.lines(request)[0] == "rebuildEnvironment is starting."
+    assert stalk.lines(request)[-1] == "Successfully launched environment: env-one"
+    assert stalk.environment()["Status"] == "Ready"
+    assert list(stalk.driver._instances) != before
+
+
+def test_restore(stalk: Stalk) -> None:
+    made = stalk.create(CNAMEPrefix="shop")
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    request = stalk.eb.rebuild_environment(EnvironmentId=made)["ResponseMetadata"]["RequestId"]
+    stalk.advance(600)
+    assert stalk.lines(request)[0] == "restoreEnvironment is starting."
+    found = stalk.environment()
+    assert (found["EnvironmentId"], found["Status"], found["VersionLabel"]) == (made, "Ready", "v1")
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    stalk.create("env-two", CNAMEPrefix="shop")
+    assert refusal(stalk.eb.rebuild_environment, EnvironmentId=made) == (
+        "InvalidParameterValue",
+        "Could not rebuild environment env-one because the cname is taken",
+    )
+
+
+@pytest.mark.parametrize(("kind", "verb"), [("tail", "tailing"), ("bundle", "bundling")])
+def test_logs_are_links_that_a_plain_get_opens(stalk: Stalk, kind: str, verb: str) -> None:
+    stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+    request = stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType=kind)
+    stalk.advance(60)
+    assert stalk.lines(request["ResponseMetadata"]["RequestId"])[-2:] == [
+        "Pulled logs for environment instances.",
+        f"Successfully finished {verb} 2 log(s)",
+    ]
+    found = stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType=kind)["EnvironmentInfo"]
+    assert len({each["Ec2InstanceId"] for each in found}) == 2
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    leaders = 0
+    for each in found:
+        with opener.open(each["Message"]) as answer:
+            content = answer.read()
+        if kind == "bundle":
+            content = zipfile.ZipFile(BytesIO(content)).read("var/log/eb-engine.log")
+        leaders += content.count(b"Instance is Leader.")
+    assert leaders == 1
+
+
+def test_the_api_never_tells_the_leader(stalk: Stalk) -> None:
+    stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+    answers = [
+        stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"]),
+        stalk.eb.describe_environment_resources(EnvironmentName="env-one"),
+        stalk.eb.describe_events(),
+    ]
+    assert "leader" not in str(answers).lower()
+
+
+def test_resources_are_motos_objects_too(stalk: Stalk) -> None:
+    made = stalk.create("env-one", Tags=[{"Key": "team", "Value": "a"}])
+    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    ec2 = stalk.client("ec2")
+    rule = {"Name": "tag:elasticbeanstalk:environment-id", "Values": [made]}
+    (reservation,) = ec2.describe_instances(Filters=[rule])["Reservations"]
+    (instance,) = reservation["Instances"]
+    assert [instance["InstanceId"]] == [each["Id"] for each in resources["Instances"]]
+    assert instance["PrivateIpAddress"] == "10.0.0.1"
+    tags = {each["Key"]: each["Value"] for each in instance["Tags"]}
+    group = resources["AutoScalingGroups"][0]["Name"]
+    assert (tags["Name"], tags["team"], tags["aws:autoscaling:groupName"]) == ("env-one", "a", group)
+    (found,) = stalk.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
+        "AutoScalingGroups"
+    ]
+    assert [each["InstanceId"] for each in found["Instances"]] == [instance["InstanceId"]]
+    arns = [each["Name"] for each in resources["LoadBalancers"]]
+    assert stalk.client("elbv2").describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    (reservation,) = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])["Reservations"]
+    assert reservation["Instances"][0]["State"]["Name"] == "terminated"
+
+
+def test_an_instance_that_stops_answering_turns_the_environment_red(stalk: Stalk) -> None:
+    stalk.create()
+    instance = next(iter(stalk.driver._instances))
+    stalk.driver.set_instance(instance, http_status=503)
+    stalk.advance(60)
+    assert stalk.environment()["HealthStatus"] == "Severe"
+    assert stalk.lines()[-1] == (
+        "WARN Environment health has transitioned from Ok to Severe. ELB processes are not healthy on all instances."
+    )
+    stalk.driver.set_instance(instance, http_status=200)
+    stalk.advance(60)
+    assert stalk.environment()["HealthStatus"] == "Ok"
+
+
+def test_the_clone_of_the_eb_cli(stalk: Stalk) -> None:
+    properties = "aws:elasticbeanstalk:application:environment"
+    stalk.create("env-one", option(properties, "COLOUR", "blue"))
+    form = {
+        "Action": "CreateEnvironment",
+        "Version": "2010-12-01",
+        "ApplicationName": "app",
+        "EnvironmentName": "env-two",
+        "VersionLabel": "v1",
+        "TemplateSpecification.TemplateSource.EnvironmentName": "env-one",
+    }
+    status, _ = post(stalk, urllib.parse.urlencode(form).encode())
+    assert status == 200
+    stalk.advance(600)
+    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-two")
+    settings = described["ConfigurationSettings"][0]["OptionSettings"]
+    assert option(properties, "COLOUR", "blue") in settings
+
+
+def test_our_own_defect_does_not_leave_an_environment_busy(stalk: Stalk) -> None:
+    stalk.create()
+    stalk.driver.failures.append(Failure(events=None))  # type: ignore[arg-type]
+    lines = stalk.lines(stalk.update(VersionLabel="v1"))
+    assert stalk.environment()["Status"] == "Ready"
+    assert lines[-1] == "FATAL localstalk failed internally; see its log."

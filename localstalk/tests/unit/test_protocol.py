@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wire: errors, throttling's shape aside, validation, paging."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.parse
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from stalk import PROFILE, STACK, Stalk, option
+
+NAMESPACE = "{http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/}"
+AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/elasticbeanstalk/aws4_request, SignedHeaders=host, Signature=0"
+)
+
+
+def post(stalk: Stalk, body: bytes, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(  # noqa: S310 - our own endpoint
+        stalk.endpoint,
+        body,
+        {"Authorization": AUTHORIZATION, "Content-Type": "application/x-www-form-urlencoded"} | headers,
+    )
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def error_of(stalk: Stalk, **form: str) -> tuple[int, str, str]:
+    status, text = post(stalk, urllib.parse.urlencode({"Version": "2010-12-01"} | form).encode())
+    root = ElementTree.fromstring(text)  # noqa: S314 - our own answer
+    assert root.tag == f"{NAMESPACE}ErrorResponse"
+    error = root.find(f"{NAMESPACE}Error")
+    assert error is not None
+    assert root.findtext(f"{NAMESPACE}RequestId")
+    return status, str(error.findtext(f"{NAMESPACE}Code")), str(error.findtext(f"{NAMESPACE}Message"))
+
+
+def refusal(call: Any, **parameters: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as caught:
+        call(**parameters)
+    return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+
+
+def test_an_unknown_action_is_an_aws_error(stalk: Stalk) -> None:
+    assert error_of(stalk, Action="FlyToTheMoon") == (
+        400,
+        "InvalidAction",
+        "Could not find operation FlyToTheMoon for version 2010-12-01",
+    )
+    assert error_of(stalk)[:2] == (400, "MissingAction")
+
+
+def test_a_defect_of_ours_is_an_aws_error(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a secret detail")
+
+    monkeypatch.setattr(stalk.region, "describe_events", broken, raising=False)
+    status, code, message = error_of(stalk, Action="DescribeEvents")
+    assert (status, code) == (500, "InternalFailure")
+    assert "secret" not in message
+
+
+def test_garbage_is_an_aws_error(stalk: Stalk) -> None:
+    assert error_of(stalk, Action="DescribeEvents", MaxRecords="many")[1] == "MalformedInput"
+    status, text = post(stalk, b"\xff\xfe\x00")
+    assert status in (400, 500)
+    assert "<ErrorResponse" in text
+
+
+def test_a_missing_member_is_a_validation_error(stalk: Stalk) -> None:
+    assert error_of(stalk, Action="CreateApplication") == (
+        400,
+        "ValidationError",
+        "1 validation error detected: Value null at 'applicationName' failed to satisfy constraint: "
+        "Member must not be null",
+    )
+
+
+def test_operation_is_an_old_name_of_action(stalk: Stalk) -> None:
+    status, text = post(stalk, b"Operation=DescribeEnvironments&Version=2010-12-01")
+    assert status == 200
+    assert "<DescribeEnvironmentsResult>" in text
+
+
+def test_every_operation_of_the_model_is_there(stalk: Stalk) -> None:
+    model = botocore.session.get_session().get_service_model("elasticbeanstalk")
+    missing = [name for name in model.operation_names if not hasattr(stalk.region, xform_name(name))]
+    assert len(model.operation_names) == 47
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", ["-front", "back-", "under_score", "dot.dot"])
+def test_environment_names_have_letters_digits_and_dashes(stalk: Stalk, name: str) -> None:
+    stalk.version("v1")
+    code, message = refusal(
+        stalk.eb.create_environment, ApplicationName="app", EnvironmentName=name, SolutionStackName=STACK
+    )
+    assert code == "InvalidParameterValue"
+    assert message == (
+        f"Value {name} at 'EnvironmentName' failed to satisfy constraint: Member must contain only letters, digits, "
+        "and the dash character and may not start or end with a dash"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "constraint"),
+    [
+        ({"EnvironmentName": "e" * 41}, "Member must have length less than or equal to 40"),
+        ({"ApplicationName": "a" * 101}, "Member must have length less than or equal to 100"),
+        ({"CNAMEPrefix": "c" * 64}, "Member must have length less than or equal to 63"),
+        ({"Description": "d" * 201}, "Member must have length less than or equal to 200"),
+    ],
+)
+def test_lengths(stalk: Stalk, parameters: dict[str, str], constraint: str) -> None:
+    given = {"ApplicationName": "app", "EnvironmentName": "env-one", "SolutionStackName": STACK} | parameters
+    code, message = refusal(stalk.eb.create_environment, **given)
+    assert code == "InvalidParameterValue"
+    assert message.endswith(constraint)
+
+
+def test_unknown_options_and_bad_values(stalk: Stalk) -> None:
+    stalk.create()
+    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=[option("N", "O", "V")]) == (
+        "InvalidParameterValue",
+        "Invalid option specification (Namespace: 'N', OptionName: 'O'): Unknown configuration setting.",
+    )
+    rolling = "aws:autoscaling:updatepolicy:rollingupdate"
+    bad = [option(rolling, "MaxBatchSize", "0")]
+    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=bad) == (
+        "ConfigurationValidationException",
+        f"Configuration validation exception: Invalid option value: '0' (Namespace: '{rolling}', OptionName: "
+        "'MaxBatchSize'): Value is less than minimum allowed value: 1",
+    )
+    assert stalk.environment()["Status"] == "Ready"
+
+
+def test_events_page_newest_first_and_filter(stalk: Stalk) -> None:
+    stalk.create()
+    everything = stalk.eb.describe_events()["Events"]
+    dates = [each["EventDate"] for each in everything]
+    assert dates == sorted(set(dates), reverse=True)
+    paged = [
+        event
+        for page in stalk.eb.get_paginator("describe_events").paginate(PaginationConfig={"PageSize": 7})
+        for event in page["Events"]
+    ]
+    assert paged == everything
+    middle = everything[5]["EventDate"]
+    assert stalk.eb.describe_events(StartTime=middle)["Events"] == everything[:6]
+    assert stalk.eb.describe_events(EndTime=middle)["Events"] == everything[6:]
+    assert stalk.eb.describe_events(Severity="WARN")["Events"] == []
+    assert refusal(stalk.eb.describe_events, NextToken="nonsense")[0] == "InvalidParameterValue"
+
+
+def test_control_characters_cannot_break_the_answer(stalk: Stalk) -> None:
+    stalk.create()
+    stalk.region.record("a\x00b\x1b<&>", environment=stalk.region.by_name("env-one"))
+    assert stalk.eb.describe_events()["Events"][0]["Message"] == "a?b?<&>"
+
+
+def test_waiters_of_botocore_end(stalk: Stalk) -> None:
+    stalk.create()
+    config = {"Delay": 0, "MaxAttempts": 2}
+    stalk.eb.get_waiter("environment_exists").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+    stalk.eb.get_waiter("environment_updated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    stalk.advance(600)
+    stalk.eb.get_waiter("environment_terminated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+
+
+def test_quotas_answer_too_many(stalk: Stalk) -> None:
+    stalk.control.quotas["Environment"] = 1
+    stalk.create()
+    code, _ = refusal(
+        stalk.eb.create_environment,
+        ApplicationName="app",
+        EnvironmentName="env-two",
+        SolutionStackName=STACK,
+        OptionSettings=[PROFILE],
+    )
+    assert code == "TooManyEnvironmentsException"
+    stalk.control.quotas["ApplicationVersion"] = 1
+    assert refusal(stalk.eb.create_application_version, ApplicationName="app", VersionLabel="v9")[0] == (
+        "TooManyApplicationVersionsException"
+    )
