@@ -13,7 +13,7 @@ description:
   - Creates, changes or deletes an application, which is the name that environments and versions belong to.
   - An application that still has environments is never deleted.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
