@@ -15,7 +15,7 @@ description:
     content, as M(jack.beanstalk.source_bundle) does.
   - A version that an environment runs is never deleted.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 seealso:
   - module: jack.beanstalk.source_bundle
 extends_documentation_fragment:
