@@ -18,7 +18,7 @@ description:
     instance's logs.
   - While another operation is running the module waits in line, within O(wait_timeout).
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 seealso:
   - module: jack.beanstalk.application_version
   - module: jack.beanstalk.environment_info
