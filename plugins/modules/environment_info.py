@@ -14,7 +14,7 @@ description:
     left out.
   - To find the live environment, ask by O(cname_prefix). Names change with every recreation of an environment.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
