@@ -16,7 +16,7 @@ description:
   - It never guesses. The state is V(found) with evidence, V(none) when every instance says that it was not elected,
     V(lost) when the leader does not exist any more, and V(unknown) when evidence is missing or contradicts itself.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
