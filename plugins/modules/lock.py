@@ -18,7 +18,7 @@ description:
     run on this machine that has ended.
   - All times are on S3's clock, so a wrong clock of a controller does no harm.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
