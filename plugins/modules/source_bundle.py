@@ -19,7 +19,7 @@ description:
   - An C(.ebignore) file has the meaning that the EB CLI gives it. Folders named C(.git) and C(.elasticbeanstalk) are
     never shipped. Files under C(.platform/hooks) and C(.platform/confighooks) are always executable in the bundle.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 options:
   path:
     description:
