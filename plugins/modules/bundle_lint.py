@@ -16,7 +16,7 @@ description:
   - An error is something that Elastic Beanstalk refuses, drops or does differently from what is written, or that loses
     data. A warning works today but is fragile or risky.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 requirements:
   - PyYAML
 options:

@@ -18,7 +18,7 @@ description:
   - Whatever was not understood is returned too, with what to do about it, and stays in the bundle as it is.
   - Only reads files of the project. Runs nothing, not even git, and writes nothing; values of secrets are not returned.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 requirements:
   - PyYAML
 options:

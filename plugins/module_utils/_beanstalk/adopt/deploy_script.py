@@ -114,7 +114,7 @@ class _ScriptReader:
     def _eb_deploy(self, line: int, words: list[str]) -> None:
         waiting = iter(words)
         for word in waiting:
-            name, _, value = word.partition("=")
+            name, _equals, value = word.partition("=")
             if name == "--staged":
                 self.found.staged = True
                 text = (

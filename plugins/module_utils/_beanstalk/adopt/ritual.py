@@ -261,12 +261,12 @@ def _container_call(rest: str) -> tuple[str, dict[str, Any]] | None:
     """Split what follows `docker exec` into command and hook options; None when the container is not EB's own."""
     options: dict[str, Any] = {}
     while rest.startswith("-"):
-        word, _, rest = rest.partition(" ")
+        word, _space, rest = rest.partition(" ")
         key = {"-u": "user", "--user": "user", "-w": "workdir", "--workdir": "workdir", "-e": "environment"}.get(word)
         if key:
-            value, _, rest = rest.lstrip().partition(" ")
+            value, _space, rest = rest.lstrip().partition(" ")
             if key == "environment":
-                name, _, text = value.partition("=")
+                name, _equals, text = value.partition("=")
                 options.setdefault(key, {})[name] = " ".join(shlex.split(text))
             else:
                 options[key] = value

@@ -52,7 +52,7 @@ def _lint_hook(bundle: Bundle, name: str) -> list[Finding]:
         found.append(finding("hook-not-executable", name, 0, "the hook has no execute bit"))
     if b"\0" in content:  # a program
         return found
-    first, _, _rest = content.partition(b"\n")
+    first, _end, _rest = content.partition(b"\n")
     if not first.startswith(b"#!"):
         # Placeholders as .gitkeep would be executed too, but whether that fails is not known.
         severity = WARNING if name.rpartition("/")[2].startswith(".") else ""

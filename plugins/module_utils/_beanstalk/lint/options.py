@@ -184,7 +184,7 @@ class OptionLinter:
             )
 
     def _check_sum(self, in_force: dict[tuple[str, str], Setting]) -> None:
-        properties = [setting for (namespace, _), setting in in_force.items() if namespace == PROPERTIES]
+        properties = [setting for (namespace, _option), setting in in_force.items() if namespace == PROPERTIES]
         size = sum(len(f"{item.option}={item.value.text}".encode()) for item in properties)
         if size > 4096:
             self._add("properties-too-long", properties[-1], f"the environment properties take {size} bytes")
