@@ -50,11 +50,20 @@ def serve(home: Home, driver_name: str, speed: float, port: int) -> None:
         _stop_on_signal(server.shutdown)
         control.scheduler.start()
         home.write(Record(os.getpid(), server.port, driver_name, speed))
+        threading.Thread(target=_warm_up, daemon=True).start()
         server.serve_forever(poll_interval=0.1)
         control.scheduler.stop()
         server.server_close()
     finally:
         driver.close()
+
+
+def _warm_up() -> None:
+    """Import what the first environment needs while nobody waits for it: it takes moto about a second."""
+    from moto.backends import get_backend
+
+    for service in ("s3", "ec2", "autoscaling", "elbv2"):
+        get_backend(service)
 
 
 def _stop_on_signal(shutdown: object) -> None:

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from localstalk.elasticbeanstalk.control import Control
@@ -19,6 +18,8 @@ from localstalk.elasticbeanstalk.errors import (
 from localstalk.elasticbeanstalk.state import Application, Environment, Event, Severity, Version
 
 T = TypeVar("T")
+INDEXED = ("environment_name", "environment_id", "request_id")
+"""Fields of events by which they are kept besides the list of all."""
 _LINGER = 3600.0
 """Seconds for which a terminated environment is still described without IncludeDeleted (eb-facts §1.6: 1 to 1.5 h)."""
 _RESTORABLE = timedelta(days=42)
@@ -36,6 +37,9 @@ class RegionBase:
         """By id; terminated ones stay, because they can be described and restored."""
         self.events: list[Event] = []
         """Oldest first; dates strictly increase."""
+        self.events_by: dict[tuple[str, str], list[Event]] = {}
+        """The same by environment name, environment id and request id: with thousands of environments a client asks
+        for one of them, again and again."""
 
     @property
     def bucket(self) -> str:
@@ -78,13 +82,11 @@ class RegionBase:
             **more,
         )
         self.events.append(event)
+        for field in INDEXED:
+            value = getattr(event, field)
+            if value is not None:
+                self.events_by.setdefault((field, value), []).append(event)
         return event
-
-    def events_since(self, start: datetime | None) -> Sequence[Event]:
-        """Events from ``start`` on, oldest first."""
-        if start is None:
-            return self.events
-        return self.events[bisect.bisect_left(self.events, start, key=lambda event: event.date) :]
 
     def application(self, name: str) -> Application:
         """The application, or the service's error."""

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from localstalk.elasticbeanstalk.base import RegionBase, page
+from localstalk.elasticbeanstalk.base import INDEXED, RegionBase, page
 from localstalk.elasticbeanstalk.state import Call, Event
 
 _ORDER = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
@@ -31,13 +33,21 @@ class Events(RegionBase):
         end = _aware(params.get("EndTime"))
         found = [
             event
-            for event in reversed(self.events_since(_aware(params.get("StartTime"))))
+            for event in reversed(self._candidate_events(_aware(params.get("StartTime")), wanted))
             if (end is None or event.date < end)
             and _ORDER.index(event.severity) >= least
             and all(getattr(event, field) == value for field, value in wanted)
         ]
         items, token = page(found, params)
         return {"Events": [_describe(event) for event in items], "NextToken": token}
+
+    def _candidate_events(self, start: datetime | None, wanted: list[tuple[str, str]]) -> Sequence[Event]:
+        """The smallest list that must hold what is wanted, oldest first."""
+        indexed = [self.events_by.get((field, value), []) for field, value in wanted if field in INDEXED]
+        events = min(indexed, key=len) if indexed else self.events
+        if start is None:
+            return events
+        return events[bisect.bisect_left(events, start, key=lambda event: event.date) :]
 
 
 def _aware(moment: datetime | None) -> datetime | None:
