@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from dnslib import DNSRecord
 
 from localstalk.drivers.base import Command, CommandResult, HealthCheck, InstanceSpec
 from localstalk.drivers.container import ContainerDriver, clean
@@ -243,16 +244,25 @@ def test_deregister_drains_and_a_deleted_balancer_refuses(driver: ContainerDrive
         pass
 
 
+def resolve(driver: ContainerDriver) -> str:
+    host, _, port = driver.name_server.partition(":")
+    reply = DNSRecord.parse(DNSRecord.question(NAME).send(host, int(port), timeout=5))
+    return " ".join(str(record.rdata) for record in reply.rr)
+
+
 def test_a_name_moves_with_its_url(driver: ContainerDriver) -> None:
     url = driver.url(NAME)
     driver.create_load_balancer("e-empty", HealthCheck())
+    before = resolve(driver)
     driver.point(NAME, "e-empty")
     assert driver.url(NAME) == url
+    assert resolve(driver) not in {"", before}
     assert url is not None
     with pytest.raises(urllib.error.HTTPError, match="503"):
         get(url)
     driver.point(NAME, ENVIRONMENT)
     assert get(url).startswith("hello")
+    assert resolve(driver) == before
     driver.delete_load_balancer("e-empty")
     assert driver.url("nobody.example") is None
 

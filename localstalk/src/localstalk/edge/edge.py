@@ -12,9 +12,11 @@ from localstalk.drivers.base import DriverError, HealthCheck
 
 from .addresses import BALANCERS, GUARD_HOST, HTTP_PORT, NAMES, Pool, choose_port, networks
 from .config import LoadBalancer, State, render
+from .dns import NameServer
 from .haproxy import BindError, HAProxy
 
 DRAIN_POLL_SECONDS = 0.05
+NAME_SERVER_HOST = 253
 
 
 class Edge:
@@ -28,6 +30,12 @@ class Edge:
         self._version = 0
         self.haproxy = HAProxy(self.folder, self.runtime, home / "edge.log")
         self.state = self._start(home_label)
+        host = self.state.guard.rpartition(".")[0] + f".{NAME_SERVER_HOST}"
+        try:
+            self.name_server = NameServer(host, self.address_of, speed)
+        except OSError as error:
+            self.haproxy.stop()
+            raise DriverError(f"The name server cannot listen on {host}: {error.strerror}") from error
 
     def _start(self, home_label: str) -> State:
         for network in networks(home_label):
@@ -146,9 +154,17 @@ class Edge:
             found = self.state.names.get(fqdn.lower())
         return None if found is None else f"http://{self._shown(found[0])}/"
 
-    def close(self) -> None:
-        """End HAProxy and remove its files; the access log stays until the home goes."""
+    def address_of(self, fqdn: str) -> str | None:
+        """Return the address of the load balancer that a public name leads to now, or None: what DNS answers."""
         with self._lock:
+            found = self.state.names.get(fqdn.lower())
+            balancer = self.state.balancers.get(found[1]) if found else None
+        return balancer.address if balancer else None
+
+    def close(self) -> None:
+        """End HAProxy and the name server, and remove their files; the access log stays until the home goes."""
+        with self._lock:
+            self.name_server.close()
             self.haproxy.stop()
             shutil.rmtree(self.folder, ignore_errors=True)
             shutil.rmtree(self.runtime, ignore_errors=True)

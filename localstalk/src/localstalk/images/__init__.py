@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from localstalk.drivers.base import DriverError
 
 from .podman import attempt, podman
 
+log = logging.getLogger(__name__)
+
+NAMES = ("instance", "postgres")
 BASE = "docker.io/library/debian:bookworm-slim"
 SUITE = "bookworm"
 BUILD_SECONDS = 900.0
@@ -39,8 +45,29 @@ def ensure(name: str) -> str:
         ensure_base()
         tag = f"localhost/localstalk-{name}:{_fingerprint(folder)}"
         if attempt("image", "exists", tag).returncode != 0:
+            log.info("image %s is being built; this takes about a minute, once", tag)
             _build(folder, tag)
     return tag
+
+
+class Images:
+    """The images of a daemon, made in the background: a daemon answers at once, whoever needs an image waits for it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Future[str]] = {name: Future() for name in NAMES}
+        threading.Thread(target=self._make, name="images", daemon=True).start()
+
+    def _make(self) -> None:
+        for name, future in self._made.items():
+            try:
+                future.set_result(ensure(name))
+            except Exception as error:
+                log.error("image %s: %s", name, error)
+                future.set_exception(error)
+
+    def tag(self, name: str) -> str:
+        """Return the tag of an image as soon as it is there; raises DriverError."""
+        return self._made[name].result()
 
 
 def ensure_base() -> None:

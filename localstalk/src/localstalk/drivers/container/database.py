@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from localstalk.drivers.base import DriverError
-from localstalk.images import ensure
+from localstalk.images import Images
 from localstalk.images.podman import attempt, common_options, podman
 
 from .network import Network
@@ -25,10 +25,11 @@ NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 class Database:
     """The daemon's PostgreSQL server, started at the first use."""
 
-    def __init__(self, home: Path, home_label: str, network: Network) -> None:
+    def __init__(self, home: Path, home_label: str, images: Images, network: Network) -> None:
         self.password_file = home / "database-password"
         self.home_label = home_label
         self.container = f"localstalk-{home_label}-database"
+        self.images = images
         self.network = network
         self._lock = threading.Lock()
         self._address: str | None = None
@@ -52,9 +53,18 @@ class Database:
         return self.password_file.read_text()
 
     def _start(self) -> str:
+        # What an earlier attempt, which failed half-way, may have left.
+        attempt("rm", "--force", "--time=0", "--volumes", "--ignore", self.container)
         address = self.network.take()
         options = [f"--name={self.container}", f"--network={self.network.name}", f"--ip={address}", "--pull=never"]
-        podman("run", "--detach", *options, "--shm-size=128m", *common_options(self.home_label), ensure("postgres"))
+        podman(
+            "run",
+            "--detach",
+            *options,
+            "--shm-size=128m",
+            *common_options(self.home_label),
+            self.images.tag("postgres"),
+        )
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:

@@ -16,7 +16,7 @@ from localstalk.drivers.base import (
     ShellResult,
 )
 from localstalk.edge.edge import Edge
-from localstalk.images import ensure
+from localstalk.images import Images
 
 from .cleaning import clean, label, preflight
 from .database import Database
@@ -44,10 +44,10 @@ class ContainerDriver:
         mark = label(home)
         self.edge = Edge(home, runtime, mark, speed)
         try:
-            image = ensure("instance")
+            images = Images()
             self.network = Network(mark)
-            self.instances = Instances(home, runtime, mark, image, self.network)
-            self.databases = Database(home, mark, self.network)
+            self.instances = Instances(home, runtime, mark, images, self.network)
+            self.databases = Database(home, mark, images, self.network)
         except BaseException:
             self.edge.close()
             clean(home, runtime)
@@ -112,6 +112,11 @@ class ContainerDriver:
     def url(self, fqdn: str) -> str | None:
         """Return the plain URL that always leads where the name does."""
         return self.edge.url(fqdn)
+
+    @property
+    def name_server(self) -> str:
+        """Address and port of the authoritative DNS server for public names (``127.N.255.253:53``)."""
+        return self.edge.name_server.address
 
     def database(self, name: str) -> dict[str, str]:
         """Provide a PostgreSQL database."""

@@ -26,7 +26,7 @@ from localstalk.drivers.base import (
     ShellResult,
 )
 from localstalk.engine.imds import FACTS
-from localstalk.images import build_mounts
+from localstalk.images import Images, build_mounts
 from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
 from . import agents
@@ -66,12 +66,12 @@ class Instance:
 class Instances:
     """All instances of a daemon. ``home`` holds their disks, ``runtime`` their sockets."""
 
-    def __init__(self, home: Path, runtime: Path, home_label: str, image: str, network: Network) -> None:
+    def __init__(self, home: Path, runtime: Path, home_label: str, images: Images, network: Network) -> None:
         self.home = home / "instances"
         self.runtime = runtime / "i"
         self.elections = home / "elections"
         self.home_label = home_label
-        self.image = image
+        self.images = images
         self.network = network
         self.store = image_store()
         self._lock = threading.Lock()
@@ -131,6 +131,7 @@ class Instances:
 
     def _start(self, instance: Instance) -> None:
         spec = instance.spec
+        image = self.images.tag("instance")
         disk = self.home / spec.instance_id
         shared = self.runtime / spec.instance_id
         elections = self.elections / spec.environment_id
@@ -163,7 +164,7 @@ class Instances:
             f"--env={FACTS}={json.dumps(facts)}",
             *common_options(self.home_label),
             *(f"--volume={mount}" for mount in mounts),
-            self.image,
+            image,
         )
         deadline = time.monotonic() + LAUNCH_SECONDS
         agents.wait(self.socket(spec.instance_id), deadline, lambda: self._why_dead(name))
