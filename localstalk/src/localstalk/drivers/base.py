@@ -81,7 +81,8 @@ class InstanceEvent:
 class CommandResult:
     """What the engine's CommandService answered.
 
-    ``output`` is the ``msg`` of the response, or for log commands the text; for bundle-log, ``archive`` is a zip of all logs. ``leader`` is None when the command elects none.
+    ``output`` is the ``msg`` of the response, or for log commands the text; for bundle-log, ``archive`` is a zip of all
+    logs. ``leader`` is None when the command elects none.
     """
 
     instance_id: str
