@@ -93,7 +93,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     heard: dict[str, Any] = json.loads((folder / "said.json").read_text())

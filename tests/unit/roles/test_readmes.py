@@ -46,7 +46,7 @@ def play(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
