@@ -23,6 +23,15 @@ from ._beanstalk.environment_manager import EnvironmentManager
 from ._beanstalk.info import ask_leader
 from ._beanstalk.info import describe as describe_environment
 from ._beanstalk.info import select as select_environments
+from ._beanstalk.queries import (
+    fetch_logs,
+    list_applications,
+    list_events,
+    list_instances,
+    list_platforms,
+    list_versions,
+)
+from ._beanstalk.swap import Swap
 from ._beanstalk.versions import ensure_version
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "CallCounter",
     "EnvironmentManager",
     "NameRefusedError",
+    "Swap",
     "ask_leader",
     "check_application_params",
     "check_version_params",
@@ -40,8 +50,14 @@ __all__ = [
     "ensure_application",
     "ensure_version",
     "fail",
+    "fetch_logs",
     "finish",
     "guard_secrets",
+    "list_applications",
+    "list_events",
+    "list_instances",
+    "list_platforms",
+    "list_versions",
     "make_bundle",
     "select_environments",
     "source_spec",

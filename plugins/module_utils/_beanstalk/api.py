@@ -283,3 +283,9 @@ def cname_available(client: Client, prefix: str) -> bool:
 def solution_stacks(client: Client) -> list[str]:
     """Names of the solution stacks that can be used now."""
     return list(client.list_available_solution_stacks()["SolutionStacks"])
+
+
+@_call("swap the CNAMEs")
+def swap_cnames(client: Client, source_id: str, destination_id: str) -> Answer:
+    """Start to exchange the CNAMEs of two environments."""
+    return dict(client.swap_environment_cnames(SourceEnvironmentId=source_id, DestinationEnvironmentId=destination_id))

@@ -1,0 +1,91 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: application_info
+version_added: 0.1.0
+short_description: Describe Elastic Beanstalk applications
+description:
+  - Describes applications with their tags.
+
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.attributes.info
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+options:
+  names:
+    description:
+      - Only applications with these names. Unknown names are left out.
+    type: list
+    elements: str
+    default: []
+  tags:
+    description:
+      - Whether to ask for the tags, which costs one call for each application.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: List all applications with one call
+  jack.beanstalk.application_info:
+    tags: false
+"""
+
+RETURN = r"""
+applications:
+  description: The applications, by name.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: blog
+      description: Our blog
+      arn: arn:aws:elasticbeanstalk:us-east-1:123456789012:application/blog
+      configuration_templates: []
+      tags: {team: web}
+api_calls:
+  description: Number of requests that were sent to AWS.
+  returned: success
+  type: int
+  sample: 2
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    CallCounter,
+    fail,
+    list_applications,
+)
+
+
+def main():
+    argument_spec = {
+        "names": {"default": [], "elements": "str", "type": "list"},
+        "tags": {"default": True, "type": "bool"},
+    }
+    module = AnsibleAWSModule(
+        argument_spec=argument_spec,
+        supports_check_mode=True,
+    )
+    counter = CallCounter()
+    try:
+        client = counter.attach(module.client("elasticbeanstalk"))
+        applications = list_applications(client, module.params["names"], module.params["tags"])
+    except AnsibleBeanstalkError as error:
+        fail(module, error, api_calls=counter.total)
+    module.exit_json(changed=False, applications=applications, api_calls=counter.total)
+
+
+if __name__ == "__main__":
+    main()

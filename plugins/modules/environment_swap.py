@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: environment_swap
+version_added: 0.1.0
+short_description: Give a CNAME to another Elastic Beanstalk environment
+description:
+  - Makes an environment the holder of a CNAME prefix, by swapping CNAMEs with the environment that holds it now.
+  - Nothing happens when the environment holds it already, so a swap that is run again does not swap back.
+  - Afterwards the CNAMEs are read again, by environment id, and both environments have to be Ready.
+  - Clients may reach the previous environment until their DNS caches expire, so do not terminate it at once.
+
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  application:
+    description:
+      - Name of the application.
+    type: str
+    required: true
+  cname_prefix:
+    description:
+      - First part of the CNAME that the environment shall have.
+    type: str
+    required: true
+  environment_id:
+    description:
+      - Id of the environment that shall have it.
+    type: str
+  name:
+    description:
+      - Name of the environment that shall have it.
+    type: str
+  poll_interval:
+    description:
+      - Seconds between two looks.
+    type: float
+    default: 2
+  require_health:
+    description:
+      - Whether the environment has to be Green before it gets the CNAME.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds after which the module gives up, waiting for other operations included.
+    type: int
+    default: 600
+"""
+
+EXAMPLES = r"""
+- name: Let the candidate go live
+  jack.beanstalk.environment_swap:
+    application: blog
+    cname_prefix: blog-production
+    environment_id: e-abcdefghij
+"""
+
+RETURN = r"""
+environment:
+  description: The environment that holds the CNAME prefix now, as M(jack.beanstalk.environment) returns it.
+  returned: success
+  type: dict
+previous_id:
+  description: Id of the environment that held it before; null when nothing was swapped.
+  returned: success
+  type: str
+  sample: e-zyxwvutsrq
+before:
+  description: CNAME by environment id, before the swap.
+  returned: success
+  type: dict
+  sample:
+    e-abcdefghij: blog-new.us-east-1.elasticbeanstalk.com
+    e-zyxwvutsrq: blog-production.us-east-1.elasticbeanstalk.com
+after:
+  description: CNAME by environment id, as Elastic Beanstalk describes it after the swap.
+  returned: success
+  type: dict
+events:
+  description: Events of the swap.
+  returned: success
+  type: list
+  elements: dict
+api_calls:
+  description: Number of requests that were sent to AWS.
+  returned: success
+  type: int
+  sample: 2
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    CallCounter,
+    Swap,
+    fail,
+    finish,
+)
+
+
+def main():
+    argument_spec = {
+        "application": {"required": True, "type": "str"},
+        "cname_prefix": {"required": True, "type": "str"},
+        "environment_id": {"type": "str"},
+        "name": {"type": "str"},
+        "poll_interval": {"default": 2, "type": "float"},
+        "require_health": {"default": True, "type": "bool"},
+        "wait_timeout": {"default": 600, "type": "int"},
+    }
+    module = AnsibleAWSModule(
+        argument_spec=argument_spec,
+        mutually_exclusive=[("environment_id", "name")],
+        required_one_of=[("environment_id", "name")],
+        supports_check_mode=True,
+    )
+    counter = CallCounter()
+    try:
+        client = counter.attach(module.client("elasticbeanstalk"))
+        changed, result = Swap(client, module.params, module.check_mode).ensure()
+    except AnsibleBeanstalkError as error:
+        fail(module, error, api_calls=counter.total)
+    finish(module, changed, {**result, "api_calls": counter.total})
+
+
+if __name__ == "__main__":
+    main()
