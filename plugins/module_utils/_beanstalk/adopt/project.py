@@ -19,10 +19,11 @@ from .deploy_script import DeployScript, read_deploy_scripts
 from .eb_cli_config import FILE, EbCliConfig, read_eb_cli_config
 from .images import read_images
 from .notes import Notes
-from .ritual import read_ritual
+from .ritual import Ritual, read_ritual
 
 DEFAULT_PLATFORM = "Docker running on 64bit Amazon Linux 2023"
 DEFAULT_REGION = "us-east-1"
+INSTANCE_PROFILE = "aws-elasticbeanstalk-ec2-role"
 
 
 class NotAProjectError(Exception):
@@ -63,6 +64,9 @@ def read_project(path: str, platform: str | None = None) -> Adopted:
         "eb_region": config.region or _region(notes),
         "eb_platform": _platform(platform, config, notes),
     }
+    options = _options(config, ritual, notes)
+    if options:
+        variables["eb_options"] = options
     if ritual.hooks:
         variables |= {"eb_hooks_prefix": _prefix(ritual.prefix), "eb_hooks": ritual.hooks}
     if ritual.overlay:
@@ -100,6 +104,19 @@ def _platform(wanted: str | None, config: EbCliConfig, notes: Notes) -> str:
     )
     notes.ask(FILE, 0, f"{was}; the inventory takes {DEFAULT_PLATFORM}. Name another one to keep it.")
     return DEFAULT_PLATFORM
+
+
+def _options(config: EbCliConfig, ritual: Ritual, notes: Notes) -> dict[str, dict[str, str]]:
+    """Return what `eb create` sets by itself and a new environment needs, as far as the project does not say it."""
+    launch = {}
+    if "IamInstanceProfile" not in ritual.options:
+        launch["IamInstanceProfile"] = INSTANCE_PROFILE
+        text = f"The inventory names the instance profile {INSTANCE_PROFILE}, as eb create does; correct it if need be."
+        notes.ask(FILE, 0, text)
+    if config.key_name and "EC2KeyName" not in ritual.options:
+        launch["EC2KeyName"] = config.key_name
+        notes.learn(FILE, 0, f"Key pair: {config.key_name} (eb_options).")
+    return {"aws:autoscaling:launchconfiguration": launch} if launch else {}
 
 
 def _prefix(prefix: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..lint.document import DocumentError, Node, dump_plain, parse
+from ..lint.options import OptionLinter
 from .notes import Notes, literal
 
 HOOKS = "/opt/elasticbeanstalk/hooks/"
@@ -55,11 +56,13 @@ class _Script:
 
 @dataclass
 class Ritual:
-    """The hooks as `eb_hooks` wants them, their owner, and the files that the bundle must carry in another form."""
+    """The hooks as `eb_hooks` wants them, their owner, the files that the bundle must carry in another form, and the
+    options that the project sets by itself."""
 
     prefix: str = ""
     hooks: list[dict[str, Any]] = field(default_factory=list)
     overlay: list[dict[str, str]] = field(default_factory=list)
+    options: set[str] = field(default_factory=set)
 
 
 def read_ritual(root: Path, notes: Notes) -> Ritual:
@@ -78,6 +81,7 @@ class _Reader:
         self.scripts: list[_Script] = []
         self.removers: list[_Script] = []
         self.taken: dict[str, list[tuple[str, str]]] = {}
+        self.options: set[str] = set()
 
     def read_file(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
@@ -88,9 +92,19 @@ class _Reader:
             self.notes.ask(name, line, f"The file could not be read ({error}); it stays in the bundle as it is.")
             return
         for section, entries in root.pairs:
+            if section.text == "option_settings":
+                self._option_settings(name, section, entries)
+                continue
             for key, entry in entries.pairs:
                 if not self._entry(name, section.text, key, entry):
                     self._keep(name, section.text, key)
+
+    def _option_settings(self, file: str, key: Node, entries: Node) -> None:
+        options = OptionLinter()
+        options.read(file, entries)
+        self.options |= {setting.option for setting in options.settings}
+        text = "The option settings stay in the bundle, where Elastic Beanstalk reads them."
+        self.notes.learn(file, key.line, text)
 
     def _entry(self, file: str, section: str, key: Node, entry: Node) -> bool:
         """Take an entry that belongs to the ritual; return False for anything else."""
@@ -125,9 +139,7 @@ class _Reader:
         return True
 
     def _keep(self, file: str, section: str, key: Node) -> None:
-        if section == "option_settings":
-            self.notes.learn(file, key.line, f"{key.text} stays in the bundle, where Elastic Beanstalk reads it.")
-        elif section == "files" and key.text.startswith(HOOKS):
+        if section == "files" and key.text.startswith(HOOKS):
             self.notes.ask(
                 file, key.line, f"{key.text} is no hook of the ritual, and only the retired Amazon Linux AMI runs it."
             )
@@ -137,7 +149,7 @@ class _Reader:
             )
 
     def finish(self) -> Ritual:
-        ritual = Ritual(prefix=self._prefix())
+        ritual = Ritual(prefix=self._prefix(), options=self.options)
         for script in sorted(self.scripts, key=lambda item: item.order):
             ritual.hooks += self._hook(script)
         for script in self.removers:

@@ -59,6 +59,7 @@ def test_variables(project):
         "eb_application": "guestbook",
         "eb_region": "ap-northeast-2",
         "eb_platform": DEFAULT_PLATFORM,
+        "eb_options": {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}},
         "eb_hooks_prefix": "nick",
         "eb_hooks": [
             {
@@ -130,6 +131,17 @@ def test_a_platform_can_be_named(project):
         config.read_text().replace("64bit Amazon Linux 2018.03 v2.12.6 running Docker 18.06.1-ce", platform)
     )
     assert read_project(str(project)).variables["eb_platform"] == platform
+
+
+def test_options_of_the_project_are_not_overridden(project):
+    config = project / ".ebextensions" / "00_commands.config"
+    config.write_text("option_settings:\n  aws:autoscaling:launchconfiguration:\n    IamInstanceProfile: mine\n")
+    assert "eb_options" not in read_project(str(project)).variables
+    settings = project / ".elasticbeanstalk" / "config.yml"
+    settings.write_text(settings.read_text().replace("default_ec2_keyname: null", "default_ec2_keyname: mykey"))
+    assert read_project(str(project)).variables["eb_options"] == {
+        "aws:autoscaling:launchconfiguration": {"EC2KeyName": "mykey"}
+    }
 
 
 def test_a_project_without_the_eb_cli(project):

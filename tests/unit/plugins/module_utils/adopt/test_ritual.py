@@ -104,10 +104,11 @@ def test_what_is_no_ritual_stays(tmp_path):
     found, questions = ritual(
         tmp_path,
         "files:\n  /opt/elasticbeanstalk/hooks/appdeploy/enact/x.sh: {content: x}\n  /etc/nginx/a.conf: {content: x}\n"
-        "container_commands:\n  a: {command: touch /tmp/x, test: '[ -f y ]'}\n",
+        "container_commands:\n  a: {command: touch /tmp/x, test: '[ -f y ]'}\n"
+        "option_settings:\n  - {namespace: 'aws:autoscaling:launchconfiguration', option_name: EC2KeyName, value: x}\n",
         "a: [\n",
     )
-    assert (found.hooks, found.overlay) == ([], [])
+    assert (found.hooks, found.overlay, found.options) == ([], [], {"EC2KeyName"})
     assert len(questions) == 4
 
 
