@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
-SHELL_SCRIPTS = scripts/setup scripts/sanity .ci/run
+SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run
 
 .PHONY: help deploy down test lint unit integration molecule clients sanity docs lock
 
@@ -51,11 +51,11 @@ molecule: ## Molecule scenarios against localstalk with containers
 
 sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
-	scripts/sanity
+	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
 
 docs: ## Check the documentation of every plugin and role
 	@scripts/setup runtime test
-	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	scripts/as-collection antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
