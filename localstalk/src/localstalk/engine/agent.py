@@ -104,6 +104,13 @@ class Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 64
 
 
+def link_tools() -> None:
+    """Put stand-ins for programs of Amazon Linux that hooks call on the path, where the image has none."""
+    for name in ("ec2-metadata", "systemctl"):
+        with contextlib.suppress(FileExistsError):
+            Path("/usr/bin", name).symlink_to(Path(__file__).parent / "bin" / name)
+
+
 def start_docker() -> subprocess.Popen[bytes]:
     """Start the instance's Docker engine and wait until its socket is there."""
     Path(DOCKER_SOCKET).unlink(missing_ok=True)
@@ -148,6 +155,7 @@ def main() -> int:
     """Serve until the instance ends."""
     os.umask(0o022)
     prepare_cgroup()
+    link_tools()
     threading.Thread(target=serve_metadata, daemon=True).start()
     docker = start_docker()
     Path(AGENT_SOCKET).unlink(missing_ok=True)

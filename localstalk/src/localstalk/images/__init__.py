@@ -41,13 +41,29 @@ def build_mounts() -> list[Path]:
 def ensure(name: str) -> str:
     """Return the tag of image ``name`` (``instance`` or ``postgres``), built if missing; raises DriverError."""
     folder = Path(__file__).parent / name
-    with _lock():
-        ensure_base()
-        tag = f"localhost/localstalk-{name}:{_fingerprint(folder)}"
-        if attempt("image", "exists", tag).returncode != 0:
-            log.info("image %s is being built; this takes about a minute, once", tag)
-            _build(folder, tag)
+    tag = _present(name, folder)
+    if tag is None:
+        # Only who has something to build waits for somebody else's build.
+        with _lock():
+            ensure_base()
+            tag = _present(name, folder)
+            if tag is None:
+                tag = _tag(name, folder)
+                log.info("image %s is being built; this takes about a minute, once", tag)
+                _build(folder, tag)
     return tag
+
+
+def _tag(name: str, folder: Path) -> str:
+    return f"localhost/localstalk-{name}:{_fingerprint(folder)}"
+
+
+def _present(name: str, folder: Path) -> str | None:
+    """Return the tag of the image if base and image exist."""
+    if attempt("image", "exists", BASE).returncode != 0:
+        return None
+    tag = _tag(name, folder)
+    return tag if attempt("image", "exists", tag).returncode == 0 else None
 
 
 class Images:
