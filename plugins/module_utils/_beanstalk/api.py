@@ -289,3 +289,11 @@ def solution_stacks(client: Client) -> list[str]:
 def swap_cnames(client: Client, source_id: str, destination_id: str) -> Answer:
     """Start to exchange the CNAMEs of two environments."""
     return dict(client.swap_environment_cnames(SourceEnvironmentId=source_id, DestinationEnvironmentId=destination_id))
+
+
+@_call("describe the EC2 instances of Elastic Beanstalk")
+def describe_ec2_instances(ec2: Client, tag: str) -> list[Answer]:
+    """Running EC2 instances that have a tag of this name."""
+    filters = [{"Name": "tag-key", "Values": [tag]}, {"Name": "instance-state-name", "Values": ["running"]}]
+    reservations = _pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
+    return [instance for reservation in reservations for instance in reservation["Instances"]]

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory plugin: its pure part as one dictionary, and the whole against localstalk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hosts
+
+ROOT = Path(__file__).resolve().parents[4]
+INSTANCE = {
+    "InstanceId": "i-0123456789abcdef0",
+    "InstanceType": "t3.small",
+    "LaunchTime": datetime(2026, 3, 1, 2, 0, tzinfo=UTC),
+    "Placement": {"AvailabilityZone": "us-east-1a"},
+    "PrivateIpAddress": "10.0.0.7",
+    "PublicIpAddress": "",
+    "Tags": [
+        {"Key": "elasticbeanstalk:environment-id", "Value": "e-abcdefghij"},
+        {"Key": "jack:role", "Value": "live"},
+        {"Key": "CostCenter", "Value": "A1"},
+    ],
+}
+ENVIRONMENT = {
+    "EnvironmentId": "e-abcdefghij",
+    "EnvironmentName": "blog-production",
+    "ApplicationName": "Blog",
+    "CNAME": "blog.us-east-1.elasticbeanstalk.com",
+    "VersionLabel": "blog-1.2",
+    "Status": "Ready",
+    "Health": "Green",
+    "HealthStatus": "Ok",
+    "SolutionStackName": "64bit Amazon Linux 2023 v4.3.0 running Docker",
+    "Tier": {"Name": "WebServer"},
+}
+
+
+def test_a_host() -> None:
+    stranger = {**INSTANCE, "InstanceId": "i-other", "Tags": []}
+    found = hosts.join([INSTANCE, stranger], [ENVIRONMENT], "us-east-1")
+    assert json.loads(json.dumps(found)) == [
+        {
+            "availability_zone": "us-east-1a",
+            "eb_application": "Blog",
+            "eb_cname": "blog.us-east-1.elasticbeanstalk.com",
+            "eb_cname_prefix": "blog",
+            "eb_environment": "blog-production",
+            "eb_environment_id": "e-abcdefghij",
+            "eb_health": "Green",
+            "eb_health_status": "Ok",
+            "eb_logical": None,
+            "eb_platform": "64bit Amazon Linux 2023 v4.3.0 running Docker",
+            "eb_region": "us-east-1",
+            "eb_role": "live",
+            "eb_status": "Ready",
+            "eb_tier": "WebServer",
+            "eb_version_label": "blog-1.2",
+            "instance_id": "i-0123456789abcdef0",
+            "instance_type": "t3.small",
+            "launched_at": "2026-03-01T02:00:00.000Z",
+            "private_dns": None,
+            "private_ip": "10.0.0.7",
+            "public_dns": None,
+            "public_ip": None,
+            "tags": {"elasticbeanstalk:environment-id": "e-abcdefghij", "jack:role": "live", "CostCenter": "A1"},
+        }
+    ]
+    assert hosts.groups_of(found[0]) == [
+        "eb_application_blog",
+        "eb_environment_blog_production",
+        "eb_tier_webserver",
+        "eb_health_green",
+        "eb_version_blog_1_2",
+        "eb_role_live",
+    ]
+    assert hosts.address_of(found[0], ["public_ip", "private_ip"]) == "10.0.0.7"
+    assert hosts.address_of(found[0], ["public_ip"]) is None
+
+
+def test_against_localstalk(
+    run: Callable[..., dict[str, Any]], aws: dict[str, str], bundle: Callable[[str], str], tmp_path: Path
+) -> None:
+    quick = {"poll_interval": 0.2, "wait_timeout": 120}
+    run("application", name="hosts")
+    run("application_version", application="hosts", version_label="v1", src=bundle("v1"), **quick)
+    settings = {
+        "aws:autoscaling:asg": {"MinSize": 2, "MaxSize": 2},
+        "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
+    }
+    params = {
+        "application": "hosts",
+        "name": "hosts-live",
+        "cname_prefix": "hosts-live",
+        "platform": "Docker running on 64bit Amazon Linux 2023",
+        "version_label": "v1",
+        "option_settings": settings,
+        "tags": {"jack:role": "live"},
+        **quick,
+    }
+    made = run("environment", **params)
+    assert not made.get("failed"), made["msg"]
+    config = tmp_path / "test.beanstalk.yml"
+    config.write_text(json.dumps({"plugin": "jack.beanstalk.instances", "applications": ["hosts"], **aws}))
+    env = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    }
+    program = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run([program, "-i", config, "--list"], env=env, capture_output=True, text=True, check=True)
+    listed = json.loads(done.stdout)
+    expected = sorted(item["instance_id"] for item in made["instances"])
+    assert sorted(listed["eb_environment_hosts_live"]["hosts"]) == expected
+    assert sorted(listed["eb_role_live"]["hosts"]) == expected
+    variables = listed["_meta"]["hostvars"][expected[0]]
+    assert variables["ansible_host"] == variables["private_ip"]
+    # ansible-inventory marks texts that are not to be templated.
+    assert variables["eb_version_label"] == {"__ansible_unsafe": "v1"}
+    run("environment", **{**params, "state": "absent"})
