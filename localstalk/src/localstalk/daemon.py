@@ -40,8 +40,9 @@ def serve(home: Home, driver_name: str, speed: float, port: int) -> None:
     from localstalk.elasticbeanstalk.control import Control
     from localstalk.server import Application, listen
 
-    # moto's own throttles, waits and validation of regions do not apply here.
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
+    # The eb CLI attaches AWS's own policies to the roles that it creates.
+    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
     driver = make_driver(driver_name, home, speed)
     try:
         control = Control(ScaledClock(speed), driver, home.path, workers=0 if driver_name == "sim" else _WORKERS)
