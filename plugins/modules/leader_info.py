@@ -148,8 +148,10 @@ hooks:
     - instance_id: i-0123456789abcdef0
       name: migrate
       phase: postdeploy
+      config_deploy: false
       leader_only: true
       leader: true
+      ledger: none
       ran: true
       reason: elected leader
       rc: 0

@@ -151,6 +151,44 @@ hooks_take_marker() {
   hook_reason="leader"
 }
 
+# Claim this task for this bundle in S3, where the owner named a place for it: a conditional write that only one instance
+# wins, also when EB elects a leader for every batch. 0: go on (hook_ledger_state says on what ground), 1: not ours to run.
+hooks_claim() {
+  local answer bucket key claim
+  hook_ledger_state=none
+  [ -n "$hook_ledger" ] || return 0
+  bucket=${hook_ledger%%/*}
+  key=${hook_ledger#*/}/${hook_sha256}/${hook_name}
+  claim=$(hooks_state_dir)/claim.$$
+  printf '%s %s\n' "$HOOK_INSTANCE_ID" "$hook_at" >"$claim"
+  if answer=$(hooks_s3 put-object --bucket "$bucket" --key "$key" --if-none-match '*' --body "$claim" 2>&1 >/dev/null); then
+    rm -f "$claim"
+    hook_ledger_state=s3
+    return 0
+  fi
+  rm -f "$claim"
+  case $answer in
+    *PreconditionFailed* | *ConditionalRequestConflict*)
+      hook_ledger_state=s3
+      hook_reason="the ledger says that this version has run it: $(hooks_s3 get-object --bucket "$bucket" --key "$key" /dev/stdout 2>/dev/null | head -n 1)"
+      return 1
+      ;;
+  esac
+  # No AWS CLI, an old one, or an instance profile that may not write there: the marker alone decides.
+  hook_ledger_state=unavailable
+  echo "No ledger, the marker alone decides: ${answer##*$'\n'}" >&2
+}
+
+# A task that failed is not done: the next deployment of this version may claim it again.
+hooks_release_claim() {
+  [ "$hook_ledger_state" = s3 ] || return 0
+  hooks_s3 delete-object --bucket "${hook_ledger%%/*}" --key "${hook_ledger#*/}/${hook_sha256}/${hook_name}" >/dev/null
+}
+
+hooks_s3() {
+  timeout 30 aws s3api "$@"
+}
+
 # The container that gets the traffic. Never just any running container: that may be a helper, or the version before.
 hooks_find_container() {
   local ids='' current='' found=() address line id image name
@@ -210,11 +248,13 @@ hooks_json_text() {
 
 # One JSON line per hook run: this is what EB's log requests return and leader_info reads. Arguments: ran rc seconds.
 hooks_report() {
-  local leader=null log
+  local leader=null config=false log
   case ${EB_IS_COMMAND_LEADER:-} in true | false) leader=$EB_IS_COMMAND_LEADER ;; esac
+  case $0 in *confighooks/* | *configdeploy/*) config=true ;; esac
   log=${hooks_root}/var/log/${hook_prefix}-hooks.log
-  printf '{"at": "%s", "hook": "%s", "phase": "%s", "leader_only": %s, "leader": %s, "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "deployment_id": %s, "instance_id": "%s"}\n' \
-    "$hook_at" "$hook_name" "$hook_phase" "$hook_leader_only" "$leader" "$1" "$(hooks_json_text "$hook_reason")" \
+  printf '{"at": "%s", "hook": "%s", "phase": "%s", "config_deploy": %s, "leader_only": %s, "leader": %s, "ledger": "%s", "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "deployment_id": %s, "instance_id": "%s"}\n' \
+    "$hook_at" "$hook_name" "$hook_phase" "$config" "$hook_leader_only" "$leader" \
+    "$hook_ledger_state" "$1" "$(hooks_json_text "$hook_reason")" \
     "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$(hooks_deployment_id)" "$HOOK_INSTANCE_ID" >>"$log"
 }
 
@@ -261,12 +301,13 @@ run_hook() {
   case $0 in *.bak) exit 0 ;; esac
   hook_at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   hook_reason="every instance"
+  hook_ledger_state=none
   hook_sha256=$(hooks_bundle_sha256) || hook_sha256=
   HOOK_VERSION_LABEL=$(hooks_version_label)
   HOOK_INSTANCE_ID=$(hooks_instance_id)
   hook_environment+=("HOOK_NAME=${hook_name}" "HOOK_VERSION_LABEL=${HOOK_VERSION_LABEL}"
     "HOOK_INSTANCE_ID=${HOOK_INSTANCE_ID}" "HOOK_BUNDLE_SHA256=${hook_sha256}")
-  if [ "$hook_leader_only" = true ] && ! hooks_take_marker; then
+  if [ "$hook_leader_only" = true ] && ! { hooks_take_marker && hooks_claim; }; then
     hooks_report false null 0
     echo "Hook ${hook_name} not run: ${hook_reason}."
     exit 0
@@ -286,6 +327,7 @@ run_hook() {
     echo "Hook ${hook_name} done in ${milliseconds} s."
     exit 0
   fi
+  hooks_release_claim
   echo "Hook ${hook_name} failed with exit code ${rc} after ${milliseconds} s (on_failure: ${hook_on_failure})." >&2
   if [ "$hook_on_failure" = warn ]; then
     exit 0

@@ -38,6 +38,27 @@ case $1 in
 esac
 """
 
+# S3 as far as the ledger needs it: a folder for a bucket, and conditional writes.
+AWS = r"""#!/bin/bash
+shift
+verb=$1
+shift
+while [ $# -gt 0 ]; do
+  case $1 in --bucket) bucket=$2 ;; --key) key=$2 ;; --body) body=$2 ;; esac
+  shift
+done
+file=$JACK_HOOKS_ROOT/../s3/$bucket/$key
+mkdir -p "${file%/*}"
+case $verb in
+  put-object)
+    [ -z "${FAKE_AWS_DENIED:-}" ] || { echo "An error occurred (AccessDenied)" >&2; exit 254; }
+    [ ! -e "$file" ] || { echo "An error occurred (PreconditionFailed)" >&2; exit 254; }
+    cat "$body" >"$file" ;;
+  get-object) cat "$file" ;;
+  delete-object) rm "$file" ;;
+esac
+"""
+
 RENDER = """
 - hosts: localhost
   connection: local
@@ -55,6 +76,7 @@ CASE = """
       vars:
         hooks_prefix: "{{ case.prefix | default('jack') }}"
         hooks_list: "{{ case.hooks }}"
+        hooks_ledger: "{{ case.ledger | default('') }}"
         hooks_generation: "{{ case.generation | default('al2023') }}"
     - ansible.builtin.copy:
         dest: "{{ out }}/{{ case.name }}.json"
@@ -71,6 +93,11 @@ LEADER = {**HOST, "command": 'echo ran >>"$JACK_HOOKS_ROOT/ran"', "leader_only":
 CASES: list[dict[str, Any]] = [
     {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
     {"name": "leader", "hooks": [LEADER]},
+    {
+        "name": "ledger",
+        "ledger": "bucket/pre/fix",
+        "hooks": [{**LEADER, "command": LEADER["command"] + "; exit $CODE"}],
+    },
     {"name": "fails", "hooks": [{**HOST, "command": "echo broken >&2; exit 7"}]},
     {"name": "warns", "hooks": [{**HOST, "command": "exit 7", "on_failure": "warn"}]},
     {"name": "hangs", "hooks": [{**HOST, "command": "sleep 60", "timeout": 1}]},
@@ -80,6 +107,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "legacy", "generation": "al1", "hooks": [{"preset": "collectstatic"}, LEADER]},
     {"name": "none", "hooks": []},
     {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
+    {"name": "bad_ledger", "ledger": "s3://bucket", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
     {"name": "bad_empty", "hooks": [{"name": "a"}]},
     {"name": "bad_config", "hooks": [{"preset": "migrate", "on_config_deploy": True}]},
@@ -130,9 +158,10 @@ class Instance:
     def __post_init__(self) -> None:
         for folder in ("bin", "var/log", "var/lib/cloud/data", "opt/elasticbeanstalk/deployment", "etc/nginx/conf.d"):
             (self.root / folder).mkdir(parents=True)
-        docker = self.root / "bin/docker"
-        docker.write_text(DOCKER)
-        docker.chmod(0o755)
+        for name, text in (("docker", DOCKER), ("aws", AWS)):
+            program = self.root / "bin" / name
+            program.write_text(text)
+            program.chmod(0o755)
         self.write("var/lib/cloud/data/instance-id", "i-0123456789abcdef0\n")
         self.write(
             "etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf",
@@ -284,6 +313,41 @@ def test_marker_is_consumed_even_when_the_task_fails(leader: Instance) -> None:
     assert leader.ran() == 0
 
 
+def test_ledger_lets_one_leader_of_several_run_it(tmp_path: Path, rendered: dict[str, dict[str, Any]]) -> None:
+    first, second = Instance(tmp_path / "first"), Instance(tmp_path / "second")
+    for instance in (first, second):
+        instance.install(rendered["ledger"]["overlay"])
+        instance.mark()
+        assert instance.hook(CODE="0").returncode == 0
+    assert (first.ran(), second.ran()) == (1, 0)
+    (record,) = first.log()
+    assert (record["ledger"], record["reason"]) == ("s3", "leader")
+    (refused,) = second.log()
+    assert (refused["ledger"], refused["ran"]) == ("s3", False)
+    assert refused["reason"].startswith("the ledger says that this version has run it: i-0123456789abcdef0 ")
+    second.bundle("two")
+    second.mark()
+    second.hook(CODE="0")
+    assert second.ran() == 1
+
+
+def test_ledger_forgets_a_task_that_failed(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["ledger"]["overlay"])
+    for code in (3, 0):
+        instance.mark()
+        assert instance.hook(CODE=str(code)).returncode == code
+    assert instance.ran() == 2
+
+
+def test_without_a_usable_ledger_the_marker_decides(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["ledger"]["overlay"])
+    instance.mark()
+    done = instance.hook(CODE="0", FAKE_AWS_DENIED="1")
+    assert (done.returncode, instance.ran()) == (0, 1)
+    assert "No ledger, the marker alone decides: An error occurred (AccessDenied)" in done.stderr
+    assert instance.log()[0]["ledger"] == "unavailable"
+
+
 def test_markers_are_out_of_reach_for_others(leader: Instance) -> None:
     leader.mark()
     state = leader.root / "var/lib/jack_hooks"
@@ -417,6 +481,7 @@ def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: 
     ("case", "sentence"),
     [
         ("bad_prefix", 'The hook prefix "Jack_1" must be 1 to 31 small letters and digits'),
+        ("bad_ledger", 'The ledger "s3://bucket" must be a bucket and a prefix'),
         ("bad_name", 'Hook "a b": the name must be'),
         ("bad_empty", "Hook 1 (a): it needs a preset, or a name and a command."),
         ("bad_config", "configuration deployments elect no leader"),
