@@ -295,6 +295,47 @@ def test_a_dead_instance_says_so(driver: ContainerDriver, tmp_path: Path) -> Non
     driver.terminate(spec.instance_id)
 
 
+def test_legacy_platform_runs_an_unmodified_hook_and_keeps_leftovers(driver: ContainerDriver, tmp_path: Path) -> None:
+    spec = InstanceSpec(f"i-{4:017x}", "e-legacy", "blog-2", "blog", "us-east-1", "al1")
+    address = driver.launch(spec).private_ip
+    path = "/opt/elasticbeanstalk/hooks/appdeploy/post/99_task.sh"
+    config = (
+        f"files:\n  {path}:\n    mode: '000755'\n    content: |\n      #!/bin/bash\n"
+        "      sudo docker exec `sudo docker ps -q` perl -e 'print \"greeting $ENV{GREETING}\\n\"' >> /tmp/ran\n"
+    )
+    files = {**APPLICATION, ".ebextensions/task.config": config}
+    for _ in range(2):
+        result = driver.run(spec.instance_id, command("app-deploy", bundle(tmp_path, files)))
+        assert result.status == "SUCCESS", result
+    assert get(f"http://{address}/") == "hello world"
+    # Once for the first deployment, twice for the second: the .bak of the first one's hook is a hook as well.
+    ran = driver.shell(spec.instance_id, f"cat /tmp/ran; ls {path}.bak", 10.0).stdout
+    assert ran.splitlines() == ["greeting world"] * 3 + [f"{path}.bak"]
+    driver.terminate(spec.instance_id)
+
+
+def test_compose_project_publishes_its_own_port(driver: ContainerDriver, tmp_path: Path) -> None:
+    spec = InstanceSpec(f"i-{5:017x}", "e-compose", "blog-3", "blog", "us-east-1", "al2")
+    address = driver.launch(spec).private_ip
+    compose = (
+        "version: '2.4'\nservices:\n  web:\n    build: .\n    env_file: .env\n    ports: ['80:8000']\n"
+        "    volumes: ['./shared:/shared']\n"
+    )
+    files = {**APPLICATION, "docker-compose.yml": compose, "shared/file": "from the bundle"}
+    result = driver.run(spec.instance_id, command("app-deploy", bundle(tmp_path, files)))
+    assert result.status == "SUCCESS", driver.run(spec.instance_id, command("tail-log")).output
+    wait_for(lambda: driver.probe(spec.instance_id, "/").http_status == 200)
+    assert get(f"http://{address}/") == "hello world"
+    assert (
+        driver.shell(spec.instance_id, "docker exec current_web_1 cat /shared/file", 10.0).stdout == "from the bundle"
+    )
+    # Back to a single container: nginx gets port 80 again.
+    result = driver.run(spec.instance_id, command("app-deploy", bundle(tmp_path, APPLICATION), "single"))
+    assert result.status == "SUCCESS", driver.run(spec.instance_id, command("tail-log")).output
+    assert get(f"http://{address}/") == "hello single"
+    driver.terminate(spec.instance_id)
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

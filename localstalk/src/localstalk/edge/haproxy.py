@@ -48,6 +48,8 @@ class HAProxy:
         self.paths = Paths(folder / "haproxy.cfg", runtime / "stats.sock", runtime / "master.sock", folder / "servers")
         self.errors = folder / "haproxy.log"
         self.log = log
+        # Addresses and paths of requests are nobody else's business.
+        self.log.touch(mode=0o600)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, config: str, version: int) -> None:

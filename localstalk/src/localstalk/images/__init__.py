@@ -83,7 +83,11 @@ class Images:
 
     def tag(self, name: str) -> str:
         """Return the tag of an image as soon as it is there; raises DriverError."""
-        return self._made[name].result()
+        try:
+            return self._made[name].result()
+        except DriverError:
+            # A mirror that did not answer at the start may do so now.
+            return ensure(name)
 
 
 def ensure_base() -> None:
