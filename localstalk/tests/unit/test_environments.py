@@ -294,6 +294,30 @@ def test_an_instance_that_stops_answering_turns_the_environment_red(stalk: Stalk
     assert stalk.environment()["HealthStatus"] == "Ok"
 
 
+def test_a_lost_instance_is_replaced(stalk: Stalk) -> None:
+    stalk.create()
+    lost = next(iter(stalk.driver._instances))
+    stalk.driver.set_instance(lost, running=False)
+    stalk.advance(300)
+    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
+    (new,) = health["InstanceHealthList"]
+    assert new["InstanceId"] != lost
+    assert (new["HealthStatus"], new["Deployment"]["VersionLabel"]) == ("Ok", "v1")
+    assert stalk.environment()["Health"] == "Green"
+    assert list(stalk.driver._instances) == [new["InstanceId"]]
+
+
+def test_an_update_waits_for_a_replacement(stalk: Stalk) -> None:
+    stalk.create()
+    stalk.version("v2")
+    stalk.driver.set_instance(next(iter(stalk.driver._instances)), running=False)
+    stalk.advance(15)
+    stalk.update(VersionLabel="v2")
+    (new,) = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])["InstanceHealthList"]
+    assert new["Deployment"]["VersionLabel"] == "v2"
+    assert stalk.environment()["VersionLabel"] == "v2"
+
+
 def test_the_clone_of_the_eb_cli(stalk: Stalk) -> None:
     properties = "aws:elasticbeanstalk:application:environment"
     stalk.create("env-one", option(properties, "COLOUR", "blue"))

@@ -49,6 +49,7 @@ class Environments(Configuration):
     async def _guard(self, environment: Environment, call: Call, work: Coroutine[Any, Any, None]) -> None:
         """A defect of ours must not leave an environment busy for ever."""
         environment.workflows += 1
+        request_id = call.request_id or None
         try:
             await work
         except Superseded:
@@ -58,7 +59,7 @@ class Environments(Configuration):
                 "localstalk failed internally; see its log.",
                 "FATAL",
                 environment=environment,
-                request_id=call.request_id,
+                request_id=request_id,
             )
             if environment.operation is not None and environment.operation.request_id == call.request_id:
                 environment.status, environment.operation, environment.abortable = "Ready", None, False

@@ -11,6 +11,8 @@ from localstalk.elasticbeanstalk.environments import Environments
 from localstalk.elasticbeanstalk.errors import ServiceError
 from localstalk.elasticbeanstalk.state import Call, Environment, Instance
 from localstalk.scheduler import blocking, sleep
+from localstalk.workflows.changes import replace_lost
+from localstalk.workflows.work import Work
 
 COLORS = {
     "Ok": "Green", "Info": "Green", "Warning": "Yellow", "Degraded": "Red", "Severe": "Red",
@@ -43,10 +45,30 @@ class Health(Environments):
                 if environment.status in ("Launching", "Terminating", "Terminated"):
                     continue
                 try:
-                    await self.look(environment)
+                    healthy = await self.look(environment)
+                    lost = await self._lost(environment, healthy)
                 except DriverError:
                     continue
                 self.assess(environment)
+                if lost and environment.status == "Ready" and environment.workflows == 0:
+                    self._replace(environment, lost)
+
+    async def _lost(self, environment: Environment, healthy: frozenset[str]) -> list[Instance]:
+        """Instances that are gone altogether; only those that answer nothing are asked."""
+        lost = []
+        for instance in list(environment.instances.values()):
+            if instance.id not in healthy and instance.address:
+                probe = await blocking(self.control.driver.probe, instance.id, "/")
+                if not probe.running:
+                    lost.append(instance)
+        return lost
+
+    def _replace(self, environment: Environment, lost: list[Instance]) -> None:
+        work = Work(self._region(), environment, "")
+        call = Call("", "ReplaceInstances", "")
+        self.control.scheduler.spawn(
+            self._guard(environment, call, replace_lost(work, lost)), f"replace in {environment.name}"
+        )
 
     async def look(self, environment: Environment) -> frozenset[str]:
         """Ask which instances are healthy now, and remember it."""

@@ -178,8 +178,7 @@ async def terminate(work: Work) -> None:
     """From Terminating to Terminated."""
     environment, resources = work.environment, work.environment.resources
     work.say("terminateEnvironment is starting.")
-    while environment.workflows > 1:
-        await work.wait(1)
+    await work.alone()
     await work.wait(10)
     for alarm in resources.alarms:
         work.say(f"Deleted CloudWatch alarm named: {alarm}")
@@ -226,6 +225,7 @@ async def _tear_down(work: Work) -> None:
 async def rebuild(work: Work) -> None:
     """Delete and make anew the resources of a living environment."""
     work.say("rebuildEnvironment is starting.")
+    await work.alone()
     try:
         await _tear_down(work)
     except DriverError as error:

@@ -59,6 +59,7 @@ async def update(work: Work, change: Change) -> None:
     """From Updating to Ready; a failure shows in the events only."""
     environment = work.environment
     work.say("Environment update is starting.")
+    await work.alone()
     await sleep(2)
     try:
         await _carry_out(work, change)

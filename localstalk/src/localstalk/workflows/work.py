@@ -53,7 +53,7 @@ class Aborted(Exception):  # noqa: N818 - an outcome, not an error
 
 
 class Work:
-    """One workflow on one environment, on behalf of the call ``request_id``."""
+    """One workflow on one environment, on behalf of the call ``request_id`` ("" when EB itself started it)."""
 
     def __init__(self, region: Region, environment: Environment, request_id: str) -> None:
         self.region = region
@@ -68,13 +68,18 @@ class Work:
 
     def say(self, message: str, severity: Severity = "INFO", *, linked: bool = True) -> None:
         """Write an event; ``linked`` events carry the call's request id."""
-        request_id = self.request_id if linked else None
+        request_id = (self.request_id or None) if linked else None
         self.region.record(message, severity, environment=self.environment, request_id=request_id)
 
     async def wait(self, seconds: float) -> None:
         """Wait on the clock; a point at which the user may abort."""
         await sleep(seconds)
         self.checkpoint()
+
+    async def alone(self) -> None:
+        """Wait until workflows that this one takes over from have ended."""
+        while self.environment.workflows > 1:
+            await sleep(1)
 
     def checkpoint(self) -> None:
         """Raise :class:`Aborted` if the user asked for it and the operation still can be aborted."""
