@@ -1,16 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make ansible_collections.* and the shared world of these tests importable."""
+"""Make ansible_collections.* and the shared world of these tests importable; start a localstalk."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCALSTALK = Path(sys.executable).with_name("localstalk")
 
 if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
     _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
 if str(ROOT / "tests") not in sys.path:
     sys.path.insert(0, str(ROOT / "tests"))
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    home = tmp_path_factory.mktemp("localstalk")
+    command = [str(LOCALSTALK), "--home", str(home)]
+    subprocess.run([*command, "up", "--driver", "sim", "--speed", "200"], check=True, capture_output=True, timeout=60)
+    try:
+        shown = subprocess.run([*command, "env", "--format", "json"], check=True, capture_output=True, timeout=20)
+        yield {**os.environ, **json.loads(shown.stdout)}
+    finally:
+        subprocess.run([*command, "down"], check=True, capture_output=True, timeout=60)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from .cycle_world import (
 )
 
 NAME_LIMIT = 40  # EnvironmentName, eb-facts §1.1
+_STAMP = re.compile(r"-\d{6}-\d{6}(?:-\d+)?$")
 
 
 def cycle_id(now: float, token: int) -> str:
@@ -41,6 +43,7 @@ def candidate_name(base: str, started: float, attempt: int) -> str:
     suffix = f"-{datetime.fromtimestamp(started, tz=UTC):%y%m%d-%H%M%S}"
     if attempt > 1:
         suffix += f"-{attempt}"
+    base = _STAMP.sub("", base)
     return base[: NAME_LIMIT - len(suffix)].rstrip("-") + suffix
 
 

@@ -84,6 +84,8 @@ def _create(cycle: Cycle) -> Step:
         )
     if world.environments_left is not None and world.environments_left < 1:
         return cycle.fail("the account's quota of environments is used up")
+    if world.refusals.get(Action.CREATE, 0) >= 3:
+        return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {world.last_error}")
     return Step(
         Action.CREATE,
         f"a fresh environment for {world.logical}",

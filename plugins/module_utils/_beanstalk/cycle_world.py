@@ -246,7 +246,7 @@ class World:
 
     ``cname`` is the full live name in lower case. ``name_taken`` is True when the journal's candidate name or its DNS
     name belongs to somebody else. ``environments_left`` is None when the quota could not be read. ``refusals`` counts
-    this run's failed attempts per action.
+    this run's failed attempts per action, ``last_error`` is what the last of them said.
     """
 
     now: float
@@ -265,6 +265,7 @@ class World:
     versions: tuple[Version, ...] = ()
     templates: tuple[str, ...] = ()
     refusals: Mapping[Action, int] = field(default_factory=dict)
+    last_error: str = ""
 
     def by_id(self, environment_id: str) -> Environment | None:
         """The environment with that id, terminated ones included; None when there is none."""

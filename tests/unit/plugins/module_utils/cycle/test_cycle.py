@@ -327,5 +327,6 @@ def test_names_and_ids() -> None:
     assert cycle_id(START, 7) == "20270115T080000Z-7"
     assert candidate_name("a" * 60, START, 12) == "a" * 23 + "-270115-080000-12"
     assert candidate_name("shop-", START, 1) == "shop-270115-080000"
+    assert candidate_name("shop-270114-080000-2", START, 1) == "shop-270115-080000"
     assert 0 <= jitter("blog/production", 600) == jitter("blog/production", 600) < 600
     assert CNAME.startswith("blog-production.")

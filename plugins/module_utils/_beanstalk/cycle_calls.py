@@ -1,0 +1,102 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The calls of a cycle that change something. Each is sent once.
+
+A request that the SDK repeats on its own may take effect twice, and a swap that takes effect twice is undone. So the
+client for these calls must not retry (:data:`ONE_ATTEMPT`), and nothing here does: the planner looks at the world
+again and decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from . import settings
+from .common import BeanstalkErrorHandler
+from .transformations import tags_in
+
+# For botocore.config.Config. The time limits together stay below what Policy.settle leaves after step_fresh.
+ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 45}
+
+RDS = "aws:rds:dbinstance"
+# What belongs to one environment only: a coupled database, its stack's parameters.
+_NEVER_COPIED = frozenset({RDS, "aws:cloudformation:template:parameter", "aws:elasticbeanstalk:sns:topics"})
+_SECURITY_GROUPS = frozenset({"securitygroups", "managedsecuritygroup"})
+
+
+@BeanstalkErrorHandler.common_error_handler("create the candidate")  # type: ignore[untyped-decorator]
+def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]], **given: Any) -> None:
+    """Start to create a candidate like ``live``, whose option settings were ``described``.
+
+    ``given`` has name, label, tags, and platform (parameters of the call; empty takes the live environment's own).
+    """
+    platform = given["platform"] or _own_platform(live)
+    call = {
+        "ApplicationName": live["ApplicationName"],
+        "EnvironmentName": given["name"],
+        "Description": live.get("Description"),
+        "VersionLabel": given["label"],
+        "Tier": {key: live["Tier"][key] for key in ("Name", "Type") if live.get("Tier", {}).get(key)},
+        "OptionSettings": copied_settings(described),
+        "Tags": tags_in(given["tags"]),
+        **platform,
+    }
+    client.create_environment(**{key: value for key, value in call.items() if value})
+
+
+def _own_platform(live: Mapping[str, Any]) -> dict[str, str]:
+    if live.get("PlatformArn"):
+        return {"PlatformArn": live["PlatformArn"]}
+    return {"SolutionStackName": live["SolutionStackName"]}
+
+
+def copied_settings(described: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The option settings of a candidate: those of the live environment minus what must not be copied."""
+    copied = []
+    for item in described:
+        namespace, option, value = str(item["Namespace"]), str(item["OptionName"]), item.get("Value")
+        if value in (None, "") or namespace in _NEVER_COPIED:
+            continue
+        if option.lower() in _SECURITY_GROUPS and namespace != settings.PROPERTIES:
+            # EB makes groups of its own for every environment, and lists them beside the user's.
+            value = ",".join(group for group in str(value).split(",") if not group.strip().startswith("awseb-"))
+            if not value:
+                continue
+        setting = {"Namespace": namespace, "OptionName": option, "Value": str(value)}
+        if item.get("ResourceName"):
+            setting["ResourceName"] = str(item["ResourceName"])
+        copied.append(setting)
+    return copied
+
+
+@BeanstalkErrorHandler.common_error_handler("swap the CNAMEs")  # type: ignore[untyped-decorator]
+def swap(client: Any, one: str, other: str) -> None:
+    """Exchange the CNAMEs of two environments, by id."""
+    client.swap_environment_cnames(SourceEnvironmentId=other, DestinationEnvironmentId=one)
+
+
+@BeanstalkErrorHandler.common_error_handler("terminate the environment")  # type: ignore[untyped-decorator]
+def terminate(client: Any, environment_id: str) -> None:
+    """Start to terminate an environment."""
+    client.terminate_environment(EnvironmentId=environment_id, TerminateResources=True)
+
+
+@BeanstalkErrorHandler.common_error_handler("abort the update")  # type: ignore[untyped-decorator]
+def abort(client: Any, environment_id: str) -> None:
+    """Ask for the end of an update under way."""
+    client.abort_environment_update(EnvironmentId=environment_id)
+
+
+@BeanstalkErrorHandler.common_error_handler("tag the environment")  # type: ignore[untyped-decorator]
+def tag(client: Any, arn: str, tags: Mapping[str, str]) -> None:
+    """Add tags, which starts a short update."""
+    client.update_tags_for_resource(ResourceArn=arn, TagsToAdd=tags_in(tags))
+
+
+@BeanstalkErrorHandler.common_error_handler("delete the application version")  # type: ignore[untyped-decorator]
+def delete_version(client: Any, application: str, label: str) -> None:
+    """Delete a version with its bundle."""
+    client.delete_application_version(ApplicationName=application, VersionLabel=label, DeleteSourceBundle=True)

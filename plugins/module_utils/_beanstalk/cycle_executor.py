@@ -1,0 +1,234 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carry cycles out: observe, ask the planner, write the record, act; until a stage or the end of the run.
+
+It decides nothing. It keeps in memory only what it can measure again, so it may be killed at any point.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import api, cycle_calls
+from .common import AnsibleBeanstalkError, already_exists, error_code, error_text, says
+from .cycle import plan
+from .cycle_guards import termination_refusal
+from .cycle_observe import Observer, lock_of
+from .cycle_probe import Prober
+from .cycle_record import to_document
+from .cycle_stages import Stage, position, reached, stops_at
+from .cycle_world import EFFECTS, Action, Policy, Probe, Result, Step, World
+from .lease import Lease, LeaseLostError, LockStore
+
+_UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE, Action.FINISH})
+_LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
+
+
+@dataclass
+class Run:
+    """How far a call of :meth:`Executor.run` got. ``steps`` has one sentence per step, waits told once."""
+
+    stage: str = ""
+    result: Result | None = None
+    sentence: str = ""
+    world: World | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    changed: bool = False
+
+
+class Executor:
+    """One run over one logical environment.
+
+    ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
+    CreateEnvironment that choose another platform; empty keeps the live environment's.
+    """
+
+    def __init__(
+        self,
+        reader: Any,
+        writer: Any,
+        store: LockStore,
+        observer: Observer,
+        policy: Policy,
+        *,
+        owner: str,
+        prober: Prober,
+        platform: Mapping[str, str] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        tell: Callable[[Step], None] = lambda _step: None,
+    ) -> None:
+        self.reader, self.writer, self.store, self.observer = reader, writer, store, observer
+        self.policy, self.owner, self.prober = policy, owner, prober
+        self.platform, self._sleep, self._tell = dict(platform or {}), sleep, tell
+        self.started = store.now
+        self._probe: Probe | None = None
+        self._proof: Probe | None = None
+        self._refusals: dict[Action, int] = {}
+        self._last_error = ""
+        self._taken = ""
+        self._full = False
+        self._lease = Lease()
+
+    # -- look -------------------------------------------------------------------------------------------------------
+
+    def observe(self) -> World:
+        """The world now."""
+        self._lease = self.store.read()
+        lock = lock_of(self._lease, self.owner, self.store.now)
+        environments = self.observer.environments(lock.record)
+        cname = self.observer.cname(environments)
+        journal = lock.record.journal
+        held = any(one.cname == cname for one in environments)
+        pruning = journal is not None and journal.drained is not None
+        versions = self.observer.versions(environments) if journal is None or pruning else ()
+        available = not held and api.cname_available(self.reader, self.observer.prefix)
+        return World(
+            now=self.store.now,  # after all the looking, so that a decision's age is the age of its journal entry
+            started=self.started,
+            me=self.owner,
+            logical=self.observer.logical,
+            application=self.observer.application,
+            cname=cname,
+            environments=environments,
+            lock=lock,
+            name_taken=bool(journal and journal.candidate_name == self._taken),
+            cname_available=available,
+            environments_left=0 if self._full else None,
+            probe=self._probe,
+            proof=self._proof,
+            versions=versions,
+            refusals=dict(self._refusals),
+            last_error=self._last_error,
+        )
+
+    def _look(self) -> World:
+        for _ in range(_LOOKS - 1):
+            try:
+                return self.observe()
+            except AnsibleBeanstalkError as error:
+                if error.exception is None or error_code(error).startswith(("AccessDenied", "Invalid", "Expired")):
+                    raise
+                self._sleep(self.policy.poll)
+        return self.observe()
+
+    # -- run --------------------------------------------------------------------------------------------------------
+
+    def run(self, until: Stage | None = None, *, stage_ttl: float = 900, dry: bool = False) -> Run:
+        """Go on until the stage, or to the end of the run; ``dry`` only says the next step.
+
+        At a stage the lease is made to last ``stage_ttl`` seconds, for what is done there by others.
+        """
+        run = Run()
+        while True:
+            run.world = world = self._look()
+            step = plan(world, self.policy)
+            if until is not None and stops_at(until, position(world, step)):
+                run.stage = until if reached(until, position(world, step)) else ""
+                if world.lock.owner == self.owner:
+                    self.store.take(self._lease, self.owner, self._reason(), max(stage_ttl, self.policy.lease_ttl))
+                return run
+            self._note(run, step)
+            if dry:
+                run.result, run.sentence = step.result, step.reason
+                return run
+            if self._perform(world, step):
+                run.changed = run.changed or step.action in EFFECTS
+                if step.result is not None:
+                    run.result, run.sentence = step.result, step.reason
+                    return run
+
+    def _note(self, run: Run, step: Step) -> None:
+        line = {"action": str(step.action), "reason": step.reason, "environment": step.environment or None}
+        if not run.steps or {key: run.steps[-1][key] for key in line} != line:
+            run.steps.append({"at": self.store.now, **line})
+            self._tell(step)
+
+    def _perform(self, world: World, step: Step) -> bool:
+        """Whether the step was carried out; False when the world must be looked at again first."""
+        if step.action not in _UNWRITTEN:
+            try:
+                self._write(world, step)
+            except LeaseLostError:
+                return False
+            if self.store.now - world.now > self.policy.step_fresh and step.action in EFFECTS:
+                return False
+        try:
+            self._act(world, step)
+        except AnsibleBeanstalkError as error:
+            if step.action not in EFFECTS:
+                raise
+            self._refused(step, error)
+            self._sleep(min(self.policy.poll, 5))
+            return False
+        return True
+
+    def _write(self, world: World, step: Step) -> None:
+        """Store the record under the lease: the fence before every effect."""
+        if self.store.now - world.now > self.policy.step_fresh:
+            raise LeaseLostError(message="The decision is too old to be carried out.")
+        record = None if step.record is None else to_document(step.record)
+        if step.action is Action.RELEASE:
+            self.store.release(self._lease, record)
+        else:
+            self._lease = self.store.take(self._lease, self.owner, self._reason(), self.policy.lease_ttl, record)
+
+    def _reason(self) -> str:
+        return f"{self.policy.goal} of {self.observer.logical}"
+
+    def _refused(self, step: Step, error: AnsibleBeanstalkError) -> None:
+        self._refusals[step.action] = self._refusals.get(step.action, 0) + 1
+        self._last_error = error_text(error)
+        if step.action is Action.CREATE:
+            if already_exists(error) or says(error, "DNS name"):
+                self._taken = step.name
+                self._refusals[step.action] -= 1
+            self._full = self._full or error_code(error) == "TooManyEnvironmentsException"
+
+    # -- act --------------------------------------------------------------------------------------------------------
+
+    def _act(self, world: World, step: Step) -> None:
+        if step.action in (Action.WAIT, Action.DRAIN):
+            self._sleep(step.seconds)
+        elif step.action is Action.VERIFY:
+            environment = world.by_id(step.environment)
+            good, problem = self.prober.run(environment.cname if environment else "", self.policy.probes_in_a_row)
+            self._probe = Probe(step.environment, self.store.now, good, problem)
+        elif step.action is Action.PROVE:
+            good, problem = self.prober.run(world.cname, self.policy.probes_in_a_row)
+            self._proof = Probe(step.environment, self.store.now, good, problem)
+        elif step.action is Action.CREATE:
+            self._create(step)
+        elif step.action in (Action.SWAP, Action.SWAP_BACK):
+            cycle_calls.swap(self.writer, step.environment, step.other)
+        elif step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
+            self._terminate(world, step)
+        elif step.action is Action.TAG:
+            cycle_calls.tag(self.writer, self.observer.raw[step.environment]["EnvironmentArn"], step.tags)
+        elif step.action is Action.ABORT_UPDATE:
+            cycle_calls.abort(self.writer, step.environment)
+        elif step.action is Action.DELETE_VERSIONS:
+            for label in step.labels:
+                cycle_calls.delete_version(self.writer, self.observer.application, label)
+
+    def _create(self, step: Step) -> None:
+        live = self.observer.raw[step.other]
+        tags = self.observer.user_tags(live) | dict(step.tags)
+        described = self.observer.settings(live)
+        cycle_calls.create(
+            self.writer, live, described, name=step.name, label=step.label, tags=tags, platform=self.platform
+        )
+
+    def _terminate(self, world: World, step: Step) -> None:
+        """The last look before the one call that cannot be taken back."""
+        environments = self.observer.environments(world.lock.record)
+        current = next((one for one in environments if one.id == step.environment), None)
+        if current is None:
+            return
+        if refusal := termination_refusal(world, current):
+            raise AnsibleBeanstalkError(message=refusal)
+        cycle_calls.terminate(self.writer, step.environment)

@@ -1,0 +1,156 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look at AWS and say what a cycle needs to know. Reads only.
+
+One DescribeEnvironments per look; tags and settings of an environment are asked for once and again when it changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from . import api
+from .cycle_record import from_document
+from .cycle_world import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Lock, Record, Status, Version
+from .environments import loses_database
+from .lease import Claim, Lease
+from .settings import current_values
+from .tags import user_tags
+from .transformations import tags_out
+
+Answer = dict[str, Any]
+
+# <prefix>.<region>.elasticbeanstalk.com, without a region in old ones (eb-facts §4). EB's own choice for an environment
+# without a prefix has its name first and a random label after it: that is not a prefix, though it may look like one.
+_CHOSEN = re.compile(r"([^.]+)(?:\.[a-z]{2}(?:-[a-z]+)+-\d+)?\.elasticbeanstalk\.com(?:\.cn)?")
+
+
+class Observer:
+    """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id."""
+
+    def __init__(self, client: Any, application: str, prefix: str) -> None:
+        self.client, self.application, self.prefix = client, application, prefix.lower()
+        self.logical = f"{application}/{prefix}"
+        self.raw: dict[str, Answer] = {}
+        self._tags: dict[tuple[str, Any], dict[str, str]] = {}
+        self._settings: dict[tuple[str, Any], list[Answer]] = {}
+
+    def environments(self, record: Record) -> tuple[Environment, ...]:
+        """All environments of the application that are there, in the detail that each needs."""
+        listed = api.describe_environments(self.client, ApplicationName=self.application)
+        self.raw = {one["EnvironmentId"]: one for one in listed}
+        return tuple(self._environment(one, record) for one in listed)
+
+    def cname(self, environments: tuple[Environment, ...]) -> str:
+        """The live name in full; the bare prefix when nobody holds it."""
+        return next((one.cname for one in environments if chosen_prefix(one.cname) == self.prefix), self.prefix)
+
+    def settings(self, environment: Mapping[str, Any]) -> list[Answer]:
+        """Option settings of an environment; asked again when it changed."""
+        key = (environment["EnvironmentId"], environment.get("DateUpdated"))
+        if key not in self._settings:
+            name = environment["EnvironmentName"]
+            self._settings[key] = api.describe_settings(self.client, self.application, name)
+        return self._settings[key]
+
+    def user_tags(self, environment: Mapping[str, Any]) -> dict[str, str]:
+        """The tags that a candidate takes over: the user's, not AWS's and not those of earlier cycles."""
+        tags = user_tags(self._tags_of(dict(environment)))
+        return {key: value for key, value in tags.items() if key not in (TAG_CYCLE, TAG_LOGICAL, TAG_ROLE)}
+
+    def versions(self, environments: tuple[Environment, ...]) -> tuple[Version, ...]:
+        """The application's versions, with whether any environment runs them."""
+        used = {one.version_label for one in environments} | {
+            label for one in environments for label in one.instance_labels
+        }
+        return tuple(
+            Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
+            for one in api.describe_versions(self.client, self.application)
+        )
+
+    def _environment(self, raw: Answer, record: Record) -> Environment:
+        journal = record.journal
+        tags = self._tags_of(raw)
+        live = chosen_prefix((raw.get("CNAME") or "").lower()) == self.prefix
+        in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
+        retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
+        ours = live or in_cycle or retired or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
+        values = (
+            current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
+        )
+        database = values.get("aws:rds:dbinstance", {})
+        balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
+        return Environment(
+            id=raw["EnvironmentId"],
+            name=raw["EnvironmentName"],
+            application=raw["ApplicationName"],
+            status=Status(raw["Status"]),
+            health=raw.get("Health", "Grey"),
+            cname=(raw.get("CNAME") or "").lower(),
+            version_label=raw.get("VersionLabel") or "",
+            created=_seconds(raw.get("DateCreated")),
+            updated=_seconds(raw.get("DateUpdated")),
+            tier=(raw.get("Tier") or {}).get("Name", "WebServer"),
+            instance_labels=self._labels(raw, journal) if ours else (),
+            tags=tags,
+            requests=self._requests(raw, journal) if ours else None,
+            database_loss=_loss(database) if loses_database(database) else "",
+            shared_load_balancer=balancer.lower() == "true",
+            abortable=bool(raw.get("AbortableOperationInProgress")),
+        )
+
+    def _tags_of(self, raw: Answer) -> dict[str, str]:
+        key = (raw["EnvironmentId"], raw.get("DateUpdated"))
+        if raw["Status"] == "Updating" or key not in self._tags:
+            self._tags[key] = tags_out(api.list_tags(self.client, raw.get("EnvironmentArn") or ""))
+        return self._tags[key]
+
+    def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
+        """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""
+        if journal is None or raw["Status"] != "Ready" or raw["EnvironmentId"] == journal.live or journal.swapped:
+            return ()
+        instances = api.describe_instances_health(self.client, raw["EnvironmentId"])
+        if instances is None:
+            return (raw.get("VersionLabel") or "",)
+        return tuple((one.get("Deployment") or {}).get("VersionLabel") or "" for one in instances)
+
+    def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
+        """Requests per minute of an environment that is drained; only those are asked for."""
+        leaving = journal is not None and journal.swapped is not None and raw["EnvironmentId"] == journal.live
+        if not leaving or raw["Status"] != "Ready":
+            return None
+        metrics = api.describe_environment_health(self.client, raw["EnvironmentId"]).get("ApplicationMetrics") or {}
+        if metrics.get("RequestCount") is None:
+            return None
+        return round(float(metrics["RequestCount"]) * 60 / float(metrics.get("Duration") or 10))
+
+
+def chosen_prefix(cname: str) -> str:
+    """The CNAME prefix that somebody chose; empty for a name that EB made up."""
+    found = _CHOSEN.fullmatch(cname)
+    return found.group(1) if found else ""
+
+
+def lock_of(lease: Lease, owner: str, now: float) -> Lock:
+    """The lease as the planner sees it."""
+    return Lock(
+        owner=lease.owner,
+        reason=lease.reason,
+        token=lease.token,
+        expires=lease.expires,
+        holder_gone=lease.claim(owner, now) is Claim.ORPHANED,
+        record=from_document(lease.record),
+    )
+
+
+def _loss(database: Mapping[str, str | None]) -> str:
+    return f"DBDeletionPolicy is {database.get('DBDeletionPolicy') or 'Delete'}"
+
+
+def _seconds(moment: Any) -> float:
+    return moment.timestamp() if isinstance(moment, datetime) else 0.0

@@ -1,0 +1,88 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Smoke probes: ask an environment over HTTP whether it answers as it should."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.error import HTTPError
+
+from ansible.module_utils.urls import open_url
+
+_MAX_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Check:
+    """One request and what must be true of its answer. ``latency`` and ``timeout`` are seconds."""
+
+    path: str = "/"
+    status: tuple[int, ...] = (200,)
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    latency: float = 0.0
+    timeout: float = 10.0
+
+
+class Prober:
+    """Runs checks against environments by their CNAME.
+
+    ``url_service``, when given, is asked for the address to use in place of ``http://<CNAME>/``: the CNAME is appended
+    to it and the answer is the URL as plain text. It is for set-ups in which the names do not resolve.
+    """
+
+    def __init__(
+        self, checks: Sequence[Check], url_service: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.checks, self.url_service, self._clock = tuple(checks), url_service, clock
+
+    def run(self, cname: str, wanted: int) -> tuple[int, str]:
+        """How many rounds of all checks in a row were good, at most ``wanted``; and what was wrong with the last."""
+        if not self.checks:
+            return wanted, ""
+        for good in range(wanted):
+            for check in self.checks:
+                if problem := self._problem(cname, check):
+                    return good, problem
+        return wanted, ""
+
+    def _problem(self, cname: str, check: Check) -> str:
+        try:
+            base = self._base(cname)
+            began = self._clock()
+            status, body, headers = _get(base.rstrip("/") + check.path, check.timeout)
+        except (OSError, ValueError) as error:
+            return f"{check.path}: no answer ({error})"
+        took = self._clock() - began
+        if status not in check.status:
+            return f"{check.path}: status {status}"
+        if check.body and check.body not in body:
+            return f"{check.path}: the answer does not contain the wanted text"
+        for name, value in check.headers.items():
+            if headers.get(name.lower()) != value:
+                return f"{check.path}: the header {name} is not {value}"
+        if check.latency and took > check.latency:
+            return f"{check.path}: took {took:.2f} seconds"
+        return ""
+
+    def _base(self, cname: str) -> str:
+        if not self.url_service:
+            return f"http://{cname}/"
+        with open_url(self.url_service + cname, timeout=10, use_proxy=False) as answer:
+            return bytes(answer.read(4096)).decode().strip()
+
+
+def _get(url: str, timeout: float) -> tuple[int, str, dict[str, str]]:
+    """Status, text and headers; redirects are not followed, as they are an answer of their own."""
+    try:
+        answer: Any = open_url(url, timeout=timeout, follow_redirects="none", http_agent="jack.beanstalk")
+    except HTTPError as error:
+        answer = error
+    with answer:
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return int(answer.code), bytes(answer.read(_MAX_BYTES)).decode(errors="replace"), headers

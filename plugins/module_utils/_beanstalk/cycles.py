@@ -1,0 +1,138 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the cycle module does: parameters in, one stretch of a run, the result out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from . import api, cycle_calls, platforms
+from .common import AnsibleBeanstalkRefusedError
+from .cycle_executor import Executor, Run
+from .cycle_observe import Observer
+from .cycle_probe import Check, Prober
+from .cycle_stages import Stage
+from .cycle_world import Environment, Goal, Policy, World
+from .lease import LockStore, lock_key
+from .transformations import iso
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+
+
+def window(text: str | None) -> tuple[int, int] | None:
+    """ "02:00-04:30" as minutes after midnight UTC; None and "" are no window."""
+    if not text:
+        return None
+    found = _CLOCK.fullmatch(text.replace(" ", ""))
+    if not found:
+        raise AnsibleBeanstalkRefusedError(message=f"The window {text} is not of the form 02:00-04:30.")
+    hours = [int(part) for part in found.groups()]
+    return hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+
+
+def policy_of(params: Mapping[str, Any]) -> Policy:
+    """The planner's policy from the module's parameters, which have the same names."""
+    known = {field.name for field in fields(Policy)}
+    given = {key: value for key, value in params.items() if key in known and value is not None}
+    given |= {
+        "goal": Goal(params["goal"]),
+        "window": window(params["window"]),
+        "accepted_health": tuple(params["accepted_health"]),
+        "base_name": params["name"] or "",
+        "poll": params["poll_interval"],
+    }
+    policy = Policy(**given)
+    if policy.goal is Goal.DEPLOY and not policy.version_label:
+        raise AnsibleBeanstalkRefusedError(message="version_label is needed for the goal deploy.")
+    if policy.settle <= policy.step_fresh:
+        raise AnsibleBeanstalkRefusedError(message="settle must be longer than step_fresh.")
+    return policy
+
+
+def checks_of(params: Mapping[str, Any]) -> list[Check]:
+    """The smoke probes."""
+    return [
+        Check(
+            path=one["path"],
+            status=tuple(one["status"]),
+            body=one["body"] or "",
+            headers=one["headers"] or {},
+            latency=one["latency"],
+            timeout=one["timeout"],
+        )
+        for one in params["probes"]
+    ]
+
+
+def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
+    """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
+    policy = policy_of(params)
+    reader = client("elasticbeanstalk")
+    writer = client("elasticbeanstalk", aws_config=cycle_calls.ONE_ATTEMPT)
+    bucket = params["bucket"] or api.create_storage_location(reader)
+    executor = Executor(
+        reader,
+        writer,
+        LockStore(client("s3"), bucket, lock_key(params["application"], params["cname_prefix"])),
+        Observer(reader, params["application"], params["cname_prefix"]),
+        policy,
+        owner=params["owner"],
+        prober=Prober(checks_of(params), params["url_service"] or ""),
+        platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
+    )
+    until = Stage(params["until"]) if params["until"] else None
+    run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
+    return run.changed or (check_mode and run.result is None), _result(run, policy)
+
+
+def _result(run: Run, policy: Policy) -> dict[str, Any]:
+    world = run.world
+    assert world is not None  # a run looks at least once
+    journal = world.lock.record.journal
+    candidate = world.by_id(journal.candidate) if journal else None
+    previous = world.by_id(journal.live) if journal else None
+    return {
+        "stage": run.stage,
+        "result": run.result or "",
+        "sentence": run.sentence,
+        "cycle": journal.cycle if journal else None,
+        "live": _environment(world.live),
+        "candidate": _environment(candidate),
+        "previous": _environment(previous),
+        "steps": [{**one, "at": iso(datetime.fromtimestamp(one["at"], tz=UTC))} for one in run.steps],
+        "plan": _plan(world, policy) if journal is None and run.result is None else [],
+    }
+
+
+def _environment(environment: Environment | None) -> dict[str, Any] | None:
+    if environment is None:
+        return None
+    return {
+        "environment_id": environment.id,
+        "environment_name": environment.name,
+        "cname": environment.cname,
+        "version_label": environment.version_label,
+        "status": str(environment.status),
+        "health": environment.health,
+    }
+
+
+def _plan(world: World, policy: Policy) -> list[str]:
+    """What a whole run would do, for check mode."""
+    live = world.live
+    if live is None:
+        return []
+    label = policy.version_label or live.version_label
+    return [
+        f"would create an environment like {live.name} ({live.id}), running {label}",
+        f"would give it the name {world.cname} when it is verified and stayed healthy for {policy.soak:.0f} seconds",
+        f"would keep {live.name} ({live.id}) for at least {policy.dns_ttl + policy.dns_margin:.0f} seconds to drain it",
+        f"would terminate {live.name} ({live.id}), {live.cname}"
+        + (f", {policy.keep_retired:.0f} seconds later" if policy.keep_retired else ""),
+    ]

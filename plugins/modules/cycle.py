@@ -1,0 +1,364 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cycle
+version_added: 0.1.0
+short_description: Replace a live environment by a fresh one, and swap CNAMEs
+description:
+  - Creates a candidate from the live environment's own settings, verifies it, swaps the two CNAMEs, proves and watches
+    the result, drains the old environment for the DNS time to live, and terminates it.
+  - A run that was killed is continued by the next one, on any machine. What a cycle has done so far is kept in the lock
+    object in S3 and in tags of the environments.
+  - Before the swap the live environment is not touched. After the swap, missing proof or red health swaps back.
+  - The role P(jack.beanstalk.recreate_and_swap#role) calls this module stage by stage.
+author:
+  - The jack.beanstalk team
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is called that writes. RV(plan) and RV(steps) say what a run would do.
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details:
+      - Every run that is not skipped makes a new environment. O(min_age) skips one that is young enough.
+options:
+  application:
+    description:
+      - Application of the logical environment.
+    type: str
+    required: true
+  cname_prefix:
+    description:
+      - CNAME prefix of the logical environment. Whoever holds it is live, and is replaced.
+    type: str
+    required: true
+  name:
+    description:
+      - Beginning of the names of new environments; date and time are appended, up to 40 characters. The live
+        environment's name when it is not given.
+    type: str
+  owner:
+    description:
+      - What the lock says about who holds it. Has to be the same in all calls of one run, and in no other run.
+    type: str
+    required: true
+  goal:
+    description:
+      - V(recreate) makes a fresh environment with the version that is live.
+      - V(deploy) does the same with O(version_label).
+      - V(rollback) swaps back to the newest environment that is still kept (see O(keep_retired)).
+    type: str
+    choices: [recreate, deploy, rollback]
+    default: recreate
+  version_label:
+    description:
+      - Version of the new environment. The live environment's when it is not given.
+    type: str
+  platform:
+    description:
+      - Solution stack name, platform ARN, or platform branch name (its newest version) of the new environment. The live
+        environment's own when it is not given.
+    type: str
+  until:
+    description:
+      - Go on until this point only, so that something else can be done there. Call the module again to go on.
+      - The lock is then held for O(stage_ttl) seconds.
+    type: str
+    choices: [before_candidate, after_candidate, before_swap, after_swap, before_retire, after_retire]
+  stage_ttl:
+    description:
+      - Seconds for which the lock is held while something else is done at a stage.
+    type: int
+    default: 900
+  force:
+    description:
+      - Begin although the live environment is young, the window is closed, or the version is live already.
+    type: bool
+    default: false
+  min_age:
+    description:
+      - A live environment younger than this many seconds is not replaced; the run is skipped.
+    type: int
+    default: 21600
+  window:
+    description:
+      - When a cycle may begin, as C(02:00-04:30) in UTC. A cycle that began is always continued.
+    type: str
+  jitter:
+    description:
+      - Begin up to this many seconds late, always equally late for one logical environment.
+    type: int
+    default: 0
+  recreate_unhealthy:
+    description:
+      - Replace a live environment that is Red or Grey, too.
+    type: bool
+    default: false
+  accepted_health:
+    description:
+      - Health that a candidate must have.
+    type: list
+    elements: str
+    choices: [Green, Yellow]
+    default: [Green]
+  probes:
+    description:
+      - Requests that a candidate, and the live name after the swap, must answer well. None are sent when the
+        list is empty.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Path of the request, with its leading slash.
+        type: str
+        default: /
+      status:
+        description: Status codes that are good. Redirects are not followed.
+        type: list
+        elements: int
+        default: [200]
+      body:
+        description: Text that the answer must contain.
+        type: str
+      headers:
+        description: Headers that the answer must have, name to value.
+        type: dict
+      latency:
+        description: Seconds that an answer may take; V(0) is as long as O(probes[].timeout).
+        type: float
+        default: 0
+      timeout:
+        description: Seconds to wait for an answer.
+        type: float
+        default: 10
+  probes_in_a_row:
+    description:
+      - Rounds of all probes that must be good, one after another.
+    type: int
+    default: 3
+  url_service:
+    description:
+      - An address to which a CNAME is appended, and which answers with the URL to use in place of C(http://CNAME/). For
+        set-ups in which the names do not resolve.
+    type: str
+  soak:
+    description:
+      - Seconds for which a verified candidate must stay healthy before the swap.
+    type: float
+    default: 60
+  dns_ttl:
+    description:
+      - Seconds for which resolvers may remember the old answer. The old environment is kept at least that long, and
+        O(dns_margin) seconds more.
+    type: float
+    default: 60
+  dns_margin:
+    description:
+      - Seconds added to O(dns_ttl), for resolvers that are late.
+    type: float
+    default: 30
+  noise_floor:
+    description:
+      - Requests per minute at which the old environment counts as drained.
+    type: int
+    default: 5
+  drain_max:
+    description:
+      - Seconds after the swap when the old environment counts as drained in any case.
+    type: float
+    default: 900
+  keep_retired:
+    description:
+      - Seconds for which the old environment is kept for a rollback. The next run after that terminates it. With V(0)
+        this run terminates it.
+    type: float
+    default: 0
+  keep_failed:
+    description:
+      - Seconds for which a failed candidate is kept, to look at it.
+    type: float
+    default: 0
+  keep_versions:
+    description:
+      - Versions that earlier cycles ran and that are kept although no environment runs them. Others of these are
+        deleted.
+    type: int
+    default: 3
+  create_timeout:
+    description:
+      - Seconds for a candidate to become Ready.
+    type: float
+    default: 2700
+  verify_timeout:
+    description:
+      - Seconds for a Ready candidate to become fit.
+    type: float
+    default: 900
+  swap_timeout:
+    description:
+      - Seconds for the swap to happen.
+    type: float
+    default: 600
+  proof_timeout:
+    description:
+      - Seconds after the swap for the live name to answer well.
+    type: float
+    default: 300
+  rollback_timeout:
+    description:
+      - Seconds for swapping back to be possible.
+    type: float
+    default: 900
+  terminate_timeout:
+    description:
+      - Seconds for a termination. What is left then is terminated by the next run.
+    type: float
+    default: 1800
+  ready_timeout:
+    description:
+      - Seconds to wait for a live environment that is busy.
+    type: float
+    default: 900
+  red_grace:
+    description:
+      - Seconds for which the new live environment may be Red before the swap is undone.
+    type: float
+    default: 30
+  cycle_limit:
+    description:
+      - A cycle that has not swapped and is older than this many seconds is given up; a new one begins.
+    type: float
+    default: 21600
+  lock_wait:
+    description:
+      - Seconds to wait for the lock.
+    type: float
+    default: 0
+  lease_ttl:
+    description:
+      - Seconds after which the lock of a run that does not renew it ends.
+    type: float
+    default: 180
+  step_fresh:
+    description:
+      - Seconds after which a decision is too old to be carried out; the run looks again.
+    type: float
+    default: 20
+  settle:
+    description:
+      - Seconds during which a request whose answer was lost may still take effect. Nothing that depends on it is done
+        in this time. At least 60 more than O(step_fresh) on AWS.
+    type: float
+    default: 90
+  poll_interval:
+    description:
+      - Seconds between two looks.
+    type: float
+    default: 10
+  bucket:
+    description:
+      - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Replace the live environment by a fresh one
+  jack.beanstalk.cycle:
+    application: blog
+    cname_prefix: blog-production
+    owner: nightly-{{ now(utc=true, fmt='%Y%m%d%H%M%S') }}
+    window: 02:00-04:30
+    probes:
+      - path: /healthz
+        latency: 1
+    keep_retired: 3600
+  register: cycle
+  failed_when: cycle.result | default('') not in ['done', 'skipped']
+
+- name: What would it do?
+  jack.beanstalk.cycle:
+    application: blog
+    cname_prefix: blog-production
+    owner: somebody
+  check_mode: true
+"""
+
+RETURN = r"""
+result:
+  description:
+    - How the run ended; empty when it only got to a stage, and in check mode when it would begin.
+    - V(done), V(skipped), V(refused), V(locked), V(failed_rolled_back) (the old environment is live), or
+      V(failed_needs_human) (nothing more is touched, what is not live is kept).
+  returned: success
+  type: str
+  sample: done
+sentence:
+  description: Why.
+  returned: success
+  type: str
+stage:
+  description: The stage that was reached; empty when it was passed before, when the cycle fails, or when the run ended.
+  returned: success
+  type: str
+  sample: before_swap
+cycle:
+  description: Id of the cycle that is in flight.
+  returned: success
+  type: str
+  sample: 20260801T020000Z-17
+live:
+  description: The environment that holds the live name.
+  returned: success
+  type: dict
+candidate:
+  description: The environment that is to go live, or that went live in this cycle.
+  returned: success
+  type: dict
+previous:
+  description: The environment that was live when the cycle began.
+  returned: success
+  type: dict
+steps:
+  description: What was done, with the time on S3's clock, the action, the reason, and the id of the environment.
+  returned: success
+  type: list
+  elements: dict
+plan:
+  description: In check mode, what a run would do.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import run_cycle
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+
+
+def main():
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        changed, result = run_cycle(module.client, module.params, module.check_mode)
+    except AnsibleBeanstalkError as error:
+        fail(module, error)
+    finish(module, changed, result)
+
+
+if __name__ == "__main__":
+    main()

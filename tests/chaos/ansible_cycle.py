@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run of a cycle that can be told to kill itself, or to lose the answer to a call.
+
+Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
+Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL]
+PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
+Prints one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit"))
+
+import conftest  # noqa: E402, F401 - makes the collection importable
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycle_calls  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Prober  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (  # noqa: E402
+    Action,
+    Goal,
+    Policy,
+    Step,
+    World,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockStore, lock_key  # noqa: E402
+
+QUICK = {
+    "force": True,
+    "poll": 0.5,
+    "soak": 1,
+    "settle": 4,
+    "step_fresh": 2,
+    "dns_ttl": 1,
+    "dns_margin": 1,
+    "lease_ttl": 12,
+    "drain_max": 10,
+    "probes_in_a_row": 1,
+}
+
+
+class Fragile(Executor):
+    """An executor that dies when told to."""
+
+    kill: tuple[str, int] = ("", 0)
+    lose: str = ""
+    count = 0
+
+    def _perform(self, world: World, step: Step) -> bool:
+        if step.action not in (Action.WAIT, Action.DRAIN):
+            self.count += 1
+        self._die("before")
+        done = super()._perform(world, step)
+        self._die("after")
+        return done
+
+    def _act(self, world: World, step: Step) -> None:
+        self._die("middle")
+        super()._act(world, step)
+        if step.action == self.lose:
+            self.lose = ""
+            raise AnsibleBeanstalkError(message="the answer was lost")
+
+    def _die(self, phase: str) -> None:
+        if self.kill == (phase, self.count):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def make(application: str, owner: str, **policy: Any) -> Fragile:
+    """A run over the application's only logical environment, at the pace of a fast localstalk."""
+    reader = boto3.client("elasticbeanstalk")
+    writer = boto3.client("elasticbeanstalk", config=Config(**cycle_calls.ONE_ATTEMPT))
+    prefix = f"{application}-live"
+    store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], lock_key(application, prefix))
+    settings = Policy(**{**QUICK, "base_name": application, **policy})
+    observer = Observer(reader, application, prefix)
+    return Fragile(reader, writer, store, observer, settings, owner=owner, prober=Prober([]))
+
+
+def main(application: str, *options: str) -> None:
+    """Run, and say how it ended."""
+    given = {name: rest for name, _, rest in (option.partition(":") for option in options)}
+    policy: dict[str, Any] = {"goal": Goal(given.get("goal", "recreate"))}
+    if "keep" in given:
+        policy["keep_retired"] = float(given["keep"])
+    run = make(application, f"run-{uuid.uuid4().hex[:8]}", **policy)
+    if "kill" in given:
+        phase, _, number = given["kill"].partition(":")
+        run.kill = (phase, int(number))
+    run.lose = given.get("lose", "")
+    ended = run.run()
+    summary = {"result": ended.result, "sentence": ended.sentence, "steps": [one["action"] for one in ended.steps]}
+    sys.stdout.write(json.dumps(summary) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests against localstalk share: one live environment to begin with, and what must be left at the end."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+from typing import Any
+
+import boto3
+
+
+def client(aws: dict[str, str], service: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=aws["AWS_ENDPOINT_URL"],
+        region_name=aws["AWS_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def deploy(aws: dict[str, str], application: str) -> str:
+    """An application with one healthy live environment; its id."""
+    eb = client(aws, "elasticbeanstalk")
+    eb.create_application(ApplicationName=application)
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("Dockerfile", "FROM scratch\nEXPOSE 8000\n")
+    bucket = eb.create_storage_location()["S3Bucket"]
+    client(aws, "s3").put_object(Bucket=bucket, Key=f"{application}/v1.zip", Body=bundle.getvalue())
+    eb.create_application_version(
+        ApplicationName=application,
+        VersionLabel="v1",
+        SourceBundle={"S3Bucket": bucket, "S3Key": f"{application}/v1.zip"},
+    )
+    stack = next(one for one in eb.list_available_solution_stacks()["SolutionStacks"] if "Docker" in one)
+    profile = {
+        "Namespace": "aws:autoscaling:launchconfiguration",
+        "OptionName": "IamInstanceProfile",
+        "Value": "aws-elasticbeanstalk-ec2-role",
+    }
+    found = eb.create_environment(
+        ApplicationName=application,
+        EnvironmentName=f"{application}-first",
+        CNAMEPrefix=f"{application}-live",
+        VersionLabel="v1",
+        SolutionStackName=stack,
+        OptionSettings=[profile],
+        Tags=[{"Key": "team", "Value": "web"}],
+    )
+    deadline = time.monotonic() + 60
+    while not all(one["Health"] == "Green" for one in environments(aws, application)):
+        assert time.monotonic() < deadline, "the first environment does not get healthy"
+        time.sleep(0.5)
+    return str(found["EnvironmentId"])
+
+
+def environments(aws: dict[str, str], application: str) -> list[dict[str, Any]]:
+    eb = client(aws, "elasticbeanstalk")
+    found = eb.describe_environments(ApplicationName=application, IncludeDeleted=False)["Environments"]
+    return [one for one in found if one["Status"] not in ("Terminating", "Terminated")]
+
+
+def check_end(aws: dict[str, str], application: str, first: str) -> None:
+    """One environment, not the first, healthy, with the live name and the user's tags."""
+    left = environments(aws, application)
+    assert [one["CNAME"].split(".")[0] for one in left] == [f"{application}-live"], left
+    assert left[0]["EnvironmentId"] != first
+    assert left[0]["Status"] == "Ready"
+    tags = client(aws, "elasticbeanstalk").list_tags_for_resource(ResourceArn=left[0]["EnvironmentArn"])["ResourceTags"]
+    shown = {one["Key"]: one["Value"] for one in tags}
+    assert shown["team"] == "web"
+    assert (shown["jack:role"], shown["jack:logical"]) == ("live", f"{application}/{application}-live")

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real playbook: stages with users' files, check mode, SIGKILL in the middle, rollback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaos.local import check_end, deploy, environments
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+QUICK = {
+    "force": True,
+    "poll_interval": 0.5,
+    "soak": 1,
+    "settle": 20,
+    "step_fresh": 15,
+    "dns_ttl": 1,
+    "dns_margin": 1,
+    "lease_ttl": 60,
+    "drain_max": 10,
+}
+
+
+def start(
+    aws: dict[str, str],
+    tmp_path: Path,
+    application: str,
+    *options: str,
+    playbook: str = "recreate_and_swap.yml",
+    files: dict[str, str] | None = None,
+    **cycle: Any,
+) -> subprocess.Popen[str]:
+    hostvars = {
+        "eb_application": application,
+        "eb_cname_prefix": f"{application}-live",
+        "eb_region": aws["AWS_REGION"],
+        "eb_aws": {
+            "endpoint_url": aws["AWS_ENDPOINT_URL"],
+            "access_key": aws["AWS_ACCESS_KEY_ID"],
+            "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
+        },
+        "eb_cycle": QUICK | cycle,
+        "eb_cycle_files": files or {},
+    }
+    inventory = tmp_path / f"{application}.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {application: hostvars}}}))
+    command = [str(PLAYBOOK), "-i", str(inventory), *options, str(ROOT / playbook)]
+    plain = {key: value for key, value in aws.items() if not key.startswith("AWS_")}
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **plain, "ANSIBLE_LOCALHOST_WARNING": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def stage_file(tmp_path: Path, name: str, extra: str = "") -> str:
+    path = tmp_path / f"{name}.yml"
+    path.write_text(
+        f"- name: Note {name}\n"
+        "  ansible.builtin.shell: >-\n"
+        f"    echo {name} {{{{ (recreate_and_swap_state.candidate or {{}}).environment_id | default('none') }}}}\n"
+        f"    >> {tmp_path}/noted\n" + extra
+    )
+    return str(path)
+
+
+def test_users_files_run_at_their_stages_in_order(aws: dict[str, str], tmp_path: Path) -> None:
+    first = deploy(aws, "stages")
+    names = ["before_candidate", "after_candidate", "before_swap", "after_swap", "before_retire", "after_retire"]
+    files = {name: stage_file(tmp_path, name) for name in names}
+    status, output = finish(start(aws, tmp_path, "stages", files=files))
+    assert status == 0, output
+    assert "result: done" in output
+    noted = [line.split() for line in (tmp_path / "noted").read_text().splitlines()]
+    assert [name for name, _ in noted] == names
+    assert noted[0][1] == "none"
+    assert len({identity for _, identity in noted[1:]}) == 1
+    check_end(aws, "stages", first)
+
+
+def test_check_mode_tells_the_plan_and_writes_nothing(aws: dict[str, str], tmp_path: Path) -> None:
+    first = deploy(aws, "plan")
+    status, output = finish(start(aws, tmp_path, "plan", "--check", "--diff"))
+    assert status == 0, output
+    assert f"would terminate plan-first ({first})" in output
+    assert [one["EnvironmentId"] for one in environments(aws, "plan")] == [first]
+
+
+def test_a_young_environment_is_skipped(aws: dict[str, str], tmp_path: Path) -> None:
+    deploy(aws, "young")
+    status, output = finish(start(aws, tmp_path, "young", force=False))
+    assert status == 0, output
+    assert "result: skipped" in output
+
+
+@pytest.mark.parametrize("seconds", [4.0, 7.0, 10.0])
+def test_a_killed_playbook_is_continued_by_the_next(aws: dict[str, str], tmp_path: Path, seconds: float) -> None:
+    application = f"sigkill{seconds:.0f}"
+    first = deploy(aws, application)
+    process = start(aws, tmp_path, application)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=30)
+    status, output = finish(start(aws, tmp_path, application))
+    assert status == 0, output
+    check_end(aws, application, first)
+
+
+def test_a_file_that_fails_before_the_swap_leaves_the_live_environment(
+    aws: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    first = deploy(aws, "broken")
+    extra = "- name: Fail\n  ansible.builtin.fail:\n    msg: not like this\n"
+    files = {"before_swap": stage_file(tmp_path, "before_swap", extra)}
+    status, output = finish(start(aws, tmp_path, "broken", files=files))
+    assert status != 0
+    assert "not like this" in output
+    live = [one for one in environments(aws, "broken") if one["CNAME"].startswith("broken-live.")]
+    assert [one["EnvironmentId"] for one in live] == [first]
+    status, output = finish(start(aws, tmp_path, "broken"))
+    assert status == 0, output
+    check_end(aws, "broken", first)
+
+
+def test_rollback_goes_back_to_what_is_kept(aws: dict[str, str], tmp_path: Path) -> None:
+    first = deploy(aws, "undo")
+    assert finish(start(aws, tmp_path, "undo", keep_retired=3600))[0] == 0
+    status, output = finish(start(aws, tmp_path, "undo", playbook="rollback.yml"))
+    assert status == 0, output
+    live = [one for one in environments(aws, "undo") if one["CNAME"].startswith("undo-live.")]
+    assert [one["EnvironmentId"] for one in live] == [first]
