@@ -54,6 +54,7 @@ options:
   bucket:
     description:
       - Bucket for the bundle, in the same region. Elastic Beanstalk's own bucket when it is not given.
+      - To name Elastic Beanstalk's own bucket (V(elasticbeanstalk-REGION-ACCOUNT)) saves the call that asks for it.
       - The key is C(application/version_label.zip).
     type: str
   process:

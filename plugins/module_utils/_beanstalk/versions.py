@@ -110,13 +110,26 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
     if not check_mode:
         if not os.path.isfile(src):  # noqa: PTH113
             raise AnsibleBeanstalkRefusedError(message=f"The source bundle {src} is not a file.")
-        bucket = params["bucket"] or api.create_storage_location(client)
-        api.upload_bundle(s3, bucket, key, src)
+        bucket = _upload(client, s3, params["bucket"], key, src)
         created = _register(client, params, bucket, key, wanted)
         created = wait_processed(client, created, _deadline(params))
     result = version_out(created, {str(name): str(value) for name, value in wanted.items()})
     shown = ("application", "version_label", "description", "tags")
     return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
+
+
+def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str) -> str:
+    """Upload the bundle; returns the bucket. Elastic Beanstalk's own one is made where it is not there yet."""
+    if bucket:
+        try:
+            api.upload_bundle(s3, bucket, key, src)
+            return bucket
+        except AnsibleBeanstalkError as error:
+            if error_code(error) != "NoSuchBucket" or not bucket.startswith("elasticbeanstalk-"):
+                raise
+    own = api.create_storage_location(client)
+    api.upload_bundle(s3, own, key, src)
+    return own
 
 
 def _register(

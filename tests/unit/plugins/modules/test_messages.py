@@ -99,6 +99,28 @@ def test_names_that_others_hold(run: Run) -> None:
     assert run("environment", **{**taken, "state": "absent"})["changed"]
 
 
+def test_a_launch_that_fails_at_once(run: Run) -> None:
+    run("application", name="messages")
+    params = {**ENVIRONMENT, "name": "no-profile", "poll_interval": 0.2}
+    result = run("environment", **params)
+    sentence, *rest = result["msg"].split("\n")
+    assert sentence.endswith(
+        "no-profile ended with the environment terminated: Environment must have instance profile associated with it."
+    )
+    assert rest[:2] == ["", "Events:"]
+    assert result["environment"]["status"] == "Terminated"
+    assert result["actions"] == ["create"]
+
+
+def test_a_bucket_that_is_not_there(run: Run, bundle: Callable[[str], str]) -> None:
+    run("application", name="buckets")
+    params = {"application": "buckets", "version_label": "v1", "src": bundle("v1"), "poll_interval": 0.2}
+    refused = run("application_version", **params, bucket="nobody-has-this-bucket")
+    assert "the bucket does not exist; leave it out to use Elastic Beanstalk's own" in refused["msg"]
+    made = run("application_version", **params, bucket="elasticbeanstalk-eu-west-9-123456789012")
+    assert made["version"]["source_bundle"]["bucket"] == "elasticbeanstalk-us-east-1-123456789012"
+
+
 def test_no_server(run: Run, aws: dict[str, str]) -> None:
     result = run("application", name="x", endpoint_url="http://127.0.0.1:9")
     assert result["failed"]
