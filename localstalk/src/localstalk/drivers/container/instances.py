@@ -39,6 +39,15 @@ ENGINE_DIRECTORY = Path(localstalk.engine.__file__).parent
 SHARED = "/run/localstalk"
 """Where an instance sees its agent's socket, its source bundle and its environment's elections."""
 
+STORE_LOCKS = ("overlay-images/images.lock", "overlay-layers/layers.lock")
+"""Lock files of the machine's image store, of which every instance gets its own.
+
+podman 4.3 takes these two in one order when it deletes an image and in the other when it reads somebody else's store:
+with common files, a `podman rmi` on the machine and an instance would wait for each other for ever, and everybody with
+them. The store's indexes are replaced atomically, so that a reader needs no lock; only what tells it to read them again
+lies in these files, and is written there before every command.
+"""
+
 
 @dataclass
 class Instance:
@@ -135,12 +144,15 @@ class Instances:
         disk = self.home / spec.instance_id
         shared = self.runtime / spec.instance_id
         elections = self.elections / spec.environment_id
-        for folder in (disk / "docker", disk / "bundle", shared / "election", shared / "bundle", elections):
+        locks = disk / "locks"
+        for folder in (disk / "docker", disk / "bundle", locks, shared / "election", shared / "bundle", elections):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._refresh_images(spec.instance_id)
         name = self.container_name(spec.instance_id)
         mounts = [
             f"{disk / 'docker'}:/var/lib/containers/storage",
             f"{self.store}:/var/lib/shared:ro",
+            *(f"{locks / Path(lock).name}:/var/lib/shared/{lock}:ro" for lock in STORE_LOCKS),
             f"{ENGINE_DIRECTORY}:/opt/localstalk/engine:ro",
             f"{self.engine_conf}:/etc/containers/containers.conf:ro",
             f"{self.mounts_conf}:/etc/containers/mounts.conf:ro",
@@ -169,6 +181,12 @@ class Instances:
         deadline = time.monotonic() + LAUNCH_SECONDS
         agents.wait(self.socket(spec.instance_id), deadline, lambda: self._why_dead(name))
 
+    def _refresh_images(self, instance_id: str) -> None:
+        """Let the instance's Docker engine look at the machine's image store anew; see STORE_LOCKS."""
+        for lock in STORE_LOCKS:
+            # In place: the instance sees this very file. What it holds is the last writer's token, any 64 bytes.
+            (self.home / instance_id / "locks" / Path(lock).name).write_bytes(os.urandom(64))
+
     def _why_dead(self, name: str) -> str | None:
         state = attempt("inspect", "--format", "{{.State.Status}}", name)
         if state.returncode == 0 and state.stdout.strip() == "running":
@@ -194,6 +212,7 @@ class Instances:
     def run(self, instance_id: str, command: Command) -> CommandResult:
         """Run an engine command."""
         instance = self.get(instance_id)
+        self._refresh_images(instance_id)
         if command.bundle is None:
             return self._engine(instance, command.name, command, "")
         handed = self._hand_over(instance_id, command.bundle)
@@ -253,6 +272,7 @@ class Instances:
     def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
         """Run a shell script as root."""
         self.get(instance_id)
+        self._refresh_images(instance_id)
         # By standard input into a file first: its text stays out of process lists.
         runner = 'f=$(mktemp) && cat > "$f" && /bin/bash "$f" < /dev/null; rc=$?; rm -f "$f"; exit $rc'
         try:
