@@ -25,6 +25,10 @@ START_SECONDS = 5.0
 SETTLE_SECONDS = 0.3
 """A container that ends within this time after its port answered, or after START_SECONDS, has failed to start."""
 
+STORE_CHANGED = "layer not known"
+STORE_ATTEMPTS = 5
+"""podman's word for an image that was removed from the machine's store while a build looked for cached steps there."""
+
 STOP_SECONDS = 2
 """Grace for the old container; nginx has left it already, so nothing is in flight that EB would not cut, too."""
 
@@ -91,10 +95,24 @@ class Docker:
         elif app.kind == "dockerfile":
             shown = f"{staging}/"
             argv = ("docker", "build", "-t", STAGING_IMAGE, shown)
-            self._checked("failed to build docker image", *argv, events=(BUILD_EVENT,))
+            for attempt in range(STORE_ATTEMPTS):
+                self._look_at_store_anew()
+                try:
+                    self._checked("failed to build docker image", *argv, events=(BUILD_EVENT,))
+                    break
+                except CommandError as error:
+                    if STORE_CHANGED not in error.text or attempt == STORE_ATTEMPTS - 1:
+                        raise
             self.note(f"Successfully built {STAGING_IMAGE}")
         else:
             self._pull(app)
+
+    def _look_at_store_anew(self) -> None:
+        """Let the Docker engine read the indexes of the machine's image store, which others change, again."""
+        for lock in ("overlay-images/images.lock", "overlay-layers/layers.lock"):
+            path = self.layout.at(f"/var/lib/shared/{lock}")
+            if path.exists():
+                path.write_bytes(os.urandom(64))
 
     def _pull(self, app: dockerrun.Application) -> None:
         present = self.run("docker", "image", "inspect", app.image, log=False).returncode == 0

@@ -152,7 +152,7 @@ class Instances:
         mounts = [
             f"{disk / 'docker'}:/var/lib/containers/storage",
             f"{self.store}:/var/lib/shared:ro",
-            *(f"{locks / Path(lock).name}:/var/lib/shared/{lock}:ro" for lock in STORE_LOCKS),
+            *(f"{locks / Path(lock).name}:/var/lib/shared/{lock}" for lock in STORE_LOCKS),
             f"{ENGINE_DIRECTORY}:/opt/localstalk/engine:ro",
             f"{self.engine_conf}:/etc/containers/containers.conf:ro",
             f"{self.mounts_conf}:/etc/containers/mounts.conf:ro",
