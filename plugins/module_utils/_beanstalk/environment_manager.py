@@ -113,7 +113,7 @@ class EnvironmentManager:
         if self.check_mode:
             return predicted
         answer = self._create_call(platform, wanted)
-        return self._watch(answer, params["version_label"], launching=True)
+        return self._watch(answer, params["version_label"], quiet=False)
 
     def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str]) -> Environment:
         params = self.params
@@ -275,7 +275,7 @@ class EnvironmentManager:
                 self._note(plan)
                 noted = True
             label = self.params["version_label"] if "VersionLabel" in call else None
-            environment = self._watch(answer, label or environment.get("VersionLabel"), launching=False)
+            environment = self._watch(answer, label or environment.get("VersionLabel"), "VersionLabel" in call)
         if plan.tag_plan is not None and "tags" in plan.tracker.names:
             tags.apply_tags(self.client, environment["EnvironmentArn"], plan.tag_plan)
             if not noted:
@@ -287,14 +287,14 @@ class EnvironmentManager:
 
     # -- wait -----------------------------------------------------------------------------------------------------
 
-    def _watch(self, answer: Environment, label: str | None, launching: bool) -> Environment:
+    def _watch(self, answer: Environment, label: str | None, quiet: bool) -> Environment:
         if not self.params["wait"]:
             return answer
         watch = waiters.OperationWatch(self.client, answer, label, self.deadline)
         # A short interval is for local tests, where a deployment may be over in a second.
-        quiet = waiters.QUIET_SECONDS if self.params["poll_interval"] >= 5 and not launching else 0.0
+        pause = waiters.QUIET_SECONDS if quiet and self.params["poll_interval"] >= 5 else 0.0
         try:
-            outcome = watch.run(quiet)
+            outcome = watch.run(pause)
         except AnsibleBeanstalkWaitError as error:
             raise self._with_logs(error, answer["EnvironmentId"]) from error
         self.events += outcome.events
