@@ -75,6 +75,24 @@ def already_exists(error: BaseException) -> bool:
     return says(error, "already exists")
 
 
+_TRANSIENT = frozenset(
+    {
+        "EndpointConnectionError",
+        "ConnectTimeoutError",
+        "ReadTimeoutError",
+        "ConnectionClosedError",
+        "ProxyConnectionError",
+    }
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """The network or the service failed, which says nothing about the operation that is waited for."""
+    inner = getattr(error, "exception", None)
+    status = (getattr(inner, "response", None) or {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return type(inner).__name__ in _TRANSIENT or status >= 500 or error_code(error).startswith("Throttling")
+
+
 def health_unsupported(error: BaseException) -> bool:
     """The environment has basic health reporting only, so there is nothing to know about its instances."""
     return error_code(error) == "InvalidRequestException" or says(error, "is not supported.")

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from . import api, events
-from .common import AnsibleBeanstalkWaitError
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
 from .transformations import environment_out, event_out, instance_out
 
 # No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls.
@@ -146,23 +146,37 @@ class OperationWatch:
         self.instances: list[dict[str, Any]] | None = None
         self._ready_ticks = 0
         self._tick = 0
+        self._ending = False
 
     def run(self, quiet: float = 0.0) -> Outcome:
         """Wait; raises AnsibleBeanstalkWaitError when the operation failed or did not end in time."""
         self.deadline.pause(max(quiet, self.deadline.interval))
         while True:
-            new = self.cursor.poll()
-            self._tick += 1
-            if self._ready_ticks or self._tick % _DESCRIBE_EVERY == 0 or any(map(events.is_ending, new)):
-                outcome = self._look()
-                if outcome is not None:
-                    return outcome
+            try:
+                outcome = self._step()
+            except AnsibleBeanstalkError as error:
+                # The operation goes on at the other end, so a failed question is asked again.
+                if not is_transient(error) or self.deadline.over:
+                    raise
+                outcome = None
+            if outcome is not None:
+                return outcome
             if self.deadline.over:
                 raise self._error(
                     f"was not done after {self.deadline.timeout:.0f} seconds; its status is "
                     f"{self.environment.get('Status')} and its health {self.environment.get('Health')}"
                 )
             self.deadline.pause()
+
+    def _step(self) -> Outcome | None:
+        new = self.cursor.poll()
+        self._tick += 1
+        due = self._ready_ticks or self._tick % _DESCRIBE_EVERY == 0 or self._ending
+        if due or any(map(events.is_ending, new)):
+            # The last event may come a moment before the status: then the next look is soon.
+            self._ending = self._ending or any(map(events.is_ending, new))
+            return self._look()
+        return None
 
     def _look(self) -> Outcome | None:
         found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import events, waiters
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkWaitError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import (
+    AnsibleBeanstalkError,
+    AnsibleBeanstalkWaitError,
+)
+from botocore.exceptions import EndpointConnectionError
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 OURS = "11111111-2222-3333-4444-555555555555"
@@ -104,6 +108,13 @@ def test_a_good_deployment_costs_few_calls() -> None:
     assert script.now == 30
     assert script.calls == ["DescribeEvents"] * 3 + ["DescribeEnvironments", "DescribeInstancesHealth"]
     assert [event["Message"] for event in outcome.events] == [event["Message"] for event in script.history]
+
+
+def test_a_status_that_follows_the_last_event() -> None:
+    script = good_deployment()
+    script.status[-1] = (33, {"Status": "Ready", "VersionLabel": "new"})
+    script.watch().run(waiters.QUIET_SECONDS)
+    assert script.now == 35
 
 
 def test_the_middle_of_an_immutable_deployment_is_not_its_end() -> None:
@@ -200,6 +211,24 @@ def test_ready_with_the_old_label_and_no_word_of_failure() -> None:
     script.status.append((5, {"Status": "Ready", "VersionLabel": "old"}))
     with pytest.raises(AnsibleBeanstalkWaitError, match="ended without the new version: it runs version old, not new"):
         script.watch().run()
+
+
+def test_an_outage_of_the_network_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = good_deployment()
+    working = script.describe_environments
+
+    def broken(**filters: Any) -> dict[str, Any]:
+        if script.now < 70:
+            raise EndpointConnectionError(endpoint_url="https://elasticbeanstalk")
+        return working(**filters)
+
+    monkeypatch.setattr(script, "describe_environments", broken)
+    assert script.watch().run().environment["VersionLabel"] == "new"
+    assert script.now == 70
+    script.now = 0.0
+    monkeypatch.setattr(script, "describe_events", lambda **_filters: broken() if script.now < 1e9 else {})
+    with pytest.raises(AnsibleBeanstalkError, match="Could not connect"):
+        script.watch(timeout=60).run()
 
 
 def test_waiting_in_line() -> None:
