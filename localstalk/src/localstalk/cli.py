@@ -188,10 +188,19 @@ def _stop(home: Home, running: Record) -> None:
             return
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if home.running() is None:
+            if home.running() is None and _ended(running.pid):
                 return
             time.sleep(0.02)
     raise CliError(f"the daemon (pid {running.pid}) did not end")
+
+
+def _ended(pid: int) -> bool:
+    """Whether the process is gone, or a zombie that nobody has reaped yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
 
 
 def _running(home: Home) -> Record:
