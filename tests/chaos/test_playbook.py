@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -111,17 +112,44 @@ def test_a_young_environment_is_skipped(aws: dict[str, str], tmp_path: Path) -> 
     assert "result: skipped" in output
 
 
+def descendants(pid: int) -> list[int]:
+    """A process and all below it. Ansible's workers have sessions of their own, so a process group is not enough."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
 @pytest.mark.parametrize("seconds", [4.0, 7.0, 10.0])
 def test_a_killed_playbook_is_continued_by_the_next(aws: dict[str, str], tmp_path: Path, seconds: float) -> None:
     application = f"sigkill{seconds:.0f}"
     first = deploy(aws, application)
     process = start(aws, tmp_path, application)
     time.sleep(seconds)
-    os.killpg(process.pid, signal.SIGKILL)
+    for pid in descendants(process.pid):
+        os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=30)
     status, output = finish(start(aws, tmp_path, application))
     assert status == 0, output
     check_end(aws, application, first)
+
+
+def test_a_module_that_outlives_its_killed_playbook_still_holds_the_lock(aws: dict[str, str], tmp_path: Path) -> None:
+    """Ansible's workers survive a SIGKILL of ansible-playbook: the cycle goes on, and nobody may interfere."""
+    first = deploy(aws, "outlive")
+    process = start(aws, tmp_path, "outlive")
+    time.sleep(6)
+    process.kill()
+    process.wait(timeout=30)
+    status, output = finish(start(aws, tmp_path, "outlive", lock_wait=120, force=False, min_age=3600))
+    assert process.stdout is not None
+    process.stdout.close()
+    assert status == 0, output
+    check_end(aws, "outlive", first)
 
 
 def test_a_file_that_fails_before_the_swap_leaves_the_live_environment(
