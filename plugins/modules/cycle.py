@@ -17,7 +17,7 @@ description:
   - Before the swap the live environment is not touched. After the swap, missing proof or red health swaps back.
   - The role P(jack.beanstalk.recreate_and_swap#role) calls this module stage by stage.
 author:
-  - The jack.beanstalk team
+  - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
