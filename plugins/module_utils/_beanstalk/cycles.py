@@ -70,11 +70,16 @@ def checks_of(params: Mapping[str, Any]) -> list[Check]:
     ]
 
 
+def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The SDK's settings for calls that change something: the user's (a proxy, say), but never a repeated request."""
+    return {**(params.get("aws_config") or {}), **cycle_calls.ONE_ATTEMPT}
+
+
 def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
     """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
     policy = policy_of(params)
     reader = client("elasticbeanstalk")
-    writer = client("elasticbeanstalk", aws_config=cycle_calls.ONE_ATTEMPT)
+    writer = client("elasticbeanstalk", aws_config=writer_config(params))
     bucket = params["bucket"] or api.create_storage_location(reader)
     executor = Executor(
         reader,

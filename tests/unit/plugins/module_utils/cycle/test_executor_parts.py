@@ -39,8 +39,9 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Step,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import policy_of, window
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import policy_of, window, writer_config
 from ansible_collections.jack.beanstalk.plugins.modules import cycle as cycle_module
+from botocore.config import Config
 
 JOURNAL = Journal("c1", Goal.RECREATE, 10.0, "e-1", "v1", "v1")
 
@@ -226,6 +227,13 @@ def test_parameters_have_the_policys_own_defaults() -> None:
         policy_of({**params, "goal": "deploy"})
     with pytest.raises(AnsibleBeanstalkRefusedError, match="settle must be longer"):
         policy_of({**params, "settle": 10})
+
+
+def test_calls_that_change_something_are_never_repeated_by_the_sdk() -> None:
+    config = Config(**writer_config({"aws_config": {"retries": {"max_attempts": 9}, "user_agent_extra": "mine"}}))
+    assert config.retries == {"total_max_attempts": 1}
+    assert config.user_agent_extra == "mine"
+    assert config.connect_timeout + config.read_timeout + Policy().step_fresh < Policy().settle
 
 
 def test_parameters_and_documentation_agree() -> None:
