@@ -164,6 +164,7 @@ class Configuration(Platforms, Applications):
             "DateCreated": created,
             "DateUpdated": updated,
             "OptionSettings": _setting_list(settings),
+            "Tier": environment.tier_answer,
         }
 
     def describe_configuration_options(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:

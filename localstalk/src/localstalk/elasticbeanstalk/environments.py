@@ -17,12 +17,11 @@ from localstalk.elasticbeanstalk.errors import (
     must_be_ready,
 )
 from localstalk.elasticbeanstalk.fleet import Fleet
-from localstalk.elasticbeanstalk.state import Call, Environment, Operation, Platform, Settings, Status
+from localstalk.elasticbeanstalk.state import TIER_TYPES, Call, Environment, Operation, Platform, Settings, Status
 from localstalk.workflows import launch
 from localstalk.workflows.update import Before, Change, update
 from localstalk.workflows.work import Superseded, Work
 
-_TIERS = {"WebServer": "Standard", "Worker": "SQS/HTTP"}
 Kind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
 
 
@@ -383,7 +382,7 @@ def _tier(params: dict[str, Any]) -> str:
     tier = params.get("Tier") or {}
     name = tier.get("Name") or "WebServer"
     kind = tier.get("Type")
-    if name not in _TIERS or kind not in (None, "", _TIERS[name]):
+    if name not in TIER_TYPES or kind not in (None, "", TIER_TYPES[name]):
         raise InvalidParameterValue(f"Invalid environment tier: Name = '{name}', Type = '{kind}'.")
     return str(name)
 
@@ -419,7 +418,7 @@ def describe_environment(environment: Environment) -> dict[str, Any]:
         "Health": environment.health.color,
         "HealthStatus": environment.health.status,
         "Resources": balancer,
-        "Tier": {"Name": environment.tier, "Type": _TIERS[environment.tier], "Version": "1.0"},
+        "Tier": environment.tier_answer,
         "EnvironmentLinks": [{"LinkName": key, "EnvironmentName": value} for key, value in environment.links.items()],
         "EnvironmentArn": environment.arn,
         "OperationsRole": environment.operations_role,

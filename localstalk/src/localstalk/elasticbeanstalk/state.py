@@ -213,6 +213,9 @@ class ManagedAction:
     failure: tuple[str, str] | None = None
 
 
+TIER_TYPES = {"WebServer": "Standard", "Worker": "SQS/HTTP"}
+
+
 @dataclass
 class Environment:
     """One environment, from its creation until it stops lingering after its end."""
@@ -264,6 +267,11 @@ class Environment:
     def load_balanced(self) -> bool:
         """Whether instances stand behind a load balancer."""
         return bool(self.resources.load_balancer_arn)
+
+    @property
+    def tier_answer(self) -> dict[str, str]:
+        """The tier as answers have it."""
+        return {"Name": self.tier, "Type": TIER_TYPES[self.tier], "Version": "1.0"}
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,15 @@ Write = Callable[[Any, list[str]], None]
 
 @cache
 def service_model() -> ServiceModel:
-    """The service model of the installed botocore."""
+    """The service model of the installed botocore, and what else is on the wire.
+
+    The eb CLI brings a model of its own in which settings have a tier, and its ``eb health`` relies on it.
+    """
     from botocore.loaders import Loader
 
-    return ServiceModel(Loader().load_service_model("elasticbeanstalk", "service-2"), "elasticbeanstalk")
+    description = Loader().load_service_model("elasticbeanstalk", "service-2")
+    description["shapes"]["ConfigurationSettingsDescription"]["members"]["Tier"] = {"shape": "EnvironmentTier"}
+    return ServiceModel(description, "elasticbeanstalk")
 
 
 def timestamp(moment: datetime) -> str:
