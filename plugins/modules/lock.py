@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lock
 version_added: 0.1.0
-short_description: Hold, free or show the lock of a logical environment
+short_description: Hold or free the lock of a logical environment
 description:
   - Every run of this collection that writes to a logical environment holds its lock, so that two of them never
     interleave.
@@ -19,6 +19,8 @@ description:
   - All times are on S3's clock, so a wrong clock of a controller does no harm.
 author:
   - The jack.beanstalk team (!UNKNOWN)
+seealso:
+  - module: jack.beanstalk.lock_info
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
@@ -47,7 +49,7 @@ options:
     description:
       - Who holds the lock, for example a user, a host and something that differs for every run. Whoever gives the same
         owner holds the same lock.
-      - Needed unless O(state=info), or O(state=absent) with O(force=true).
+      - Needed unless O(state=absent) with O(force=true).
     type: str
   reason:
     description:
@@ -83,9 +85,8 @@ options:
     description:
       - V(present) takes or renews the lock.
       - V(absent) frees it when O(owner) holds it. A lock of somebody else stays, which is no failure.
-      - V(info) only shows it.
     type: str
-    choices: [present, absent, info]
+    choices: [present, absent]
     default: present
 """
 
@@ -98,12 +99,6 @@ EXAMPLES = r"""
     reason: restoring the dump of Monday
     ttl: 3600
     wait_timeout: 600
-
-- name: Who holds the lock?
-  jack.beanstalk.lock:
-    application: blog
-    cname_prefix: blog-production
-    state: info
 
 - name: Free it
   jack.beanstalk.lock:
@@ -179,7 +174,7 @@ def main():
         "owner": {"type": "str"},
         "poll_interval": {"default": 5, "type": "float"},
         "reason": {"default": "", "type": "str"},
-        "state": {"choices": ["present", "absent", "info"], "default": "present", "type": "str"},
+        "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
         "ttl": {"default": 900, "type": "int"},
         "wait_timeout": {"default": 0, "type": "int"},
     }

@@ -107,7 +107,7 @@ class Executor:
         )
 
     def _look(self) -> World:
-        for _ in range(_LOOKS - 1):
+        for _look in range(_LOOKS - 1):
             try:
                 return self.observe()
             except AnsibleBeanstalkError as error:

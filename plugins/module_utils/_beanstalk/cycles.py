@@ -98,7 +98,8 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
 
 def _result(run: Run, policy: Policy) -> dict[str, Any]:
     world = run.world
-    assert world is not None  # a run looks at least once
+    if world is None:
+        raise AssertionError("a run looks at least once")
     journal = world.lock.record.journal
     candidate = world.by_id(journal.candidate) if journal else None
     previous = world.by_id(journal.live) if journal else None

@@ -17,11 +17,14 @@ from .lease import Claim, Lease, LeaseLostError, LockedError, LockStore, held_se
 def ensure_lock(store: LockStore, params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
     """Carry the parameters out; returns (changed, result). Raises LockedError when somebody else has the lock."""
     lease = store.read()
-    if params["state"] == "info":
-        return False, _result(store, lease, lease)
     if params["state"] == "absent":
         return _ensure_absent(store, lease, params, check_mode)
     return _ensure_present(store, lease, params, check_mode)
+
+
+def look_up(store: LockStore) -> dict[str, Any]:
+    """The lock as it is now; writes nothing."""
+    return {"lock": show(store, store.read()), "bucket": store.bucket, "key": store.key}
 
 
 def _ensure_present(

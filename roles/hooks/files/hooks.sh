@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Common part of the deployment hooks that jack.beanstalk's role hooks generates. It is shipped in the source bundle and
 # runs as root on the instance (bash 4.2 or later), in two ways:

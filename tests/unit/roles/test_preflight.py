@@ -94,6 +94,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     heard: dict[str, Any] = json.loads((folder / "said.json").read_text())

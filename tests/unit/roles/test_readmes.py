@@ -47,6 +47,7 @@ def play(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         timeout=300,
+        check=False,
     )
 
 

@@ -37,7 +37,7 @@ WRITES = ("create:", "swap:", "swap_back:", "tag:", "terminate:", "terminate_can
 def play(sim: Simulation, policy: Policy = POLICY, name: str = "run") -> Result | None:
     """One run to its end."""
     one = Controller(sim, name, policy, {})
-    for _ in range(2000):
+    for _turn in range(2000):
         sim.advance(one.wake)
         one.turn(None)
         if one.over:

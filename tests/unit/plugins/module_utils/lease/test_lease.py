@@ -28,7 +28,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease im
     encode,
     lock_key,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import ensure_lock
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import ensure_lock, look_up
 from botocore.exceptions import ConnectionClosedError
 from moto.server import ThreadedMotoServer
 
@@ -313,12 +313,10 @@ def test_force_takes_and_frees_what_others_hold(store: LockStore) -> None:
 
 
 def test_info_shows_and_writes_nothing(store: LockStore) -> None:
-    assert ensure_lock(store, params(state="info"), False)[1]["lock"]["held"] is False
+    assert look_up(store)["lock"]["held"] is False
     store.acquire("b", "other", 600)
     etag = store.read().etag
-    changed, result = ensure_lock(store, params(state="info"), False)
-    assert not changed
-    assert result["lock"]["held"] is True
+    assert look_up(store)["lock"]["held"] is True
     assert store.read().etag == etag
 
 

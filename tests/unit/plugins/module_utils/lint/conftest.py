@@ -6,11 +6,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.runner import Report, lint_bundle
 
-Files = dict[str, str | bytes]
+Files = dict[str, Any]
 Lint = Callable[..., Report]
 
 

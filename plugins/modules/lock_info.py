@@ -1,0 +1,124 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lock_info
+version_added: 0.1.0
+short_description: Show the lock of a logical environment
+description:
+  - Tells whether a run of this collection holds the lock of a logical environment now, who, since when and what for.
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+seealso:
+  - module: jack.beanstalk.lock
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.attributes.info
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+options:
+  application:
+    description:
+      - Application of the logical environment.
+    type: str
+    required: true
+  cname_prefix:
+    description:
+      - CNAME prefix of the logical environment.
+    type: str
+    required: true
+  bucket:
+    description:
+      - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Who holds the lock?
+  jack.beanstalk.lock_info:
+    application: blog
+    cname_prefix: blog-production
+"""
+
+RETURN = r"""
+lock:
+  description: The lock as it is now.
+  returned: success
+  type: dict
+  contains:
+    held:
+      description: Whether anybody holds it now.
+      type: bool
+      returned: always
+    owner:
+      description: Who holds it, or held it last when its time ran out; null when it is free.
+      type: str
+      returned: always
+      sample: deploy@build-3 20260801T020000Z
+    reason:
+      description: What it is for.
+      type: str
+      returned: always
+    token:
+      description: Fencing token; grows by one with every new holder.
+      type: int
+      returned: always
+      sample: 17
+    acquired:
+      description: Since when, on S3's clock.
+      type: str
+      returned: always
+      sample: "2026-08-01T02:00:00+00:00"
+    expires:
+      description: When it ends, on S3's clock.
+      type: str
+      returned: always
+      sample: "2026-08-01T02:15:00+00:00"
+    seconds_left:
+      description: How long it is still held; 0 when it is not.
+      type: int
+      returned: always
+      sample: 870
+bucket:
+  description: S3 bucket of the lock.
+  returned: success
+  type: str
+key:
+  description: S3 key of the lock.
+  returned: success
+  type: str
+  sample: jack.beanstalk/locks/blog/blog-production.json
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockStore, lock_key
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import look_up
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail
+
+
+def main():
+    argument_spec = {
+        "application": {"required": True, "type": "str"},
+        "bucket": {"type": "str"},
+        "cname_prefix": {"required": True, "type": "str"},
+    }
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
+    params = module.params
+    try:
+        bucket = params["bucket"] or api.create_storage_location(module.client("elasticbeanstalk"))
+        store = LockStore(module.client("s3"), bucket, lock_key(params["application"], params["cname_prefix"]))
+        answer = look_up(store)
+    except AnsibleBeanstalkError as error:
+        fail(module, error)
+    module.exit_json(changed=False, **answer)
+
+
+if __name__ == "__main__":
+    main()
