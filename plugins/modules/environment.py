@@ -109,7 +109,8 @@ options:
     description:
       - V(present) creates or changes the environment.
       - V(absent) terminates it, unless it has the tag C(jack:protected=true), or a coupled database that would be
-        deleted with it.
+        deleted with it. An environment whose tag C(jack:logical) names the CNAME that it holds is live; it is only
+        terminated when it is named by O(cname_prefix).
     type: str
     choices: [present, absent]
     default: present

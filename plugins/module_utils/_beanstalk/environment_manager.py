@@ -337,7 +337,7 @@ class EnvironmentManager:
                 self.events += waiters.wait_terminated(self.client, environment, self.deadline).events
             return None
         known = tags_out(api.list_tags(self.client, environment.get("EnvironmentArn") or ""))
-        check_may_terminate(self.client, environment, known)
+        check_may_terminate(self.client, environment, known, self.params["cname_prefix"])
         self.actions.append("terminate")
         self.diffs.append({"before": {"environment": environment["EnvironmentId"]}, "after": {}})
         if self.check_mode:

@@ -70,9 +70,20 @@ def check_names_free(client: Any, params: Mapping[str, Any]) -> None:
         )
 
 
-def check_may_terminate(client: Any, environment: Environment, tags: Mapping[str, str]) -> None:
-    """Refuse to terminate what is protected, or what would take a database with it (promise 2 of the design)."""
+def check_may_terminate(
+    client: Any, environment: Environment, tags: Mapping[str, str], named_prefix: str | None
+) -> None:
+    """Refuse to terminate what is live, protected, or would take a database with it (promise 2 of the design).
+
+    The tag jack:logical tells which CNAME is the live one. `named_prefix` is the CNAME prefix that the user named.
+    """
     name = environment["EnvironmentName"]
+    prefix = cname_prefix(environment.get("CNAME"))
+    if not named_prefix and prefix and tags.get("jack:logical", "").rpartition("/")[2].lower() == prefix:
+        raise AnsibleBeanstalkRefusedError(
+            message=f"The environment {name} holds the live CNAME {prefix}; swap it away first, or name the "
+            "environment by cname_prefix if the whole logical environment shall go."
+        )
     if str(tags.get("jack:protected", "")).lower() == "true":
         raise AnsibleBeanstalkRefusedError(
             message=f"The environment {name} is protected by its tag jack:protected; remove the tag first."
