@@ -33,6 +33,7 @@ from ._beanstalk.queries import (
 )
 from ._beanstalk.swap import Swap
 from ._beanstalk.versions import ensure_version
+from ._beanstalk.write_lock import write_lock
 
 __all__ = [
     "AnsibleBeanstalkError",
@@ -61,6 +62,7 @@ __all__ = [
     "make_bundle",
     "select_environments",
     "source_spec",
+    "write_lock",
 ]
 
 

@@ -114,6 +114,28 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  lock:
+    description:
+      - Holds the lock of the logical environment (see M(jack.beanstalk.lock)) from before the first write until the
+        end, so that other runs of this collection wait or are refused. V({}) takes it with the defaults.
+      - A run that finds nothing to do does not touch the lock. Needs O(cname_prefix).
+    type: dict
+    suboptions:
+      owner:
+        description:
+          - Who holds it. A lock that this owner holds already is used, and stays. Made up when it is not given.
+        type: str
+      wait_timeout:
+        description: Seconds to wait for another holder before the module fails, with the holder's name and reason.
+        type: int
+        default: 300
+      ttl:
+        description: Seconds after which the lock of a run that was killed ends. It is renewed while the module waits.
+        type: int
+        default: 180
+      bucket:
+        description: S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
+        type: str
   wait:
     description:
       - Whether to wait for the end of the operation, and for proof.
@@ -267,6 +289,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
     fail,
     finish,
     guard_secrets,
+    write_lock,
 )
 
 
@@ -276,6 +299,15 @@ def main():
         "cname_prefix": {"type": "str"},
         "description": {"type": "str"},
         "environment_id": {"type": "str"},
+        "lock": {
+            "type": "dict",
+            "options": {
+                "bucket": {"type": "str"},
+                "owner": {"type": "str"},
+                "ttl": {"default": 180, "type": "int"},
+                "wait_timeout": {"default": 300, "type": "int"},
+            },
+        },
         "name": {"type": "str"},
         "option_settings": {"default": {}, "no_log": True, "type": "dict"},
         "platform": {"type": "str"},
@@ -295,7 +327,8 @@ def main():
     counter = CallCounter()
     try:
         client = counter.attach(module.client("elasticbeanstalk"))
-        manager = EnvironmentManager(client, module.params, module.check_mode)
+        lock = write_lock(lambda service: counter.attach(module.client(service)), module.params, "deploy", client)
+        manager = EnvironmentManager(client, module.params, module.check_mode, lock)
         changed, result = manager.ensure()
     except AnsibleBeanstalkError as error:
         fail(module, error, api_calls=counter.total, invocation=invocation)

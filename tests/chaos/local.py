@@ -21,20 +21,27 @@ def client(aws: dict[str, str], service: str) -> Any:
     )
 
 
+def add_version(aws: dict[str, str], application: str, label: str, files: dict[str, str] | None = None) -> None:
+    """An application version; what it contains matters to real instances only."""
+    eb = client(aws, "elasticbeanstalk")
+    bundle = io.BytesIO()
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name, text in (files or {"Dockerfile": "FROM scratch\nEXPOSE 8000\n"}).items():
+            archive.writestr(name, text)
+    bucket = eb.create_storage_location()["S3Bucket"]
+    client(aws, "s3").put_object(Bucket=bucket, Key=f"{application}/{label}.zip", Body=bundle.getvalue())
+    eb.create_application_version(
+        ApplicationName=application,
+        VersionLabel=label,
+        SourceBundle={"S3Bucket": bucket, "S3Key": f"{application}/{label}.zip"},
+    )
+
+
 def deploy(aws: dict[str, str], application: str) -> str:
     """An application with one healthy live environment; its id."""
     eb = client(aws, "elasticbeanstalk")
     eb.create_application(ApplicationName=application)
-    bundle = io.BytesIO()
-    with zipfile.ZipFile(bundle, "w") as archive:
-        archive.writestr("Dockerfile", "FROM scratch\nEXPOSE 8000\n")
-    bucket = eb.create_storage_location()["S3Bucket"]
-    client(aws, "s3").put_object(Bucket=bucket, Key=f"{application}/v1.zip", Body=bundle.getvalue())
-    eb.create_application_version(
-        ApplicationName=application,
-        VersionLabel="v1",
-        SourceBundle={"S3Bucket": bucket, "S3Key": f"{application}/v1.zip"},
-    )
+    add_version(aws, application, "v1")
     stack = next(one for one in eb.list_available_solution_stacks()["SolutionStacks"] if "Docker" in one)
     profile = {
         "Namespace": "aws:autoscaling:launchconfiguration",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cycle of the default inventory, as the README promises it: fresh instances behind the same name, the old ones gone."""
+"""A cycle of the default inventory, as the README promises it: fresh instances behind the same name."""
 
 from __future__ import annotations
 

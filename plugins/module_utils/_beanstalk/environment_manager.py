@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import api, naming, platforms, settings, tags, waiters
-from .bundle_types import BundleError
+from . import api, platforms, settings, tags, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -20,52 +20,25 @@ from .common import (
     is_busy,
     is_missing,
 )
-from .diff import DifferenceTracker
+from .environment_plan import Plan, check_params, update_calls
 from .environments import check_may_terminate, check_names_free, find_environment
-from .logs import request_tails, telling_lines
+from .logs import failure_text, request_tails
 from .transformations import environment_out, event_out, instance_out, tags_in, tags_out
+from .write_lock import WriteLock
 
 Environment = dict[str, Any]
 Instances = list[dict[str, Any]]
 
 
-def check_params(params: Mapping[str, Any]) -> None:
-    """Refuse names that Elastic Beanstalk would refuse, before any call."""
-    try:
-        naming.check_application_name(params["application"])
-        if params["name"]:
-            naming.check_environment_name(params["name"])
-        if params["cname_prefix"]:
-            naming.check_cname_prefix(params["cname_prefix"])
-        if params["version_label"]:
-            naming.check_version_label(params["version_label"])
-        if params["description"]:
-            naming.check_description(params["description"])
-        naming.check_tags(params["tags"] or {})
-    except BundleError as error:
-        raise AnsibleBeanstalkRefusedError(message=str(error)) from error
-    if params["tier"] == "Worker" and params["cname_prefix"]:
-        raise AnsibleBeanstalkRefusedError(message="An environment of the Worker tier has no CNAME; leave it out.")
-
-
-class Plan:
-    """What has to be done to an environment that exists."""
-
-    def __init__(self) -> None:
-        self.tracker = DifferenceTracker()
-        self.actions: list[str] = []
-        self.update: dict[str, Any] = {}
-        self.tag_plan: tags.TagPlan | None = None
-
-
 class EnvironmentManager:
     """One run of the environment module. `ensure` returns (changed, result); it raises, it never exits."""
 
-    def __init__(self, client: Any, params: Mapping[str, Any], check_mode: bool) -> None:
+    def __init__(self, client: Any, params: Mapping[str, Any], check_mode: bool, lock: WriteLock | None = None) -> None:
         self.client = client
         self.params = params
         self.check_mode = check_mode
-        self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"])
+        self.lock = lock
+        self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"], sleep=self._sleep)
         self.wanted_settings = settings.normalise(params["option_settings"])
         self.actions: list[str] = []
         self.events: list[dict[str, Any]] = []
@@ -77,13 +50,32 @@ class EnvironmentManager:
         """Carry the parameters out; returns (changed, result)."""
         check_params(self.params)
         environment = find_environment(self.client, self.params)
-        if self.params["state"] == "absent":
-            environment = self._ensure_absent(environment)
-        elif environment is None:
-            environment = self._create()
-        else:
-            environment = self._update(environment)
+        try:
+            if self.params["state"] == "absent":
+                environment = self._ensure_absent(environment)
+            elif environment is None:
+                environment = self._create()
+            else:
+                environment = self._update(environment)
+        finally:
+            problem = self.lock.release() if self.lock else ""
+            self.warnings += [problem] if problem else []
         return bool(self.actions), self._result(environment)
+
+    # -- lock -----------------------------------------------------------------------------------------------------
+
+    def _sleep(self, seconds: float) -> None:
+        if self.lock:
+            self.lock.renew()
+        time.sleep(seconds)
+
+    def _changed_meanwhile(self, environment: Environment | None) -> tuple[bool, Environment | None]:
+        """Take the lock before the first write; whether the environment is another than the one decided about."""
+        if self.lock is None or not self.lock.take():
+            return False, environment
+        found = find_environment(self.client, self.params)
+        keys = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
+        return any((found or {}).get(key) != (environment or {}).get(key) for key in keys), found
 
     # -- create ---------------------------------------------------------------------------------------------------
 
@@ -100,6 +92,10 @@ class EnvironmentManager:
         by_arn = platforms.is_arn(params["platform"])
         platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
         wanted = {key: val for key, val in self._flat_settings().items() if val is not None}
+        if not self.check_mode:
+            _, found = self._changed_meanwhile(None)
+            if found is not None:
+                return self._update(found)
         self.actions.append("create")
         self.diffs.append({"before": {}, "after": self._create_diff(platform)})
         predicted: Environment = {
@@ -167,6 +163,12 @@ class EnvironmentManager:
             if self.check_mode:
                 self._note(plan)
                 return self._predicted(environment)
+            changed, found = self._changed_meanwhile(environment)
+            if changed:
+                if found is None:
+                    return self._create()
+                environment = found
+                continue
             try:
                 return self._carry_out(environment, plan)
             except AnsibleBeanstalkError as error:
@@ -257,7 +259,7 @@ class EnvironmentManager:
     def _carry_out(self, environment: Environment, plan: Plan) -> Environment:
         environment_id = environment["EnvironmentId"]
         noted = False
-        calls = _calls(plan.update)
+        calls = update_calls(plan.update)
         while calls:
             call = calls.pop(0)
             try:
@@ -336,6 +338,10 @@ class EnvironmentManager:
             if self.params["wait"] and not self.check_mode:
                 self.events += waiters.wait_terminated(self.client, environment, self.deadline).events
             return None
+        if not self.check_mode and self._changed_meanwhile(environment)[0]:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The environment {environment['EnvironmentId']} was changed by somebody else meanwhile."
+            )
         known = tags_out(api.list_tags(self.client, environment.get("EnvironmentArn") or ""))
         check_may_terminate(self.client, environment, known, self.params["cname_prefix"])
         self.actions.append("terminate")
@@ -372,29 +378,3 @@ class EnvironmentManager:
             "actions": self.actions,
             "diff": {"before": before, "after": after},
         }
-
-
-def _calls(update: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """UpdateEnvironment calls for an update: a new platform cannot be combined with a new version."""
-    if not update:
-        return []
-    platform = {key: update[key] for key in ("SolutionStackName", "PlatformArn") if key in update}
-    if not platform or "VersionLabel" not in update:
-        return [dict(update)]
-    rest = {key: value for key, value in update.items() if key not in platform}
-    return [platform, rest]
-
-
-def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
-    """One sentence; then Elastic Beanstalk's events; then causes; then the failing instance's log tail."""
-    lines = [sentence.strip().rstrip(".") + "."]
-    told = [event for event in report.get("events") or [] if event["severity"] != "DEBUG"]
-    if told:
-        lines += ["", "Events:", *(f"  {event['at']} {event['severity']} {event['message']}" for event in told[-25:])]
-    if report.get("causes"):
-        lines += ["", "Causes:", *(f"  {cause}" for cause in report["causes"])]
-    for instance, sections in (report.get("logs") or {}).items():
-        lines += ["", f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
-    if report.get("logs_error"):
-        lines += ["", f"No log could be had: {report['logs_error']}"]
-    return "\n".join(lines)

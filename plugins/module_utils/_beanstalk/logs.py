@@ -89,3 +89,18 @@ def telling_lines(sections: Mapping[str, Sequence[str]], limit: int = 30) -> lis
                 if len(lines) > 2 * limit:
                     return lines
     return lines
+
+
+def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
+    """One sentence; then Elastic Beanstalk's events; then causes; then the failing instance's log tail."""
+    lines = [sentence.strip().rstrip(".") + "."]
+    told = [event for event in report.get("events") or [] if event["severity"] != "DEBUG"]
+    if told:
+        lines += ["", "Events:", *(f"  {event['at']} {event['severity']} {event['message']}" for event in told[-25:])]
+    if report.get("causes"):
+        lines += ["", "Causes:", *(f"  {cause}" for cause in report["causes"])]
+    for instance, sections in (report.get("logs") or {}).items():
+        lines += ["", f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
+    if report.get("logs_error"):
+        lines += ["", f"No log could be had: {report['logs_error']}"]
+    return "\n".join(lines)
