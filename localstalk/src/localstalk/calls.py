@@ -21,11 +21,15 @@ class CallCounter:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def note(self, environ: dict[str, Any]) -> None:
-        """Count one WSGI request. A form body is read, and put back for whoever answers the request."""
-        name = f"{_service(environ)}:{_operation(environ)}"
+    def note(self, environ: dict[str, Any]) -> tuple[str, str]:
+        """Count one WSGI request; returns service and operation.
+
+        A form body is read, and put back for whoever answers the request.
+        """
+        service, operation = _service(environ), _operation(environ)
         with self._lock:
-            self._counts[name] += 1
+            self._counts[f"{service}:{operation}"] += 1
+        return service, operation
 
     def totals(self) -> dict[str, int]:
         """Calls so far, by name."""

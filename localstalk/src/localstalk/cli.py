@@ -71,7 +71,28 @@ def _parser() -> argparse.ArgumentParser:
     url = commands.add_parser("url", help="print the plain URL of a CNAME or CNAME prefix")
     url.add_argument("name")
     url.set_defaults(command=_url)
+    _add_fault_commands(commands.add_parser("fault", help="let things go wrong"))
     return parser
+
+
+def _add_fault_commands(fault: argparse.ArgumentParser) -> None:
+    commands = fault.add_subparsers(required=True, metavar="COMMAND")
+    add = commands.add_parser("add", help="add a fault; prints it as JSON")
+    add.add_argument("kind", help="throttle, error, latency, drop, stuck, health, instance, cpu or command")
+    add.add_argument("fields", nargs="*", metavar="FIELD=VALUE", type=_field, help="see the README of localstalk")
+    add.set_defaults(command=_fault_add)
+    show = commands.add_parser("list", help="print all faults as JSON")
+    show.set_defaults(command=_fault_list)
+    clear = commands.add_parser("clear", help="remove faults, all of them unless ids are given")
+    clear.add_argument("ids", nargs="*", metavar="ID")
+    clear.set_defaults(command=_fault_clear)
+
+
+def _field(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text} is not FIELD=VALUE")
+    return name, value
 
 
 def _speed(text: str) -> float:
@@ -210,8 +231,8 @@ def _running(home: Home) -> Record:
     return record
 
 
-def _ask(record: Record, path: str, method: str = "GET") -> str:
-    request = urllib.request.Request(f"{record.url}/_localstalk/{path}", method=method)  # noqa: S310 - our own URL
+def _ask(record: Record, path: str, method: str = "GET", body: bytes | None = None) -> str:
+    request = urllib.request.Request(f"{record.url}/_localstalk/{path}", body, method=method)  # noqa: S310 - our own URL
     # A proxy from the environment must not get between us and the loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -265,6 +286,24 @@ def _database(home: Home, chosen: argparse.Namespace) -> int:
 
 def _url(home: Home, chosen: argparse.Namespace) -> int:
     print(_ask(_running(home), f"url/{chosen.name}").strip())
+    return 0
+
+
+def _fault_add(home: Home, chosen: argparse.Namespace) -> int:
+    wanted = {"kind": chosen.kind} | dict(chosen.fields)
+    print(_ask(_running(home), "faults", "POST", json.dumps(wanted).encode()).strip())
+    return 0
+
+
+def _fault_list(home: Home, chosen: argparse.Namespace) -> int:
+    for each in json.loads(_ask(_running(home), "faults")):
+        print(json.dumps(each))
+    return 0
+
+
+def _fault_clear(home: Home, chosen: argparse.Namespace) -> int:
+    for each in chosen.ids or [""]:
+        _ask(_running(home), f"faults/{each}" if each else "faults", "DELETE")
     return 0
 
 

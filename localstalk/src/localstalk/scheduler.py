@@ -78,6 +78,32 @@ async def blocking(function: Callable[..., T], *args: Any) -> T:
     return result
 
 
+class Held:
+    """Drive another coroutine, but stand still at its awaits as long as ``stuck`` says so."""
+
+    _LOOK_SECONDS = 5.0
+
+    def __init__(self, work: Work, stuck: Callable[[], bool]) -> None:
+        self.work = work
+        self.stuck = stuck
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        value: Any = None
+        error: BaseException | None = None
+        while True:
+            try:
+                wanted = self.work.throw(error) if error is not None else self.work.send(value)
+            except StopIteration as stop:
+                return stop.value
+            while self.stuck():
+                yield Sleep(self._LOOK_SECONDS)
+            error = None
+            try:
+                value = yield wanted
+            except Exception as raised:
+                error = raised
+
+
 class Scheduler:
     """Runs tasks, either in a thread of its own (:meth:`start`) or step by step (:meth:`advance`).
 

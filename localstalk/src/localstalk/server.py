@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__
+from localstalk import __version__, injection
 from localstalk.calls import CallCounter
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.control import Control
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
 _REASONS = {
     200: "OK",
+    201: "Created",
+    400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
     500: "Internal Server Error",
@@ -55,11 +57,23 @@ class Application:
         path = environ.get("PATH_INFO", "")
         if path.startswith("/_localstalk/"):
             return self._admin(path.removeprefix("/_localstalk/"), environ, start_response)
-        self.calls.note(environ)
+        service, operation = self.calls.note(environ)
+        verdict = injection.judge(self.control, environ, service, operation)
+        if verdict is None:
+            return self._carry_out(environ, start_response)
+        if verdict.delay:
+            injection.pause(verdict.delay)
+        if verdict.error is not None:
+            return injection.refuse(environ, start_response, service, verdict.error)
+        if verdict.drop:
+            return injection.hang_up(environ, self._carry_out(environ, lambda *_arguments: None))
+        return self._carry_out(environ, start_response)
+
+    def _carry_out(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         try:
             answer: Iterable[bytes] = self.moto(environ, start_response)
         except Exception:
-            log.exception("%s %s failed", environ.get("REQUEST_METHOD"), path)
+            log.exception("%s %s failed", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             return _answer(start_response, 500, "text/xml", _UNKNOWN_ERROR)
         return answer
 
@@ -76,7 +90,17 @@ class Application:
             return self._url(name, start_response)
         if kind == "database" and name and method == "POST":
             return self._database(name, start_response)
+        if kind == "faults":
+            return self._faults(str(method), name, environ, start_response)
         return _answer(start_response, 404, "text/plain", f"There is no {method} /_localstalk/{path} here.\n")
+
+    def _faults(
+        self, method: str, name: str, environ: dict[str, Any], start_response: StartResponse
+    ) -> Iterable[bytes]:
+        status, content = injection.FaultPages(self.control, self._regions).answer(method, name, environ)
+        if isinstance(content, str):
+            return _answer(start_response, status, "text/plain", f"{content}\n")
+        return _json(start_response, content, status)
 
     def health(self) -> dict[str, Any]:
         """Who answers here."""
@@ -128,8 +152,8 @@ def _answer(start_response: StartResponse, status: int, kind: str, text: str) ->
     return [body]
 
 
-def _json(start_response: StartResponse, content: object) -> Iterable[bytes]:
-    return _answer(start_response, 200, "application/json", json.dumps(content) + "\n")
+def _json(start_response: StartResponse, content: object, status: int = 200) -> Iterable[bytes]:
+    return _answer(start_response, status, "application/json", json.dumps(content) + "\n")
 
 
 def listen(application: Application, port: int) -> BaseWSGIServer:

@@ -44,13 +44,14 @@ class Stalk:
         self.account = account
         self.eb = self.client("elasticbeanstalk")
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, **more: Any) -> Any:
         return boto3.session.Session().client(
             service,
             endpoint_url=self.endpoint,
             region_name="us-east-1",
             aws_access_key_id="test",
             aws_secret_access_key="test",
+            **more,
         )
 
     @property

@@ -179,3 +179,16 @@ def test_admin_pages_that_do_not_exist(home: Path) -> None:
         ask(f"{record.url}/_localstalk/nothing")
     with caught.value as error:
         assert (error.code, error.read().decode()) == (404, "There is no GET /_localstalk/nothing here.\n")
+
+
+def test_faults_from_the_command_line(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    added = json.loads(cli(home, "fault", "add", "throttle", "rate=2", "burst=15").stdout)
+    assert (added["kind"], added["rate"], added["burst"]) == ("throttle", 2.0, 15.0)
+    assert json.loads(cli(home, "fault", "list").stdout) == added
+    wrong = cli(home, "fault", "add", "throttle", "rate=fast", "burst=1")
+    assert (wrong.returncode, wrong.stderr) == (1, "localstalk: rate must be a number from 0 to 1e+06.\n")
+    unknown = cli(home, "fault", "clear", "9")
+    assert (unknown.returncode, unknown.stderr) == (1, "localstalk: There is no fault 9.\n")
+    assert cli(home, "fault", "clear", added["id"]).returncode == 0
+    assert cli(home, "fault", "list").stdout == ""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from localstalk.clock import Clock
 from localstalk.drivers.base import Driver
+from localstalk.faults import Faults
 from localstalk.scheduler import Scheduler, blocking
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ class Control:
         self.random = random.Random(seed)  # noqa: S311 - ids, not secrets
         self.bundles = home / "bundles"
         self.quotas = dict(QUOTAS)
+        self.faults = Faults()
         self.names: dict[tuple[str, str], str] = {}
         """Public names in use, by region: one namespace for all accounts (eb-facts §4). Value: environment id."""
 

@@ -18,6 +18,7 @@ from localstalk.elasticbeanstalk.errors import (
 )
 from localstalk.elasticbeanstalk.fleet import Fleet
 from localstalk.elasticbeanstalk.state import TIER_TYPES, Call, Environment, Operation, Platform, Settings, Status
+from localstalk.scheduler import Held
 from localstalk.workflows import launch
 from localstalk.workflows.update import Before, Change, update
 from localstalk.workflows.work import Superseded, Work
@@ -49,8 +50,9 @@ class Environments(Configuration):
         """A defect of ours must not leave an environment busy for ever."""
         environment.workflows += 1
         request_id = call.request_id or None
+        kind = environment.operation.kind if environment.operation else ""
         try:
-            await work
+            await Held(work, lambda: self.control.faults.stuck(kind, environment.name))
         except Superseded:
             return
         except Exception:

@@ -81,6 +81,9 @@ class Health(Environments):
             probe = await blocking(driver.probe, instance.id, "/")
             if probe.http_status is not None and (probe.http_status < 400 or environment.tier == "Worker"):
                 healthy |= {instance.id}
+        faults = self.control.faults
+        if faults:
+            healthy = frozenset(each for each in healthy if not faults.instance("unhealthy", environment.name, each))
         now = self.control.clock.seconds()
         for instance in environment.instances.values():
             if instance.id in healthy:
@@ -153,9 +156,9 @@ class Health(Environments):
         self.record(text, "WARN" if status in _BAD else "INFO", environment=environment)
 
     def _judge(self, environment: Environment, judged: dict[str, tuple[str, list[str]]]) -> tuple[str, str, list[str]]:
-        if environment.health.override is not None:
-            color, status = environment.health.override
-            return color, status, ["Environment health was set by a fault."]
+        forced = self.control.faults.health(environment.name)
+        if forced is not None:
+            return *forced, ["Environment health was set by a fault."]
         operation = environment.operation
         if environment.status == "Launching":
             causes = [f"Initialization in progress (running for {self._since(environment.started_at)})."]
@@ -249,6 +252,7 @@ class Health(Environments):
         instances = [
             {"InstanceId": each.id} | _wanted(self._describe_instance(environment, each), params)
             for each in environment.instances.values()
+            if not self.control.faults.instance("missing", environment.name, each.id)
         ]
         return {
             "InstanceHealthList": instances,

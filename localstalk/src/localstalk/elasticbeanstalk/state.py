@@ -174,8 +174,6 @@ class Health:
     counts: dict[str, int] = field(default_factory=dict)
     refreshed: datetime | None = None
     since: float = 0.0
-    override: tuple[str, str] | None = None
-    """Colour and status forced by a fault."""
 
 
 @dataclass

@@ -9,7 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from localstalk.drivers.base import Command, CommandName, CommandResult, DriverError, HealthCheck, InstanceSpec
+from localstalk.drivers.base import (
+    Command,
+    CommandName,
+    CommandResult,
+    DriverError,
+    HealthCheck,
+    InstanceEvent,
+    InstanceSpec,
+)
 from localstalk.elasticbeanstalk import bundles
 from localstalk.elasticbeanstalk.state import Deployment, Environment, Instance, Severity
 from localstalk.scheduler import sleep
@@ -38,6 +46,8 @@ _CHECK_SECONDS = 10.0
 _HEALTH_SECONDS = 600.0
 _REAL_HEALTH_SECONDS = 60.0
 """Real applications need real time to start, however fast the clock runs."""
+
+_FAILED_ON_INSTANCE = InstanceEvent("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
 
 
 class Failed(Exception):  # noqa: N818 - an outcome, not an error
@@ -244,12 +254,24 @@ class Work:
             result = await self.drive(self.driver.run, instance.id, command)
         except DriverError as error:
             result = CommandResult(instance.id, "FAILURE", 1, str(error))
+        result = self._spoil(result, command)
         if result.status == "TIMEOUT" and self.control.simulated:
             await sleep(command.timeout + _TIMEOUT_GRACE)
         if deploying:
             status = "Deployed" if result.status == "SUCCESS" else "Failed"
             label = command.version_label
             instance.deployment = Deployment(command.deployment_id, label, status, now())  # type: ignore[arg-type]
+        return result
+
+    def _spoil(self, result: CommandResult, command: Command) -> CommandResult:
+        """Let a fault decide: the command ran to its end, then its last hook failed or never came back."""
+        name = self.environment.name
+        outcome = self.control.faults.command(command.name, name, result.instance_id, command.version_label)
+        if outcome == "FAILURE":
+            text = "Engine execution has encountered an error."
+            return CommandResult(result.instance_id, "FAILURE", 1, text, result.leader, (_FAILED_ON_INSTANCE,))
+        if outcome == "TIMEOUT":
+            return CommandResult(result.instance_id, "TIMEOUT", leader=result.leader)
         return result
 
     def report(self, results: Sequence[CommandResult], *, done: int = 0, total: int = 0, between: str = "") -> None:

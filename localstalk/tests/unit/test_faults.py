@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faults: what they refuse, what they break, and that they are repeatable."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+from stalk import STACK, Stalk, option
+
+from localstalk import injection
+from localstalk.faults import ApiCall, FaultError, Faults, read
+
+TWO = option("aws:autoscaling:asg", "MinSize", "2")
+CALL = ApiCall("elasticbeanstalk", "DescribeEvents", "1", "us-east-1")
+
+
+class Admin:
+    """The admin API of one localstalk."""
+
+    def __init__(self, stalk: Stalk) -> None:
+        self.stalk = stalk
+
+    def ask(self, method: str, path: str = "", body: object = None) -> tuple[int, Any]:
+        request = urllib.request.Request(  # noqa: S310 - our own URL
+            f"{self.stalk.endpoint}/_localstalk/faults{path}",
+            None if body is None else json.dumps(body).encode(),
+            method=method,
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode().strip()
+
+    def add(self, kind: str, **fields: object) -> dict[str, Any]:
+        status, content = self.ask("POST", body={"kind": kind} | fields)
+        assert status == 201, content
+        found: dict[str, Any] = content
+        return found
+
+
+@pytest.fixture
+def admin(stalk: Stalk) -> Admin:
+    return Admin(stalk)
+
+
+@pytest.fixture
+def once(stalk: Stalk) -> Any:
+    """A client that does not retry."""
+    return stalk.client("elasticbeanstalk", config=Config(retries={"total_max_attempts": 1}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ([], "A fault is a JSON object with a kind and the fields of that kind."),
+        (
+            {"kind": "flood"},
+            "kind must be one of throttle, error, latency, drop, stuck, health, instance, cpu, command.",
+        ),
+        ({"kind": "throttle", "rate": 2}, "burst is missing; throttle needs it."),
+        ({"kind": "throttle", "rate": -1, "burst": 1}, "rate must be a number from 0 to 1e+06."),
+        ({"kind": "throttle", "rate": True, "burst": 1}, "rate must be a number from 0 to 1e+06."),
+        ({"kind": "latency", "seconds": "soon"}, "seconds must be a number from 0 to 600."),
+        ({"kind": "latency", "seconds": "nan"}, "seconds must be a number from 0 to 600."),
+        ({"kind": "error", "code": ""}, "code must be a text of 1 to 1000 characters."),
+        ({"kind": "error", "code": "X", "http_status": 200}, "http_status must be a whole number from 400 to 599."),
+        ({"kind": "drop", "times": 0}, "times must be a whole number from 1 to 1000000."),
+        ({"kind": "drop", "times": 1.5}, "times must be a whole number from 1 to 1000000."),
+        ({"kind": "drop", "probability": 2}, "probability must be a number from 0 to 1."),
+        (
+            {"kind": "drop", "operations": [1]},
+            "operations must be a list of names (or names with commas between them).",
+        ),
+        (
+            {"kind": "stuck", "operation": "dance"},
+            "operation must be one of create, deploy, config, terminate, rebuild, restart, swap, tags.",
+        ),
+        (
+            {"kind": "health", "health": "Red"},
+            "health must be one of Ok, Info, Warning, Degraded, Severe, Unknown, NoData.",
+        ),
+        ({"kind": "instance", "state": "killed"}, "instance or environment is missing; killed needs one of them."),
+        (
+            {"kind": "stuck", "seconds": 1},
+            "seconds is not a field of stuck; its fields are operation, environment.",
+        ),
+    ],
+)
+def test_a_bad_field_is_one_sentence(wanted: object, sentence: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        read(wanted)
+    assert str(caught.value) == sentence
+
+
+def test_text_from_the_command_line_is_read_as_what_it_means() -> None:
+    _, values = read(
+        {"kind": "throttle", "rate": "2", "burst": "15", "operations": "DescribeEvents,DescribeEnvironments"}
+    )
+    assert (values["rate"], values["burst"]) == (2.0, 15.0)
+    assert values["operations"] == ("DescribeEvents", "DescribeEnvironments")
+
+
+def test_a_token_bucket_per_account_and_region() -> None:
+    faults = Faults()
+    faults.add({"kind": "throttle", "rate": 2, "burst": 3})
+    other = ApiCall("elasticbeanstalk", "DescribeEvents", "2", "us-east-1")
+
+    def refused(call: ApiCall, now: float) -> bool:
+        error = faults.meet(call, now).error
+        assert error in (None, ("Throttling", "Rate exceeded", 400))
+        return error is not None
+
+    assert [refused(CALL, 0) for _ in range(5)] == [False, False, False, True, True]
+    assert [refused(other, 0) for _ in range(4)] == [False, False, False, True]
+    assert [refused(CALL, 1) for _ in range(3)] == [False, False, True]
+    assert [refused(CALL, 60) for _ in range(4)] == [False, False, False, True]
+    assert faults.overview()[0]["hits"] == 5
+
+
+def test_a_seed_makes_probability_repeatable() -> None:
+    def pattern(seed: int) -> list[bool]:
+        faults = Faults()
+        faults.add({"kind": "drop", "probability": 0.5, "seed": seed})
+        return [faults.meet(CALL, 0).drop for _ in range(40)]
+
+    assert pattern(1) == pattern(1)
+    assert pattern(1) != pattern(2)
+    assert 5 < sum(pattern(1)) < 35
+
+
+def test_faults_hit_only_the_calls_that_they_name() -> None:
+    faults = Faults()
+    faults.add({"kind": "error", "code": "ServiceUnavailable", "http_status": 503, "operations": ["DescribeEvents"]})
+    assert faults.meet(CALL, 0).error == ("ServiceUnavailable", "Injected fault.", 503)
+    for other in (
+        ApiCall("elasticbeanstalk", "UpdateEnvironment", "1", "us-east-1"),
+        ApiCall("s3", "DescribeEvents", "1", "us-east-1"),
+    ):
+        assert faults.meet(other, 0).error is None
+
+
+def test_throttling_reaches_clients_as_aws_says_it(admin: Admin, once: Any) -> None:
+    admin.add("throttle", rate=2, burst=2, operations=["DescribeEvents"])
+    for _ in range(2):
+        once.describe_events()
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        once.describe_events()
+    response = caught.value.response
+    assert response["Error"] == {"Type": "Sender", "Code": "Throttling", "Message": "Rate exceeded"}
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    once.describe_environments()
+    admin.stalk.advance(1)
+    once.describe_events()
+
+
+def test_an_error_n_times(admin: Admin, once: Any) -> None:
+    fault = admin.add("error", code="InternalFailure", http_status=500, times=2)
+    for _ in range(2):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            once.describe_applications()
+        assert caught.value.response["Error"]["Code"] == "InternalFailure"
+    once.describe_applications()
+    assert admin.ask("GET") == (200, [fault | {"hits": 2, "left": 0}])
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("s3", "list_buckets", {}),
+        ("ec2", "describe_instances", {}),
+        ("secretsmanager", "list_secrets", {}),
+        ("iam", "list_users", {}),
+    ],
+)
+def test_errors_of_other_services(stalk: Stalk, admin: Admin, service: str, operation: str, arguments: Any) -> None:
+    admin.add("error", code="AccessDenied", message="No & never.", http_status=403, service=service)
+    client = stalk.client(service, config=Config(retries={"total_max_attempts": 1}))
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        getattr(client, operation)(**arguments)
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["Message"]) == ("AccessDenied", "No & never.")
+
+
+def test_a_dropped_answer_comes_after_the_effect(admin: Admin, once: Any) -> None:
+    admin.add("drop", operations=["CreateApplication"], times=1)
+    with pytest.raises(botocore.exceptions.ConnectionClosedError):
+        once.create_application(ApplicationName="shop")
+    assert [each["ApplicationName"] for each in once.describe_applications()["Applications"]] == ["shop"]
+
+
+def test_latency(admin: Admin, once: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(injection, "pause", waited.append)
+    admin.add("latency", seconds=3)
+    once.describe_applications()
+    assert waited == [3.0]
+
+
+def test_a_stuck_workflow_goes_on_when_it_is_let_go(stalk: Stalk, admin: Admin) -> None:
+    stalk.create()
+    fault = admin.add("stuck", operation="deploy", environment="env-one")
+    stalk.version("v2")
+    stalk.update(VersionLabel="v2")
+    assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Updating", "v1")
+    assert stalk.lines(EnvironmentName="env-one")[-1].startswith(
+        ("Environment update is starting.", "Environment health")
+    )
+    assert admin.ask("DELETE", f"/{fault['id']}") == (200, [])
+    stalk.advance(3600)
+    assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Ready", "v2")
+
+
+def test_red_health(stalk: Stalk, admin: Admin) -> None:
+    stalk.create()
+    admin.add("health", environment="env-one", health="Severe")
+    stalk.advance(20)
+    assert (stalk.environment()["Health"], stalk.environment()["HealthStatus"]) == ("Red", "Severe")
+    assert stalk.lines(EnvironmentName="env-one")[-1] == (
+        "WARN Environment health has transitioned from Ok to Severe. Environment health was set by a fault."
+    )
+    admin.ask("DELETE")
+    stalk.advance(20)
+    assert stalk.environment()["Health"] == "Green"
+
+
+def instances(stalk: Stalk) -> dict[str, str]:
+    found = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
+    return {each["InstanceId"]: each["HealthStatus"] for each in found["InstanceHealthList"]}
+
+
+def test_an_unhealthy_and_a_missing_instance(stalk: Stalk, admin: Admin) -> None:
+    stalk.create("env-one", TWO)
+    first, second = instances(stalk)
+    admin.add("instance", state="unhealthy", instance=first)
+    stalk.advance(120)
+    assert instances(stalk) == {first: "Severe", second: "Ok"}
+    assert stalk.environment()["Health"] == "Red"
+    admin.ask("DELETE")
+    admin.add("instance", state="missing", instance=first)
+    stalk.advance(120)
+    assert instances(stalk) == {second: "Ok"}
+
+
+def test_an_unhealthy_instance_fails_a_deployment(stalk: Stalk, admin: Admin) -> None:
+    stalk.create("env-one", TWO)
+    stalk.version("v2")
+    admin.add("instance", state="unhealthy", instance=next(iter(instances(stalk))))
+    request_id = stalk.update(VersionLabel="v2")
+    assert (
+        "ERROR Instance id(s) 'i-x' did not pass health check after command execution. Aborting the operation."
+        in stalk.lines(request_id)
+    )
+    assert stalk.environment()["VersionLabel"] == "v1"
+
+
+def test_a_killed_instance_is_replaced(stalk: Stalk, admin: Admin) -> None:
+    stalk.create("env-one", TWO)
+    first, second = instances(stalk)
+    killed = admin.add("instance", state="killed", environment="env-one")
+    assert (killed["instance"], admin.ask("GET")) == (first, (200, []))
+    stalk.advance(600)
+    now = instances(stalk)
+    assert (len(now), first in now, now[second]) == (2, False, "Ok")
+    assert admin.ask("POST", body={"kind": "instance", "state": "killed", "instance": first}) == (
+        404,
+        f"There is no instance {first}.",
+    )
+
+
+@pytest.mark.parametrize(("outcome", "line"), [("FAILURE", "Failed: 1"), ("TIMEOUT", "TimedOut: 1")])
+def test_failing_hooks(stalk: Stalk, admin: Admin, outcome: str, line: str) -> None:
+    stalk.create("env-one", TWO)
+    stalk.version("v2")
+    admin.add("command", environment="env-one", version="v2", outcome=outcome, times=1)
+    lines = stalk.lines(stalk.update(VersionLabel="v2"))
+    assert f"Command execution completed on all instances. Summary: [Successful: 1, {line}]." in lines
+    assert stalk.environment()["VersionLabel"] == "v1"
+    stalk.update(VersionLabel="v2")
+    assert stalk.environment()["VersionLabel"] == "v2"
+
+
+def test_failing_log_requests(stalk: Stalk, admin: Admin) -> None:
+    stalk.create()
+    admin.add("command", command="tail-log")
+    stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="tail")
+    stalk.advance(30)
+    assert stalk.lines(EnvironmentName="env-one")[-1] == "ERROR Failed to pull logs for environment instances."
+    assert stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="tail")["EnvironmentInfo"] == []
+
+
+def test_a_stuck_launch_is_still_there(stalk: Stalk, admin: Admin) -> None:
+    stalk.version("v1")
+    admin.add("stuck", operation="create")
+    stalk.eb.create_environment(
+        ApplicationName="app", EnvironmentName="env-one", VersionLabel="v1", SolutionStackName=STACK
+    )
+    stalk.advance(7200)
+    assert stalk.environment()["Status"] == "Launching"
+
+
+def test_the_admin_api_refuses_in_one_sentence(admin: Admin) -> None:
+    assert admin.ask("POST", body={"kind": "drop", "times": "x"}) == (
+        400,
+        "times must be a whole number from 1 to 1000000.",
+    )
+    assert admin.ask("DELETE", "/77") == (404, "There is no fault 77.")
+    assert admin.ask("PUT") == (405, "PUT is not possible on faults.")
+    assert admin.ask("DELETE") == (200, [])
