@@ -16,6 +16,7 @@ deploy: ## Set everything up and deploy examples/blog on localstalk
 
 down: ## Stop localstalk and remove every container, network and mount it made
 	@if [ -x .venv/bin/localstalk ]; then .venv/bin/localstalk down; fi
+	@for home in build/*/localstalk; do [ ! -d $$home ] || .venv/bin/localstalk --home $$home down; done
 
 test: ## Set everything up and pass all tests
 	@rm -rf build/junit
@@ -33,7 +34,7 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 
 unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
 	@scripts/setup runtime test
-	$(PYTEST) tests/unit
+	$(PYTEST) --numprocesses=2 tests/unit
 	$(LOCALSTALK_PYTEST) -m "not containers"
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
@@ -43,7 +44,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test
 	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) tests/integration
+	$(PYTEST) --numprocesses=2 --dist=loadfile tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
