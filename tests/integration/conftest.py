@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -97,6 +98,21 @@ class Stalk:
         )
         return {item["InstanceId"]: item["Deployment"]["VersionLabel"] for item in answer["InstanceHealthList"]}
 
+    def leftovers(self) -> list[str]:
+        """What a localstalk that was stopped must not leave behind: containers, networks, mounts, links, processes."""
+        mark = hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:8]
+        commands = {
+            "container": ["podman", "ps", "--all", "--format", "{{.Names}}"],
+            "network": ["podman", "network", "ls", "--format", "{{.Name}}"],
+            "mount": ["cat", "/proc/mounts"],
+            "process": ["ps", "-eo", "pid,args"],
+        }
+        found = []
+        for kind, command in commands.items():
+            printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found += [f"{kind}: {line}" for line in printed.splitlines() if mark in line or str(self.home) in line]
+        return found
+
     def page(self) -> str:
         url = self.get("/_localstalk/url/blog-local").strip()
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
@@ -136,6 +152,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     yield Project(root, stalk)
     down = stalk.cli("down")
     assert down.returncode == 0, down.stderr
+    assert stalk.leftovers() == []
 
 
 @pytest.fixture(scope="session")

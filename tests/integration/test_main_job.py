@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,3 +173,15 @@ def test_a_bundle_without_a_dockerfile_fails_the_deployment(edited: Project) -> 
     (edited.application / "Dockerfile").unlink()
     message = broken(edited)
     assert "Both 'Dockerfile' and 'Dockerrun.aws.json' are missing" in message
+
+
+def test_a_localstalk_that_was_killed_is_cleaned_up_and_started_anew(project: Project, first_deploy: Run) -> None:
+    before = json.loads(project.stalk.get("/_localstalk/health"))
+    os.kill(before["pid"], signal.SIGKILL)
+    run = project.play("deploy.yml")
+    assert run.rc == 0, run.output
+    after = json.loads(project.stalk.get("/_localstalk/health"))
+    assert after["pid"] != before["pid"]
+    left = [line for line in project.stalk.leftovers() if line.startswith("container:") and "-i-" in line]
+    assert sorted(line[-19:] for line in left) == sorted(project.stalk.deployments())
+    assert 'id="posts">1<' in project.stalk.page()
