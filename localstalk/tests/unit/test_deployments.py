@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from stalk import SINGLE, STACK, Stalk, option
 
+from localstalk.drivers.base import Command
 from localstalk.drivers.sim import Failure
 
 COMMAND = "aws:elasticbeanstalk:command"
@@ -252,6 +253,23 @@ def test_traffic_splitting_replaces_all_instances(stalk: Stalk) -> None:
     stalk.version("v2")
     assert stalk.lines(stalk.update(VersionLabel="v2"))[-2:] == [DEPLOYED, END]
     assert not before & {each["Id"] for each in resources(stalk)["Instances"]}
+    assert all(election(stalk, instance_id) == ["Instance is NOT Leader."] for instance_id in instance_ids(stalk))
+
+
+def instance_ids(stalk: Stalk) -> list[str]:
+    return [each["Id"] for each in resources(stalk)["Instances"]]
+
+
+def election(stalk: Stalk, instance_id: str) -> list[str]:
+    """What the instance's log says about leading, oldest first."""
+    command = Command("tail-log", "", 0, "", 1.0)
+    return [line for line in stalk.driver.run(instance_id, command).output.splitlines() if "Leader." in line]
+
+
+def test_other_policies_elect_one_leader(stalk: Stalk) -> None:
+    stalk.create("env-one", TWO, policy("Rolling"))
+    elections = sorted(election(stalk, instance_id) for instance_id in instance_ids(stalk))
+    assert elections == [["Instance is Leader."], ["Instance is NOT Leader."]]
 
 
 @pytest.mark.parametrize(

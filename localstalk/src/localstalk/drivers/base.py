@@ -67,6 +67,8 @@ class Command:
     """Environment properties, secret references already resolved."""
     options: dict[str, dict[str, str]] = field(default_factory=dict)
     """Effective option settings: namespace -> option name -> value."""
+    elects_leader: bool = True
+    """False: every instance is told that it does not lead (eb-facts §7: traffic splitting has no leader)."""
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,8 @@ class SimDriver:
         return CommandResult(instance.spec.instance_id, failure.status, 1, output, leader, failure.events)
 
     def _elect(self, instance_id: str, command: Command) -> bool:
+        if not command.elects_leader:
+            return False
         return self._leaders.setdefault(command.invocation_id, instance_id) == instance_id
 
     def _instance(self, instance_id: str) -> _Instance:

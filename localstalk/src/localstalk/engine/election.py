@@ -41,6 +41,9 @@ def run_election(layout: Layout, log: EngineLog, request: Request) -> bool:
     """Call ``cfn-elect-cmd-leader`` as EB's engine does; raises CommandError when it cannot tell."""
     instance = request.instance
     log.info(f"Running leader election for instance {instance.instance_id}...")
+    if not request.elects_leader:
+        log.info("Instance is NOT Leader.")
+        return False
     log.info("Calling the cfn-elect-cmd-leader to elect the command leader.")
     argv = ["/opt/aws/bin/cfn-elect-cmd-leader", "--stack", instance.stack_arn, "--command-name", COMMAND_NAME]
     argv += ["--invocation-id", request.invocation_id, "--listener-id", instance.instance_id]

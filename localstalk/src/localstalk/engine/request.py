@@ -49,6 +49,7 @@ class Request:
     """Where the source bundle lies, as the instance sees it; empty when the command needs none."""
     properties: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    elects_leader: bool = True
 
     @classmethod
     def from_json(cls, text: str) -> Request:

@@ -166,6 +166,8 @@ async def _take_over(work: Work, old: Sequence[Instance], new: Sequence[Instance
 
 async def traffic_splitting(work: Work, label: str) -> None:
     """A full second fleet that gets a share of the traffic for a while (texts are ours: eb-facts §12.1)."""
+    # No instance leads; migrations that rely on one do not happen (eb-facts §7).
+    work.elects_leader = False
     old = list(work.environment.instances.values())
     percent, minutes = work.number(_SPLITTING, "NewVersionPercent", 10), work.number(_SPLITTING, "EvaluationTime", 5)
     work.say(f"Traffic splitting deployment policy enabled. Launching {len(old)} instance(s) with the new version.")

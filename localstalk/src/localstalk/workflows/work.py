@@ -73,6 +73,7 @@ class Work:
         self.driver = region.control.driver
         self.fleet = region.fleet
         self.invocation_id = self.control.uuid()
+        self.elects_leader = True
 
     # --- events and time ---
 
@@ -234,6 +235,7 @@ class Work:
         command = Command(
             name, self.invocation_id, self.environment.deployment_id, label,
             float(self.number(COMMAND, "Timeout", 600)), path, key, self.region.properties(settings), options,
+            self.elects_leader,
         )  # fmt: skip
         results: list[CommandResult] = await self.control.scheduler.gather(
             *(self._command(instance, command) for instance in instances)

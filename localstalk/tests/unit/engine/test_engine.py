@@ -118,7 +118,19 @@ def test_one_leader_per_invocation(make_box: Callable[..., Any], tmp_path: Path,
     assert second.deploy(dockerfile(port), invocation_id="x").leader is False
     assert first.deploy(dockerfile(port), invocation_id="x").leader is True
     assert second.deploy(dockerfile(port), invocation_id="y").leader is True
-    assert "[INFO] Instance is NOT Leader.\n" in second.log()
+
+
+def test_no_leader_where_none_is_elected(box: Any, port: int) -> None:
+    order = box.root / "order"
+    config = f"""
+container_commands:
+  01_all: {{command: "echo $EB_IS_COMMAND_LEADER >> {order}"}}
+  02_leader: {{command: "echo leader >> {order}", leader_only: true}}
+"""
+    answer = box.deploy({**dockerfile(port), ".ebextensions/01.config": config}, elects_leader=False)
+    assert (answer.status, answer.leader) == ("SUCCESS", False), box.log()
+    assert order.read_text().split() == ["false"]
+    assert "Instance is NOT Leader." in box.log()
 
 
 def assert_failed(box: Any, answer: Any, instruction: str, error: str, *events: str) -> None:

@@ -246,6 +246,7 @@ class Instances:
             "bundle_path": bundle,
             "properties": command.properties,
             "options": command.options,
+            "elects_leader": command.elects_leader,
         }
         # The request travels through a pipe: neither a process list nor a file shows the properties.
         sent = {"argv": ["python3", "-m", "engine"], "stdin": json.dumps(request)}
