@@ -46,6 +46,12 @@ options:
     description:
       - The source bundle, a file on the controller. Needed when the version does not exist yet.
     type: path
+  remove_src:
+    description:
+      - Remove O(src) from the controller at the end, whatever the outcome. For bundles with secrets
+        (RV(jack.beanstalk.source_bundle#module:bundle.has_secrets)). Not in check mode.
+    type: bool
+    default: false
   description:
     description:
       - Description of the version, at most 200 characters. Nothing changes when it is not given; an empty text clears
@@ -106,6 +112,7 @@ EXAMPLES = r"""
     application: blog
     version_label: "{{ made.bundle.version_label }}"
     src: "{{ made.bundle.path }}"
+    remove_src: "{{ made.bundle.has_secrets }}"
     description: "{{ made.bundle.description }}"
 
 - name: Delete an old version and its bundle
@@ -168,6 +175,8 @@ api_calls:
   sample: 5
 """
 
+from pathlib import Path
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
     AnsibleBeanstalkError,
@@ -188,6 +197,7 @@ def main():
         "poll_interval": {"default": 2, "type": "float"},
         "process": {"default": True, "type": "bool"},
         "purge_tags": {"default": True, "type": "bool"},
+        "remove_src": {"default": False, "type": "bool"},
         "src": {"type": "path"},
         "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
         "tags": {"aliases": ["resource_tags"], "type": "dict"},
@@ -202,6 +212,9 @@ def main():
         changed, result = ensure_version(client, s3, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
         fail(module, error)
+    finally:
+        if module.params["remove_src"] and module.params["src"] and not module.check_mode:
+            Path(module.params["src"]).unlink(missing_ok=True)
     finish(module, changed, {**result, "api_calls": counter.total})
 
 

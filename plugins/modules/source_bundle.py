@@ -20,6 +20,8 @@ description:
     never shipped. Files under C(.platform/hooks) and C(.platform/confighooks) are always executable in the bundle.
 author:
   - The jack.beanstalk team (!UNKNOWN)
+requirements:
+  - PyYAML, when O(platform) is given
 options:
   path:
     description:
@@ -65,6 +67,19 @@ options:
     type: list
     elements: str
     default: []
+  platform:
+    description:
+      - Look for faults in the bundle as M(jack.beanstalk.bundle_lint) does on this platform, before the zip gets its
+        name. Errors fail, warnings are shown.
+      - A solution stack name, a platform ARN, a platform branch name, or simply V(al2023), V(al2) or V(al1). Nothing is
+        looked for when it is not given.
+    type: str
+  skip_rules:
+    description:
+      - Identifiers of rules to leave out, as M(jack.beanstalk.bundle_lint) lists them.
+    type: list
+    elements: str
+    default: []
   label_prefix:
     description:
       - What the version label starts with. The name of the folder when it is not given.
@@ -73,6 +88,10 @@ options:
     description:
       - Folder for the bundles, made with mode 0700; the bundles have mode 0600. Bundles that were not used for a week
         are removed from it.
+      - A bundle with secrets, that is with O(secrets) or with an O(overlay) file that its mode keeps from others, has a
+        name of its own in each run, and whoever uploads it removes it
+        (O(jack.beanstalk.application_version#module:remove_src)).
+        What a killed run leaves is removed after an hour.
       - The default is C(jack.beanstalk/bundles) in the cache folder of the user.
     type: path
 attributes:
@@ -80,7 +99,8 @@ attributes:
     description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
-      - The label is computed; the zip is not written, so RV(bundle.sha256) and RV(bundle.size) may be null.
+      - The label is computed; the zip is not written. Without O(platform) RV(bundle.sha256) and RV(bundle.size) may be
+        null.
   diff_mode:
     description:
       - Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
@@ -103,6 +123,7 @@ EXAMPLES = r"""
     path: "{{ playbook_dir }}/examples/blog"
     from: work_tree
     label_prefix: blog
+    platform: Docker running on 64bit Amazon Linux 2023
     overlay:
       - path: .platform/hooks/postdeploy/blog_10_migrate.sh
         content: "{{ lookup('ansible.builtin.template', 'migrate.sh.j2') }}"
@@ -150,6 +171,10 @@ bundle:
       type: str
       returned: always
       sample: Show the newest entry first
+    has_secrets:
+      description: Whether O(secrets) or an O(overlay) file with a mode such as V(0600) are in it.
+      type: bool
+      returned: always
     commit:
       description:
         - The commit that was bundled, or the last one before the changes that were; null outside of a repository.
@@ -157,7 +182,8 @@ bundle:
       returned: always
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.document import HAS_YAML
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
     BundleError,
     make_bundle,
@@ -181,10 +207,14 @@ def main():
             "type": "list",
         },
         "path": {"required": True, "type": "path"},
+        "platform": {"type": "str"},
         "ref": {"default": "HEAD", "type": "str"},
         "secrets": {"default": [], "elements": "str", "no_log": False, "type": "list"},
+        "skip_rules": {"default": [], "elements": "str", "type": "list"},
     }
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    if module.params["platform"] and not HAS_YAML:
+        module.fail_json(msg=missing_required_lib("PyYAML"))
     # Hiding a word as short as "true" would blank it out of every answer; nothing that short is a secret.
     module.no_log_values = {value for value in module.no_log_values if len(value) >= 8}
     try:

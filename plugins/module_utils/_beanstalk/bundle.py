@@ -5,7 +5,7 @@
 """Source bundles: which files, which label, and whether anything changed since the last time."""
 
 # Paths are bytes here, as the kernel and git have them; pathlib knows only text.
-# ruff: noqa: PTH100, PTH101, PTH103, PTH105, PTH108, PTH110, PTH111, PTH112, PTH113, PTH116, PTH117, PTH118, PTH119, PTH123, PTH207, PTH208
+# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH123, PTH207
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 
-from . import bundle_git, bundle_zip
+from . import bundle_cache, bundle_git, bundle_zip
 from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec
+from .lint.runner import lint_bundle
 from .naming import check_version_label
 
-_KEEP_SECONDS = 7 * 86400
 _RACY_SECONDS = 2.0
-_FORMAT = 1
+_FORMAT = 2
 
 
 class BundleResult:
@@ -38,29 +38,10 @@ class BundleResult:
         self.warnings = warnings
 
 
-def default_cache_dir() -> str:
-    """Folder of bundles when the user names none: below the user's own cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "jack.beanstalk", "bundles")
-
-
 def default_label_prefix(path: str) -> str:
     """A label prefix made from the folder's name."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(os.path.abspath(path))).strip("-.")
     return name[:80] or "app"
-
-
-def _prepare_cache(folder: str) -> None:
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        info = os.stat(folder)
-        if info.st_uid == os.geteuid() and info.st_mode & 0o077:
-            os.chmod(folder, 0o700)
-            info = os.stat(folder)
-    except OSError as error:
-        raise BundleError(f"Cannot use the cache folder {folder}: {error.strerror}.") from error
-    if info.st_mode & 0o077:
-        raise BundleError(f"The cache folder {folder} is not ours and open to others; name another one.")
 
 
 class _Source:
@@ -244,75 +225,6 @@ def _extra_signature(extra: dict[bytes, Entry]) -> str:
     return digest.hexdigest()
 
 
-def _record_path(spec: SourceSpec, root: bytes, cache_dir: str) -> str:
-    key = hashlib.sha256(b"\0".join((root, spec.source.encode(), spec.label_prefix.encode()))).hexdigest()[:24]
-    return os.path.join(cache_dir, key + ".json")
-
-
-def _file_key(path: str) -> list[int] | None:
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return [info.st_ino, info.st_size, info.st_mtime_ns]
-
-
-def _recall(record_path: str, signature: str) -> dict[str, Any] | None:
-    try:
-        with open(record_path, encoding="utf-8") as file:
-            record = json.load(file)
-        if record["signature"] == signature and _file_key(record["bundle"]["path"]) == record["file"]:
-            return dict(record["bundle"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
-
-
-def _replace_file(path: str, data: bytes) -> None:
-    part = f"{path}.{os.getpid()}"
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    os.replace(part, path)
-
-
-def _publish(handle: int, path: str) -> None:
-    """Give the nameless zip its name, atomically."""
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        os.link(f"/proc/self/fd/{handle}", part, follow_symlinks=True)
-    except OSError:
-        # No /proc, or the file system had no nameless files: copy.
-        os.lseek(handle, 0, os.SEEK_SET)
-        target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(target, "wb") as file:
-            while chunk := os.read(handle, 1 << 22):
-                file.write(chunk)
-    os.replace(part, path)
-
-
-def _zip_digest(handle: int) -> str:
-    os.lseek(handle, 0, os.SEEK_SET)
-    digest = hashlib.sha256()
-    while chunk := os.read(handle, 1 << 22):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _file_digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return _zip_digest(file.fileno())
-
-
-def _prune(cache_dir: str, keep: str) -> None:
-    """Remove bundles that nobody used for a week, and parts that a killed run left."""
-    limit = time.time() - _KEEP_SECONDS
-    for name in os.listdir(cache_dir):
-        path = os.path.join(cache_dir, name)
-        if path != keep and name.endswith((".zip", ".part", ".json")) and os.stat(path).st_atime < limit:
-            os.unlink(path)
-
-
 def _warnings(source: _Source, dirty: list[bytes], extra: dict[bytes, Entry]) -> list[str]:
     spec = source.spec
     warnings = []
@@ -344,10 +256,10 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     Raises BundleError with one sentence for the user.
     """
     started = time.time()
-    cache_dir = os.path.abspath(os.path.expanduser(spec.cache_dir or default_cache_dir()))
+    cache_dir = os.path.abspath(os.path.expanduser(spec.cache_dir or bundle_cache.default_cache_dir()))
     prefix = spec.label_prefix or default_label_prefix(spec.path)
     check_version_label(prefix + "-" + "0" * 16)
-    _prepare_cache(cache_dir)
+    bundle_cache.prepare_cache(cache_dir)
     source = _Source(spec, cache_dir)
     try:
         return _make(source, prefix, cache_dir, check_mode, started)
@@ -361,43 +273,73 @@ def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, starte
     dirty = source.dirty()
     warnings = _warnings(source, dirty, extra)
     state, newest = source.signature(dirty)
-    signature = f"{state} {_extra_signature(extra)} {source.commit}"
-    record_path = _record_path(spec, source.root, cache_dir)
-    known = _recall(record_path, signature)
+    rules = f"{spec.platform} {sorted(spec.skip_rules)}"
+    signature = f"{state} {_extra_signature(extra)} {source.commit} {rules}"
+    record_path = bundle_cache.record_path(spec, source.root, cache_dir)
+    known = bundle_cache.recall(record_path, signature)
     if known is not None:
         os.utime(record_path)
-        return BundleResult(Bundle(**known), False, warnings)
-    bundle, changed = _build(source, extra, prefix, cache_dir, check_mode)
+        return BundleResult(Bundle(**known["bundle"]), False, warnings + known["remarks"])
+    bundle, changed, remarks = _build(source, extra, prefix, cache_dir, check_mode)
     # A file changed in the same instant as it was read could change again without a new time stamp.
-    if not check_mode and newest < started - _RACY_SECONDS:
-        record = {"signature": signature, "bundle": bundle.as_dict(), "file": _file_key(bundle.path)}
-        _replace_file(record_path, json.dumps(record).encode())
-    return BundleResult(bundle, changed, warnings)
+    if not (check_mode or bundle.has_secrets) and newest < started - _RACY_SECONDS:
+        record = {
+            "signature": signature,
+            "bundle": bundle.as_dict(),
+            "file": bundle_cache.file_key(bundle.path),
+            "remarks": remarks,
+        }
+        bundle_cache.replace_file(record_path, json.dumps(record).encode())
+    return BundleResult(bundle, changed, warnings + remarks)
 
 
 def _build(
     source: _Source, extra: dict[bytes, Entry], prefix: str, cache_dir: str, check_mode: bool
-) -> tuple[Bundle, bool]:
+) -> tuple[Bundle, bool, list[str]]:
+    spec = source.spec
     entries = _merge(source.entries(), extra)
     if not entries:
-        raise BundleError(f"The application source {source.spec.path} has no file to bundle.")
-    handle, packed = bundle_zip.pack(entries, cache_dir, write=not check_mode)
+        raise BundleError(f"The application source {spec.path} has no file to bundle.")
+    handle, packed = bundle_zip.pack(entries, cache_dir, write=not check_mode or bool(spec.platform))
     digest = bundle_zip.content_digest(packed)
     label = f"{prefix}-{digest[:16]}"
-    path = os.path.join(cache_dir, label + ".zip")
-    zip_digest, size = None, None
-    existed = os.path.exists(path)
+    has_secrets = bool(spec.secrets) or any(not item.mode & 0o077 for item in spec.overlay)
+    # Bundles with secrets are removed by whoever uploads them, so that each run needs one of its own.
+    suffix = f"-{os.urandom(4).hex()}{bundle_cache.CONFIDENTIAL}" if has_secrets else ".zip"
+    path = os.path.join(cache_dir, label + suffix)
+    zip_digest, size, remarks = None, None, []  # type: str | None, int | None, list[str]
+    existed = os.path.exists(os.path.join(cache_dir, label + ".json") if has_secrets else path)
     if handle is not None:
         try:
-            zip_digest = _zip_digest(handle)
+            zip_digest = bundle_cache.zip_digest(handle)
             size = os.fstat(handle).st_size
-            if not existed or _file_digest(path) != zip_digest:
-                _publish(handle, path)
+            remarks = _inspect(handle, spec)
+            if not check_mode and (not os.path.exists(path) or bundle_cache.file_digest(path) != zip_digest):
+                bundle_cache.publish(handle, path)
         finally:
             os.close(handle)
-        _prune(cache_dir, path)
-    bundle = Bundle(path, label, zip_digest, digest, size, len(packed), source.description(), source.commit)
-    return bundle, not existed
+    if not check_mode:
+        bundle_cache.prune(cache_dir, path)
+        if has_secrets:
+            bundle_cache.note_label(cache_dir, label)
+    bundle = Bundle(
+        path, label, zip_digest, digest, size, len(packed), source.description(), source.commit, has_secrets
+    )
+    return bundle, not existed, remarks
+
+
+def _inspect(handle: int, spec: SourceSpec) -> list[str]:
+    """Look at the zip while it has no name yet; BundleError for errors, the warnings otherwise."""
+    if not spec.platform:
+        return []
+    try:
+        report = lint_bundle(f"/dev/fd/{handle}", spec.platform, spec.skip_rules)
+    except ValueError as error:
+        raise BundleError(str(error)) from error
+    errors = report.errors()
+    if errors:
+        raise BundleError("\n".join(["Elastic Beanstalk would not run this bundle as it is meant:", *errors]))
+    return report.warnings()
 
 
 def source_spec(params: dict[str, Any]) -> SourceSpec:
@@ -415,4 +357,6 @@ def source_spec(params: dict[str, Any]) -> SourceSpec:
         tuple(params["secrets"]),
         params["label_prefix"] or "",
         params["cache_dir"] or "",
+        params["platform"] or "",
+        tuple(params["skip_rules"]),
     )

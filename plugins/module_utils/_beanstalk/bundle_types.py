@@ -60,6 +60,8 @@ class SourceSpec(NamedTuple):
     secrets: tuple[str, ...]
     label_prefix: str
     cache_dir: str
+    platform: str = ""
+    skip_rules: tuple[str, ...] = ()
 
 
 class Bundle(NamedTuple):
@@ -73,6 +75,7 @@ class Bundle(NamedTuple):
     file_count: int
     description: str
     commit: str | None
+    has_secrets: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values as the module reports them."""

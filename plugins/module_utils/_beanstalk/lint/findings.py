@@ -143,7 +143,7 @@ RULES: dict[str, Rule] = {
     ),
     # --- Docker ---
     "dockerfile-missing": Rule(
-        ERROR,
+        WARNING,  # EB itself says it at once and in full, and a command or hook may yet write the file
         "EB: Both 'Dockerfile' and 'Dockerrun.aws.json' are missing in your source bundle. The deployment fails.",
         "Add a Dockerfile, a docker-compose.yml or a Dockerrun.aws.json at the top of the bundle.",
     ),

@@ -55,6 +55,10 @@ class Report:
         """Return the warnings, one line each."""
         return [str(item) for item in self.findings if item.severity == WARNING]
 
+    def errors(self) -> list[str]:
+        """Return the errors, one line each, with what Elastic Beanstalk would do and how to mend it."""
+        return [f"{item} {item.effect} {item.mend}" for item in self.findings if item.severity == ERROR]
+
     def fails(self, fail_on: str) -> bool:
         """Tell whether a run with `fail_on` error, warning or never should fail."""
         return bool({"error": self.count(ERROR), "warning": len(self.findings), "never": 0}[fail_on])

@@ -332,3 +332,39 @@ def test_old_bundles_are_removed(repo: Path, tmp_path: Path) -> None:
     (repo / "Dockerfile").write_text("FROM other\n")
     bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert not Path(first.bundle.path).exists()
+
+
+def test_faults_stop_before_the_zip_has_a_name(repo: Path, tmp_path: Path) -> None:
+    faulty = Overlay(".ebextensions/a.config", b"option_settings:\n  aws:autoscaling:asg: {MinSzie: 1}\n", 0o644)
+    wanted = spec(repo, tmp_path, overlay=(faulty,), platform="al2023")
+    for check_mode in (True, False):
+        with pytest.raises(BundleError, match=r"\n\.ebextensions/a\.config:2: error: .*MinSize.*Correct the option"):
+            bundle.make_bundle(wanted, check_mode)
+    assert list((tmp_path / "cache").glob("*.zip")) == []
+    assert bundle.make_bundle(wanted._replace(skip_rules=("unknown-option",))).changed
+    with pytest.raises(BundleError, match="no rule nonsense"):
+        bundle.make_bundle(wanted._replace(skip_rules=("nonsense",)))
+
+
+def test_warnings_are_shown_again_for_an_unchanged_bundle(repo: Path, tmp_path: Path) -> None:
+    wanted = spec(repo, tmp_path, overlay=(Overlay(".ebextensions/a.config~", b"", 0o644),), platform="al2023")
+    first, again = bundle.make_bundle(wanted), bundle.make_bundle(wanted)
+    assert (first.changed, again.changed) == (True, False)
+    assert first.warnings == again.warnings
+    assert "backup-leftover" in first.warnings[0]
+
+
+def test_a_bundle_with_secrets_has_a_name_of_its_own_and_does_not_stay(repo: Path, tmp_path: Path) -> None:
+    wanted = spec(repo, tmp_path, overlay=(Overlay("key", b"very secret", 0o600),))
+    assert not bundle.make_bundle(spec(repo, tmp_path)).bundle.has_secrets
+    first, again = bundle.make_bundle(wanted), bundle.make_bundle(wanted)
+    assert first.bundle.has_secrets
+    assert (first.changed, again.changed) == (True, False)
+    assert first.bundle.version_label == again.bundle.version_label
+    assert first.bundle.path != again.bundle.path
+    Path(again.bundle.path).unlink()
+    assert not bundle.make_bundle(wanted).changed
+    # What a killed run has left.
+    os.utime(first.bundle.path, (0, 0))
+    bundle.make_bundle(wanted)
+    assert not Path(first.bundle.path).exists()

@@ -366,7 +366,7 @@ CASES = [
         2,
         severity="warning",
     ),
-    Case("dockerfile-missing", {"app.py": ""}, DOCKERFILE, platform=AL2023),
+    Case("dockerfile-missing", {"app.py": ""}, DOCKERFILE, platform=AL2023, severity="warning"),
     Case("dockerfile-no-expose", {"Dockerfile": "FROM a\nFROM b AS c\nRUN x\n"}, DOCKERFILE, 2, AL2023),
     Case(
         "dockerfile-no-expose",

@@ -1,0 +1,130 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The folder of bundles: what was made for which input, and who may read it."""
+
+# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH116, PTH118, PTH123, PTH208
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from typing import Any
+
+from .bundle_types import BundleError, SourceSpec
+
+_KEEP_SECONDS = 7 * 86400
+_KEEP_SECRET_SECONDS = 3600
+"""A bundle with secrets is removed once it is uploaded; what a killed run left goes after this time."""
+
+CONFIDENTIAL = ".secret.zip"
+"""How the names of bundles with secrets end."""
+
+
+def default_cache_dir() -> str:
+    """Folder of bundles when the user names none: below the user's own cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "jack.beanstalk", "bundles")
+
+
+def prepare_cache(folder: str) -> None:
+    """Make the folder, and insist that only we can reach into it."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        info = os.stat(folder)
+        if info.st_uid == os.geteuid() and info.st_mode & 0o077:
+            os.chmod(folder, 0o700)
+            info = os.stat(folder)
+    except OSError as error:
+        raise BundleError(f"Cannot use the cache folder {folder}: {error.strerror}.") from error
+    if info.st_mode & 0o077:
+        raise BundleError(f"The cache folder {folder} is not ours and open to others; name another one.")
+
+
+def record_path(spec: SourceSpec, root: bytes, cache_dir: str) -> str:
+    """Where the last bundle of this source is noted."""
+    key = hashlib.sha256(b"\0".join((root, spec.source.encode(), spec.label_prefix.encode()))).hexdigest()[:24]
+    return os.path.join(cache_dir, key + ".json")
+
+
+def file_key(path: str) -> list[int] | None:
+    """What changes when the file is another one, or None when there is none."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return [info.st_ino, info.st_size, info.st_mtime_ns]
+
+
+def recall(record_path: str, signature: str) -> dict[str, Any] | None:
+    """The record of a bundle that was made for this very input and is still there."""
+    try:
+        with open(record_path, encoding="utf-8") as file:
+            record = json.load(file)
+        if record["signature"] == signature and file_key(record["bundle"]["path"]) == record["file"]:
+            return dict(record)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Write a file atomically, mode 0600."""
+    part = f"{path}.{os.getpid()}"
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    os.replace(part, path)
+
+
+def publish(handle: int, path: str) -> None:
+    """Give the nameless zip its name, atomically."""
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        os.link(f"/proc/self/fd/{handle}", part, follow_symlinks=True)
+    except OSError:
+        # No /proc, or the file system had no nameless files: copy.
+        os.lseek(handle, 0, os.SEEK_SET)
+        target = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(target, "wb") as file:
+            while chunk := os.read(handle, 1 << 22):
+                file.write(chunk)
+    os.replace(part, path)
+
+
+def zip_digest(handle: int) -> str:
+    """sha256 of an open file."""
+    os.lseek(handle, 0, os.SEEK_SET)
+    digest = hashlib.sha256()
+    while chunk := os.read(handle, 1 << 22):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def file_digest(path: str) -> str:
+    """sha256 of a file."""
+    with open(path, "rb") as file:
+        return zip_digest(file.fileno())
+
+
+def prune(cache_dir: str, keep: str) -> None:
+    """Remove bundles that nobody used for a week, and what a killed run left."""
+    now = time.time()
+    for name in os.listdir(cache_dir):
+        path = os.path.join(cache_dir, name)
+        if path == keep or not name.endswith((".zip", ".part", ".json")):
+            continue
+        age = _KEEP_SECRET_SECONDS if CONFIDENTIAL in name else _KEEP_SECONDS
+        try:
+            if os.stat(path).st_atime < now - age:
+                os.unlink(path)
+        except FileNotFoundError:
+            continue
+
+
+def note_label(cache_dir: str, label: str) -> None:
+    """Note that a bundle of this label was made: bundles with secrets do not stay to tell."""
+    replace_file(os.path.join(cache_dir, label + ".json"), b"{}\n")
