@@ -60,8 +60,11 @@ def test_tags_make_an_environment_busy(stalk: Stalk) -> None:
     )
     assert stalk.environment()["Status"] == "Updating"
     stalk.advance(60)
-    tags = stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]
-    assert tags == [{"Key": "x", "Value": "1"}]
+    tags = {tag["Key"]: tag["Value"] for tag in stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
+    name, own = stalk.environment()["EnvironmentName"], "elasticbeanstalk:environment-"
+    assert tags == {
+        "x": "1", "Name": name, f"{own}name": name, f"{own}id": stalk.environment()["EnvironmentId"]
+    }  # fmt: skip
     lines = stalk.lines(answer["ResponseMetadata"]["RequestId"])
     assert lines[-1] == "Environment tag update completed successfully."
 

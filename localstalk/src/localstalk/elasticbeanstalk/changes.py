@@ -96,7 +96,7 @@ class Changes(Health):
     def list_tags_for_resource(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """Tags of anything with an ARN of ours."""
         arn = params["ResourceArn"]
-        tags = self._tags_of(arn)
+        tags = self._tags_of(arn) | self._own_tags(arn)
         pairs = [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
         return {"ResourceArn": arn, "ResourceTags": pairs}
 
@@ -123,6 +123,10 @@ class Changes(Health):
             raise must_be_ready(environment.name)
         work = Work(self._region(), environment, call.request_id)
         self.begin(environment, call, "tags", "Updating", changes.retag(work, added, removed))
+
+    def _own_tags(self, arn: str) -> dict[str, str]:
+        """What the service itself puts on an environment (Developer Guide, eb3-tags: output)."""
+        return next((environment.own_tags for environment in self.alive() if environment.arn == arn), {})
 
     @staticmethod
     def _change_tags(tags: dict[str, str], added: dict[str, str], removed: list[str]) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from localstalk.elasticbeanstalk import bundles, options
+from localstalk.elasticbeanstalk import bundles, options, saved
 from localstalk.elasticbeanstalk.applications import Applications
 from localstalk.elasticbeanstalk.errors import (
     InvalidParameterCombination,
@@ -189,7 +189,7 @@ class Configuration(Platforms, Applications):
         if params.get("EnvironmentName") is not None:
             self.named(params)
         else:
-            self.template(params["ApplicationName"], params["TemplateName"])
+            settings = self.template(params["ApplicationName"], params["TemplateName"]).settings | settings
         messages = [
             {
                 "Message": problem.message,
@@ -211,11 +211,37 @@ class Configuration(Platforms, Applications):
     # --- saved configurations ---
 
     def template(self, application: str, name: str) -> Template:
-        """A saved configuration, or the service's error."""
+        """A saved configuration as its file in S3 says, or the service's error."""
+        known = self.application(application).templates.get(name)
+        content = self.storage.read(self.bucket, saved.key(application, name))
+        if content is not None and (known is None or known.content != content):
+            known = self._load(application, name, content)
+        if known is None:
+            raise InvalidParameterValue(f"No Configuration Template named '{application}/{name}' found.")
+        return known
+
+    def _load(self, application: str, name: str, content: bytes) -> Template:
+        """Take over what somebody uploaded: ``eb config put`` makes and changes saved configurations so."""
         try:
-            return self.application(application).templates[name]
-        except KeyError:
-            raise InvalidParameterValue(f"No Configuration Template named '{application}/{name}' found.") from None
+            read = saved.read(content)
+        except ValueError as error:
+            # The service's own wording is unknown.
+            raise InvalidParameterValue(f"Configuration Template {name} cannot be read: {error}.") from error
+        templates, now = self.applications[application].templates, self.control.clock.now()
+        old = templates.get(name)
+        platform = self.chosen_platform(read.platform) or (old.platform if old else None)
+        if platform is None:
+            raise InvalidParameterValue("Unable to determine base for template pack (no solution stack)")
+        arn, created = self.arn("configurationtemplate", application, name), old.created if old else now
+        template = Template(
+            application, name, arn, platform, created, now, read.settings, read.description, read.tags, content=content
+        )
+        templates[name] = template
+        return template
+
+    def _store(self, template: Template) -> None:
+        template.content = saved.write(template)
+        self.storage.write(self.bucket, saved.key(template.application, template.name), template.content)
 
     def create_configuration_template(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """From a platform, another saved configuration, or an environment; settings of the call win."""
@@ -224,6 +250,8 @@ class Configuration(Platforms, Applications):
         if name in application.templates:
             raise InvalidParameterValue(f"Configuration Template {name} already exists.")
         self._check_template_quota()
+        if call.clone_of is not None:
+            params = params | {"EnvironmentId": self.named({"EnvironmentName": call.clone_of}).id}
         platform, settings = self._template_base(params)
         given = options.read(params.get("OptionSettings"))
         self.refuse(given)
@@ -233,7 +261,10 @@ class Configuration(Platforms, Applications):
             application.name, name, arn, platform, now, now, settings | given, params.get("Description")
         )
         template.tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("Tags") or ()}
+        if params.get("EnvironmentId") is not None:
+            template.tier = self.named({"EnvironmentId": params["EnvironmentId"]}).tier
         application.templates[name] = template
+        self._store(template)
         return _describe_template(template)
 
     def _check_template_quota(self) -> None:
@@ -270,12 +301,14 @@ class Configuration(Platforms, Applications):
             template.description = params["Description"]
         template.settings = {key: value for key, value in (template.settings | given).items() if key not in removed}
         template.updated = self.control.clock.now()
+        self._store(template)
         return _describe_template(template)
 
     def delete_configuration_template(self, call: Call, params: dict[str, Any]) -> None:
         """Forget a saved configuration; environments keep the settings they took from it."""
         self.template(params["ApplicationName"], params["TemplateName"])
         del self.applications[params["ApplicationName"]].templates[params["TemplateName"]]
+        self.storage.delete(self.bucket, saved.key(params["ApplicationName"], params["TemplateName"]))
 
     # --- checks ---
 

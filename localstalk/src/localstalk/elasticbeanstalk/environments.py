@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from datetime import UTC
 from typing import Any, Literal
 
-from localstalk.elasticbeanstalk import bundles, options
+from localstalk.elasticbeanstalk import bundles, options, saved
 from localstalk.elasticbeanstalk.base import page
 from localstalk.elasticbeanstalk.configuration import Configuration
 from localstalk.elasticbeanstalk.errors import (
@@ -289,7 +289,7 @@ class Environments(Configuration):
         label = params.get("VersionLabel")
         if label is not None:
             label = self._deployable({"ApplicationName": environment.application, "VersionLabel": label})
-        change = self._change(environment, label, params)
+        change = self._change(environment, label, self._with_contents(call, params))
         if params.get("Description") is not None:
             environment.description = params["Description"]
         if change.configured:
@@ -298,6 +298,20 @@ class Environments(Configuration):
         environment.deployment_kind = "Configuration" if label is None else "Application"
         self.begin(environment, call, "deploy" if label else "config", "Updating", update(work, change))
         return describe_environment(environment)
+
+    def _with_contents(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters with the settings and the platform of the configuration file that came with the call."""
+        if call.contents is None:
+            return params
+        try:
+            read = saved.read(call.contents)
+        except ValueError as error:
+            raise InvalidParameterValue(f"The configuration cannot be read: {error}.") from error
+        settings = [
+            {"Namespace": namespace, "OptionName": name, "Value": value}
+            for (namespace, name), value in read.settings.items()
+        ]
+        return params | read.platform | {"OptionSettings": settings + (params.get("OptionSettings") or [])}
 
     def _change(self, environment: Environment, label: str | None, params: dict[str, Any]) -> Change:
         ways = [name for name in ("TemplateName", "SolutionStackName", "PlatformArn") if params.get(name) is not None]
@@ -315,6 +329,7 @@ class Environments(Configuration):
         )  # fmt: skip
         if params.get("TemplateName") is not None:
             template = self.template(environment.application, params["TemplateName"])
+            self.refuse(template.settings)
             environment.template, environment.template_settings = template.name, dict(template.settings)
         if platform is not None:
             environment.platform = platform

@@ -33,9 +33,7 @@ class Fleet:
         stack = environment.resources.stack
         return {
             **environment.tags,
-            "Name": environment.name,
-            "elasticbeanstalk:environment-id": environment.id,
-            "elasticbeanstalk:environment-name": environment.name,
+            **environment.own_tags,
             "aws:cloudformation:stack-name": stack,
             "aws:cloudformation:logical-id": "AWSEBAutoScalingGroup",
         }

@@ -20,7 +20,7 @@ from localstalk.elasticbeanstalk.state import Call
 from localstalk.elasticbeanstalk.validation import validate
 
 log = logging.getLogger(__name__)
-_CLONE = "TemplateSpecification.TemplateSource.EnvironmentName"
+_SOURCE = "TemplateSpecification.TemplateSource."
 Answer = tuple[int, dict[str, str], str]
 
 
@@ -61,8 +61,10 @@ class Response(EBResponse):  # type: ignore[misc]
         params = self._parameters(operation)
         validate(operation, params)
         backend = backends()[self.current_account][self.region]
-        clone_of = (self.querystring.get(_CLONE) or [None])[0]
-        call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of)
+        clone_of, contents = (
+            (self.querystring.get(_SOURCE + name) or [None])[0] for name in ("EnvironmentName", "SourceContents")
+        )
+        call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of, contents)
         result = backend.carry_out(xform_name(action), call, params)
         return 200, _headers(request_id), wire.answer(operation, result, request_id)
 

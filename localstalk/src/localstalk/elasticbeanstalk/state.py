@@ -25,6 +25,8 @@ class Call:
     endpoint: str
     clone_of: str | None = None
     """``TemplateSpecification.TemplateSource.EnvironmentName``, sent by the eb CLI but not in the public model."""
+    contents: str | None = None
+    """``TemplateSpecification.TemplateSource.SourceContents``, likewise: a configuration file."""
 
 
 @dataclass
@@ -73,6 +75,9 @@ class Template:
     settings: Settings
     description: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    tier: str = "WebServer"
+    content: bytes = b""
+    """The file in S3 as it was last written or read."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +270,15 @@ class Environment:
     def load_balanced(self) -> bool:
         """Whether instances stand behind a load balancer."""
         return bool(self.resources.load_balancer_arn)
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """Tags that the service sets on the environment and on all that belongs to it."""
+        return {
+            "Name": self.name,
+            "elasticbeanstalk:environment-id": self.id,
+            "elasticbeanstalk:environment-name": self.name,
+        }
 
     @property
     def tier_answer(self) -> dict[str, str]:
