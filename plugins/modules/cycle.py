@@ -73,6 +73,12 @@ options:
       - Solution stack name, platform ARN, or platform branch name (its newest version) of the new environment. The live
         environment's own when it is not given.
     type: str
+  option_settings:
+    description:
+      - Option settings of the new environment in place of the live environment's, as a dictionary of namespaces, each
+        a dictionary of options. A null value drops one.
+    type: dict
+    default: {}
   until:
     description:
       - Go on until this point only, so that something else can be done there. Call the module again to go on.
@@ -348,16 +354,22 @@ plan:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import run_cycle
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    fail,
+    finish,
+    guard_secrets,
+)
 
 
 def main():
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    invocation = guard_secrets(module)
     try:
         changed, result = run_cycle(module.client, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error)
-    finish(module, changed, result)
+        fail(module, error, invocation=invocation)
+    finish(module, changed, {**result, "invocation": invocation})
 
 
 if __name__ == "__main__":

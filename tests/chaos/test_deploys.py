@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -122,3 +123,43 @@ def test_nothing_to_do_leaves_the_lock_alone(aws: dict[str, str], tmp_path: Path
     assert status == 0, output
     assert "changed=0" in output
     assert lock_token(aws, "still") == 0
+
+
+def swap(application: str, bundle: Path) -> dict[str, Any]:
+    """A task that deploys version v2 with the strategy swap."""
+    quick = {"poll_interval": 0.5, "soak": 1, "settle": 20, "step_fresh": 15, "dns_ttl": 1, "dns_margin": 1}
+    given = {
+        "deploy_application": application,
+        "deploy_bundle": str(bundle),
+        "deploy_version_label": "v2",
+        "deploy_environment_name": application,
+        "deploy_cname_prefix": f"{application}-live",
+        "deploy_platform": "Docker running on 64bit Amazon Linux 2023",
+        "deploy_properties": {"GREETING": "hello"},
+        "deploy_poll_interval": 0.5,
+        "deploy_strategy": "swap",
+        "deploy_swap_options": {**quick, "keep_retired": 3600},
+    }
+    return {"ansible.builtin.include_role": {"name": "jack.beanstalk.deploy"}, "vars": given}
+
+
+def test_a_deployment_by_swap(aws: dict[str, str], tmp_path: Path) -> None:
+    """A fresh environment with the new version and options gets the name; the old one is kept as it was."""
+    first = deploy(aws, "green")
+    bundle = tmp_path / "v2.zip"
+    with zipfile.ZipFile(bundle, "w") as archive:
+        archive.writestr("Dockerfile", "FROM scratch\nEXPOSE 8080\n")
+    status, output = play(aws, tmp_path, "green", swap("green", bundle))
+    assert status == 0, output
+    found = {one["CNAME"].split(".")[0]: one for one in environments(aws, "green")}
+    live = found.pop("green-live")
+    assert (live["VersionLabel"], live["Status"], live["Health"]) == ("v2", "Ready", "Green")
+    assert live["EnvironmentId"] != first
+    assert [(one["EnvironmentId"], one["VersionLabel"]) for one in found.values()] == [(first, "v1")]
+    described = client(aws, "elasticbeanstalk").describe_configuration_settings(
+        ApplicationName="green", EnvironmentName=live["EnvironmentName"]
+    )["ConfigurationSettings"][0]["OptionSettings"]
+    assert "hello" in [one.get("Value") for one in described if one["OptionName"] == "GREETING"]
+    status, output = play(aws, tmp_path, "green", swap("green", bundle))
+    assert status == 0, output
+    assert "changed=0" in output

@@ -29,6 +29,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "min_age": {"default": 21600, "type": "int"},
     "name": {"type": "str"},
     "noise_floor": {"default": 5, "type": "int"},
+    "option_settings": {"default": {}, "no_log": True, "type": "dict"},
     "owner": {"required": True, "type": "str"},
     "platform": {"type": "str"},
     "poll_interval": {"default": 10, "type": "float"},

@@ -31,7 +31,8 @@ _SECURITY_GROUPS = frozenset({"securitygroups", "managedsecuritygroup"})
 def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]], **given: Any) -> None:
     """Start to create a candidate like ``live``, whose option settings were ``described``.
 
-    ``given`` has name, label, tags, and platform (parameters of the call; empty takes the live environment's own).
+    ``given`` has name, label, tags, settings (namespace to option to value, in place of what was described), and
+    platform (parameters of the call; empty takes the live environment's own).
     """
     platform = given["platform"] or _own_platform(live)
     call = {
@@ -40,7 +41,7 @@ def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str
         "Description": live.get("Description"),
         "VersionLabel": given["label"],
         "Tier": {key: live["Tier"][key] for key in ("Name", "Type") if live.get("Tier", {}).get(key)},
-        "OptionSettings": copied_settings(described),
+        "OptionSettings": changed_settings(copied_settings(described), given["settings"]),
         "Tags": tags_in(given["tags"]),
         **platform,
     }
@@ -70,6 +71,17 @@ def copied_settings(described: Iterable[Mapping[str, Any]]) -> list[dict[str, st
             setting["ResourceName"] = str(item["ResourceName"])
         copied.append(setting)
     return copied
+
+
+def changed_settings(copied: Iterable[Mapping[str, str]], wanted: settings.Settings) -> list[dict[str, str]]:
+    """The copied option settings with the user's wishes in place of the same ones; None drops one."""
+    asked = {(space, option): value for space, options in wanted.items() for option, value in options.items()}
+    kept = [dict(one) for one in copied if (one["Namespace"], one["OptionName"]) not in asked]
+    return kept + [
+        {"Namespace": space, "OptionName": option, "Value": value}
+        for (space, option), value in asked.items()
+        if value is not None
+    ]
 
 
 @BeanstalkErrorHandler.common_error_handler("swap the CNAMEs")  # type: ignore[untyped-decorator]

@@ -24,6 +24,7 @@ from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
 from .cycle_world import EFFECTS, Action, Policy, Probe, Result, Step, World
 from .lease import Lease, LeaseLostError, LockStore
+from .settings import Settings
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE, Action.FINISH})
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
@@ -45,7 +46,8 @@ class Executor:
     """One run over one logical environment.
 
     ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
-    CreateEnvironment that choose another platform; empty keeps the live environment's.
+    CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
+    of the candidate in place of the live environment's.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class Executor:
         owner: str,
         prober: Prober,
         platform: Mapping[str, str] | None = None,
+        wanted: Settings | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Step], None] = lambda _step: None,
     ) -> None:
         self.reader, self.writer, self.store, self.observer = reader, writer, store, observer
         self.policy, self.owner, self.prober = policy, owner, prober
-        self.platform, self._sleep, self._tell = dict(platform or {}), sleep, tell
+        self.platform, self.wanted = dict(platform or {}), dict(wanted or {})
+        self._sleep, self._tell = sleep, tell
         self.started = store.now
         self._probe: Probe | None = None
         self._proof: Probe | None = None
@@ -219,9 +223,8 @@ class Executor:
         live = self.observer.raw[step.other]
         tags = self.observer.user_tags(live) | dict(step.tags)
         described = self.observer.settings(live)
-        cycle_calls.create(
-            self.writer, live, described, name=step.name, label=step.label, tags=tags, platform=self.platform
-        )
+        given = {"name": step.name, "label": step.label, "tags": tags, "settings": self.wanted}
+        cycle_calls.create(self.writer, live, described, **given, platform=self.platform)
 
     def _terminate(self, world: World, step: Step) -> None:
         """The last look before the one call that cannot be taken back."""

@@ -20,6 +20,7 @@ from .cycle_probe import Check, Prober
 from .cycle_stages import Stage
 from .cycle_world import Environment, Goal, Policy, World
 from .lease import LockStore, lock_key
+from .settings import normalise
 from .transformations import iso
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
@@ -90,6 +91,7 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
         owner=params["owner"],
         prober=Prober(checks_of(params), params["url_service"] or ""),
         platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
+        wanted=normalise(params["option_settings"]),
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
