@@ -97,7 +97,8 @@ class InventoryModule(AWSInventoryBase):
         found = []
         try:
             for region in regions:
-                environments = api.describe_environments(self.client("elasticbeanstalk", region=region))
+                client = api.CallCounter().attach(self.client("elasticbeanstalk", region=region))
+                environments = api.describe_environments(client)
                 if wanted:
                     environments = [item for item in environments if item["ApplicationName"] in wanted]
                 if environments:

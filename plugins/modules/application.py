@@ -110,6 +110,7 @@ application:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
     AnsibleBeanstalkError,
+    CallCounter,
     check_application_params,
     ensure_application,
     fail,
@@ -128,7 +129,8 @@ def main():
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     try:
         check_application_params(module.params)
-        changed, result = ensure_application(module.client("elasticbeanstalk"), module.params, module.check_mode)
+        client = CallCounter().attach(module.client("elasticbeanstalk"))
+        changed, result = ensure_application(client, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
         fail(module, error)
     finish(module, changed, result)

@@ -17,15 +17,13 @@ from typing import Any, TypeVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
+from .budget import THROTTLED, SharedBudget
 from .common import BeanstalkErrorHandler, health_unsupported, is_missing
 
 Client = Any
 Answer = dict[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_THROTTLED = frozenset(
-    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
-)
 HEALTH_ATTRIBUTES = ["HealthStatus", "Color", "Causes", "Deployment", "InstanceType", "LaunchedAt"]
 
 
@@ -35,7 +33,7 @@ class ThrottlingRetry(AWSRetry):  # type: ignore[misc]
     @staticmethod
     def found(response_code: str, catch_extra_error_codes: Any = None) -> bool:
         """Whether the code is one of AWS's words for "too many requests"."""
-        return response_code in _THROTTLED
+        return response_code in THROTTLED
 
 
 def _call(description: str) -> Callable[[_Function], _Function]:
@@ -55,8 +53,10 @@ class CallCounter:
         self.calls: dict[str, int] = {}
 
     def attach(self, client: Client) -> Client:
-        """Count this client's requests from now on."""
+        """Count this client's requests from now on; those to Elastic Beanstalk share this controller's budget."""
         client.meta.events.register("before-send", self._count)
+        if client.meta.service_model.service_name == "elasticbeanstalk":
+            SharedBudget(client)
         return client
 
     def _count(self, event_name: str, **_kwargs: Any) -> None:
