@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Coroutine
 from typing import Any
 
 from localstalk.drivers.base import DriverError
@@ -11,7 +12,7 @@ from localstalk.elasticbeanstalk.environments import Environments
 from localstalk.elasticbeanstalk.errors import ServiceError
 from localstalk.elasticbeanstalk.state import Call, Environment, Instance
 from localstalk.scheduler import blocking, sleep
-from localstalk.workflows.changes import replace_lost
+from localstalk.workflows import scaling
 from localstalk.workflows.work import Work
 
 COLORS = {
@@ -44,14 +45,19 @@ class Health(Environments):
             for environment in list(self.environments.values()):
                 if environment.status in ("Launching", "Terminating", "Terminated"):
                     continue
+                work = Work(self._region(), environment, "")
+                watched = scaling.watches_cpu(work)
                 try:
                     healthy = await self.look(environment)
                     lost = await self._lost(environment, healthy)
+                    if watched:
+                        await scaling.measure(work)
                 except DriverError:
                     continue
                 self.assess(environment)
-                if lost and environment.status == "Ready" and environment.workflows == 0:
-                    self._replace(environment, lost)
+                if environment.status != "Ready" or environment.workflows:
+                    continue
+                self._rescale(work, lost, watched=watched)
 
     async def _lost(self, environment: Environment, healthy: frozenset[str]) -> list[Instance]:
         """Instances that are gone altogether; only those that answer nothing are asked."""
@@ -63,12 +69,19 @@ class Health(Environments):
                     lost.append(instance)
         return lost
 
-    def _replace(self, environment: Environment, lost: list[Instance]) -> None:
-        work = Work(self._region(), environment, "")
-        call = Call("", "ReplaceInstances", "")
-        self.control.scheduler.spawn(
-            self._guard(environment, call, replace_lost(work, lost)), f"replace in {environment.name}"
-        )
+    def _rescale(self, work: Work, lost: list[Instance], *, watched: bool) -> None:
+        """Start what Auto Scaling has to do now, one thing at a time."""
+        if lost:
+            self._scale(work.environment, scaling.replace_lost(work, lost))
+        elif owed := scaling.owed(work):
+            self._scale(work.environment, scaling.add(work, owed))
+        elif watched and (change := scaling.decide(work)):
+            self._scale(work.environment, scaling.scale(work, change))
+
+    def _scale(self, environment: Environment, work: Coroutine[Any, Any, None]) -> None:
+        """Let Auto Scaling work on an environment, which stays Ready."""
+        guarded = self._guard(environment, Call("", "AutoScaling", ""), work)
+        self.control.scheduler.spawn(guarded, f"scaling of {environment.name}")
 
     async def look(self, environment: Environment) -> frozenset[str]:
         """Ask which instances are healthy now, and remember it."""

@@ -216,6 +216,17 @@ class ManagedAction:
     failure: tuple[str, str] | None = None
 
 
+@dataclass
+class Scaling:
+    """What Auto Scaling remembers, in the clock's seconds; None: not so."""
+
+    above_since: float | None = None
+    below_since: float | None = None
+    acted: float | None = None
+    owed: int = 0
+    """Instances that could not be launched."""
+
+
 TIER_TYPES = {"WebServer": "Standard", "Worker": "SQS/HTTP"}
 
 
@@ -257,6 +268,7 @@ class Environment:
     operation: Operation | None = None
     workflows: int = 0
     """Workflows under way; two for a moment when a termination takes over from a launch."""
+    scaling: Scaling = field(default_factory=Scaling)
     links: dict[str, str] = field(default_factory=dict)
     operations_role: str | None = None
     samples: list[LogSample] = field(default_factory=list)

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
 from typing import Literal
 
 from localstalk.drivers.base import CommandResult, DriverError
 from localstalk.elasticbeanstalk.state import Environment, Instance, LogSample, ManagedAction
 from localstalk.scheduler import sleep
-from localstalk.workflows.deploy import attach
 from localstalk.workflows.update import Change, update
 from localstalk.workflows.work import COMMAND, Failed, Work
 
@@ -94,20 +91,6 @@ def _keep(work: Work, kind: str, instance: Instance | None, result: CommandResul
         each for each in environment.samples if (each.kind, each.instance_id) != (kind, result.instance_id)
     ]
     environment.samples.append(LogSample(kind, result.instance_id, now, work.region.bucket, key))
-
-
-async def replace_lost(work: Work, lost: Sequence[Instance]) -> None:
-    """Auto Scaling replaces instances that are gone; the new ones deploy the current version by themselves."""
-    environment = work.environment
-    await work.remove(lost)
-    instances = await work.launch(len(lost))
-    attach(work, instances)
-    await sleep(30)
-    work.announce(instances)
-    # When that fails, the load balancer's health checks say the rest; the next deployment takes the instance along.
-    with contextlib.suppress(Failed):
-        work.report(await work.command("app-deploy", instances, environment.version_label or ""))
-    await work.register(instances)
 
 
 async def managed_update(work: Work, change: Change, action: ManagedAction) -> None:
