@@ -54,6 +54,8 @@ ROLES = {
 
 
 def cases(folder: Path) -> list[dict[str, str]]:
+    empty = folder / "empty"
+    empty.mkdir()
     plain = folder / "plain"
     plain.mkdir()
     for name in ("Dockerfile", "Dockerfile.base", "requirements.txt"):
@@ -66,6 +68,7 @@ def cases(folder: Path) -> list[dict[str, str]]:
     return [
         {"name": "no_source", "role": "bundle", "path": str(folder / "nowhere")},
         {"name": "no_files", "role": "image", "path": str(folder / "nowhere")},
+        {"name": "no_base", "role": "image", "path": str(empty)},
         {"name": "no_argument", "role": "image", "path": str(plain)},
         {"name": "no_program", "role": "localstalk", "path": str(folder / "nowhere")},
         {"name": "cannot_run", "role": "localstalk", "path": str(refuses)},
@@ -105,7 +108,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ("case", "sentence"),
     [
         ("no_source", "nowhere is not a folder; set eb_source.path."),
-        ("no_files", "nowhere/Dockerfile.base does not exist; the role image needs it to build the base image."),
+        ("no_files", "nowhere is not a folder."),
+        ("no_base", "empty/Dockerfile.base does not exist; the role image needs it to build the base image."),
         ("no_argument", 'has no line "ARG BASE_IMAGE" before "FROM ${BASE_IMAGE}"'),
         ("no_program", "localstalk is not installed beside Ansible"),
         ("cannot_run", "podman is missing; install it with: apt-get install podman"),

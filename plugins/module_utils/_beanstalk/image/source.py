@@ -1,0 +1,78 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The application source as the bundle has it: files by name, from a git ref, the index or the work tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import bundle_git
+from ..bundle_cache import default_cache_dir
+from ..bundle_types import BundleError, Entry
+
+
+class Source:
+    """Reads files of a source. Raises BundleError for a source that cannot be read."""
+
+    def __init__(self, path: str, source: str, ref: str) -> None:
+        self.root = Path(path).expanduser().absolute()
+        if not self.root.is_dir():
+            raise BundleError(f"The application source {path} is not a folder.")
+        self.kind = source
+        self.ref = ref
+        self._entries: dict[str, Entry] | None = None
+        self._texts: dict[str, bytes | None] = {}
+
+    def names(self) -> Iterator[str]:
+        """The names of all files, in order. Symbolic links are left out."""
+        for name, entry in sorted(self._listing().items()):
+            if entry.mode != bundle_git.SYMLINK and not (self.root / name).is_symlink():
+                yield name
+
+    def mode(self, name: str) -> int:
+        """0o755 for an executable file, else 0o644, as git keeps it."""
+        entry = self._listing().get(name)
+        if entry is not None and entry.mode:
+            return 0o755 if entry.mode & 0o111 else 0o644
+        return 0o755 if os.access(self.root / name, os.X_OK) else 0o644
+
+    def read(self, name: str) -> bytes | None:
+        """A file's content; None when it is not there."""
+        if name not in self._texts:
+            self._texts[name] = self._read(name)
+        return self._texts[name]
+
+    def text(self, name: str) -> str | None:
+        """A file's content as text; None when it is not there."""
+        content = self.read(name)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    def _read(self, name: str) -> bytes | None:
+        if self.kind == "work_tree":
+            file = self.root / name
+            return file.read_bytes() if file.is_file() else None
+        entry = self._listing().get(name)
+        return None if entry is None else bundle_git.git(entry.root, "cat-file", "blob", entry.oid)
+
+    def _listing(self) -> dict[str, Entry]:
+        if self._entries is None:
+            self._entries = {os.fsdecode(entry.path): entry for entry in self._list()}
+        return self._entries
+
+    def _list(self) -> list[Entry]:
+        bundle_git.require_git()
+        root = os.fsencode(self.root)
+        repository = bundle_git.open_repository(root)
+        if self.kind == "work_tree":
+            ignore = self.root / ".ebignore"
+            empty = os.fsencode(Path(default_cache_dir()) / "empty.git")
+            return bundle_git.list_work_tree(root, repository, bytes(ignore) if ignore.is_file() else None, empty)
+        if repository is None:
+            raise BundleError(f"{self.root} is not in a git repository: use from: work_tree, or run git init.")
+        if self.kind == "index":
+            return bundle_git.list_index(repository, bundle_git.read_index(repository))
+        return bundle_git.list_tree(repository, bundle_git.resolve(repository, self.ref)[1])
