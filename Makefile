@@ -3,9 +3,10 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
-SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh
+SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
+  roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs chaos lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,10 @@ molecule: ## Molecule scenarios against localstalk with containers
 sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
 	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
+
+chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
+	@scripts/setup runtime test
+	$(PYTEST) tests/chaos
 
 docs: ## Check the documentation of every plugin and role
 	@scripts/setup runtime test

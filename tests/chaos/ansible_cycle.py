@@ -2,7 +2,7 @@
 """One run of a cycle that can be told to kill itself, or to lose the answer to a call.
 
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
-Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL]
+Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -96,6 +96,8 @@ def main(application: str, *options: str) -> None:
     policy: dict[str, Any] = {"goal": Goal(given.get("goal", "recreate"))}
     if "keep" in given:
         policy["keep_retired"] = float(given["keep"])
+    if "dns" in given:
+        policy |= {"dns_ttl": float(given["dns"]), "settle": 10, "step_fresh": 8}
     run = make(application, f"run-{uuid.uuid4().hex[:8]}", **policy)
     if "kill" in given:
         phase, _, number = given["kill"].partition(":")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,20 @@ if str(ROOT / "tests") not in sys.path:
     sys.path.insert(0, str(ROOT / "tests"))
 
 
-@pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    home = tmp_path_factory.mktemp("localstalk")
+@contextmanager
+def localstalk(home: Path, driver: str, speed: float) -> Iterator[dict[str, str]]:
+    """A localstalk of one's own; yields the variables of a process that uses it."""
     command = [str(LOCALSTALK), "--home", str(home)]
-    subprocess.run([*command, "up", "--driver", "sim", "--speed", "200"], check=True, capture_output=True, timeout=60)
+    up = [*command, "up", "--driver", driver, "--speed", str(speed)]
+    subprocess.run(up, check=True, capture_output=True, timeout=60)
     try:
         shown = subprocess.run([*command, "env", "--format", "json"], check=True, capture_output=True, timeout=20)
         yield {**os.environ, **json.loads(shown.stdout)}
     finally:
         subprocess.run([*command, "down"], check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with localstalk(tmp_path_factory.mktemp("localstalk"), "sim", 200) as variables:
+        yield variables

@@ -37,11 +37,11 @@ def add_version(aws: dict[str, str], application: str, label: str, files: dict[s
     )
 
 
-def deploy(aws: dict[str, str], application: str) -> str:
+def deploy(aws: dict[str, str], application: str, files: dict[str, str] | None = None, seconds: float = 60) -> str:
     """An application with one healthy live environment; its id."""
     eb = client(aws, "elasticbeanstalk")
     eb.create_application(ApplicationName=application)
-    add_version(aws, application, "v1")
+    add_version(aws, application, "v1", files)
     stack = next(one for one in eb.list_available_solution_stacks()["SolutionStacks"] if "Docker" in one)
     profile = {
         "Namespace": "aws:autoscaling:launchconfiguration",
@@ -57,7 +57,7 @@ def deploy(aws: dict[str, str], application: str) -> str:
         OptionSettings=[profile],
         Tags=[{"Key": "team", "Value": "web"}],
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while not all(one["Health"] == "Green" for one in environments(aws, application)):
         assert time.monotonic() < deadline, "the first environment does not get healthy"
         time.sleep(0.5)

@@ -257,7 +257,10 @@ def _variables(record: Record) -> dict[str, str]:
 
 
 def _env(home: Home, chosen: argparse.Namespace) -> int:
-    variables = _variables(_running(home))
+    record = _running(home)
+    variables = _variables(record)
+    if record.driver != "sim":
+        variables["LOCALSTALK_DNS"] = _ask(record, "dns").strip()
     if chosen.format == "json":
         print(json.dumps(variables))
     else:

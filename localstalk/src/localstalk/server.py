@@ -88,6 +88,8 @@ class Application:
             return _json(start_response, self.environments())
         if kind == "url" and name and method == "GET":
             return self._url(name, start_response)
+        if (kind, name) == ("dns", "") and method == "GET":
+            return self._dns(start_response)
         if kind == "database" and name and method == "POST":
             return self._database(name, start_response)
         if kind == "faults":
@@ -131,6 +133,12 @@ class Application:
             if url is not None:
                 return _answer(start_response, 200, "text/plain", f"{url}\n")
         return _answer(start_response, 404, "text/plain", f"No environment holds the name {name}.\n")
+
+    def _dns(self, start_response: StartResponse) -> Iterable[bytes]:
+        address = getattr(self.control.driver, "name_server", None)
+        if address is None:
+            return _answer(start_response, 404, "text/plain", f"The {self.control.driver.name} driver has no DNS.\n")
+        return _answer(start_response, 200, "text/plain", f"{address}\n")
 
     def _database(self, name: str, start_response: StartResponse) -> Iterable[bytes]:
         try:

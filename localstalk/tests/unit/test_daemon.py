@@ -181,6 +181,17 @@ def test_admin_pages_that_do_not_exist(home: Path) -> None:
         assert (error.code, error.read().decode()) == (404, "There is no GET /_localstalk/nothing here.\n")
 
 
+def test_the_sim_driver_has_no_dns(home: Path) -> None:
+    cli(home, "up", "--driver", "sim")
+    record = Home(home).running()
+    assert record is not None
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(f"{record.url}/_localstalk/dns")
+    with caught.value as error:
+        assert (error.code, error.read().decode()) == (404, "The sim driver has no DNS.\n")
+    assert "LOCALSTALK_DNS" not in cli(home, "env").stdout
+
+
 def test_faults_from_the_command_line(home: Path) -> None:
     cli(home, "up", "--driver", "sim")
     added = json.loads(cli(home, "fault", "add", "throttle", "rate=2", "burst=15").stdout)
