@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, NoReturn
+
+from ansible.module_utils.common.parameters import remove_values
 
 from ._beanstalk import naming, settings
 from ._beanstalk.api import CallCounter
@@ -20,9 +23,11 @@ from ._beanstalk.common import (
     advice,
 )
 from ._beanstalk.environment_manager import EnvironmentManager
+from ._beanstalk.friendly import ARGUMENTS as CAPACITY_ARGUMENTS
 from ._beanstalk.info import ask_leader
 from ._beanstalk.info import describe as describe_environment
 from ._beanstalk.info import select as select_environments
+from ._beanstalk.progress import FILE_NAME, Progress
 from ._beanstalk.queries import (
     fetch_logs,
     list_applications,
@@ -36,6 +41,7 @@ from ._beanstalk.versions import ensure_version
 from ._beanstalk.write_lock import write_lock
 
 __all__ = [
+    "CAPACITY_ARGUMENTS",
     "AnsibleBeanstalkError",
     "AnsibleBeanstalkRefusedError",
     "AnsibleBeanstalkWaitError",
@@ -59,6 +65,7 @@ __all__ = [
     "list_instances",
     "list_platforms",
     "list_versions",
+    "listener",
     "make_bundle",
     "select_environments",
     "source_spec",
@@ -107,6 +114,14 @@ def _texts(value: Any) -> set[str]:
     if isinstance(value, (list, tuple)):
         return {text for item in value for text in _texts(item)}
     return {str(value)}
+
+
+def listener(module: Any) -> Progress:
+    """Where to tell what happens while the module waits: to its action plugin, if that listens."""
+    inner = getattr(module, "_module", module)
+    folder = getattr(inner, "_tmpdir", None)
+    path = os.path.join(folder, FILE_NAME) if folder else None  # noqa: PTH118
+    return Progress(path, lambda text: str(remove_values(text, inner.no_log_values)))
 
 
 def fail(module: Any, error: AnsibleBeanstalkError, **extra: Any) -> NoReturn:

@@ -17,6 +17,8 @@ description:
   - When it failed, the message is one sentence, followed by the events, the causes and the end of the failing
     instance's logs.
   - While another operation is running the module waits in line, within O(wait_timeout).
+  - With C(connection=local), Elastic Beanstalk's events are printed as they come. Nothing is printed for tasks with
+    C(no_log), C(become) or C(async).
 author:
   - The jack.beanstalk team (!UNKNOWN)
 seealso:
@@ -25,6 +27,7 @@ seealso:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.capacity
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -85,6 +88,7 @@ options:
     description:
       - Option settings as a dictionary of namespaces, each a dictionary of options. Numbers, booleans and lists may
         be given as such.
+      - An option that has a parameter of its own may be given either way, but not differently in both.
       - Options that are not named are left alone. A null value removes an environment property.
       - Depending on the option, Elastic Beanstalk restarts the application or replaces the instances.
     type: dict
@@ -161,12 +165,13 @@ EXAMPLES = r"""
     cname_prefix: blog-production
     platform: Docker running on 64bit Amazon Linux 2023
     version_label: blog-9a6b4ba045ee5d01
+    instance_profile: aws-elasticbeanstalk-ec2-role
+    min_size: 2
+    max_size: 4
+    scale_out_cpu: 90
+    health_check_path: /health/
+    deployment_policy: Rolling
     option_settings:
-      aws:autoscaling:launchconfiguration:
-        IamInstanceProfile: aws-elasticbeanstalk-ec2-role
-      aws:autoscaling:asg:
-        MinSize: 2
-        MaxSize: 4
       aws:elasticbeanstalk:application:environment:
         DJANGO_SETTINGS_MODULE: config.settings
 
@@ -283,14 +288,23 @@ logs:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    CAPACITY_ARGUMENTS,
     AnsibleBeanstalkError,
     CallCounter,
     EnvironmentManager,
     fail,
     finish,
     guard_secrets,
+    listener,
     write_lock,
 )
+
+LOCK_ARGUMENTS = {
+    "bucket": {"type": "str"},
+    "owner": {"type": "str"},
+    "ttl": {"default": 180, "type": "int"},
+    "wait_timeout": {"default": 300, "type": "int"},
+}
 
 
 def main():
@@ -299,15 +313,7 @@ def main():
         "cname_prefix": {"type": "str"},
         "description": {"type": "str"},
         "environment_id": {"type": "str"},
-        "lock": {
-            "type": "dict",
-            "options": {
-                "bucket": {"type": "str"},
-                "owner": {"type": "str"},
-                "ttl": {"default": 180, "type": "int"},
-                "wait_timeout": {"default": 300, "type": "int"},
-            },
-        },
+        "lock": {"type": "dict", "options": LOCK_ARGUMENTS},
         "name": {"type": "str"},
         "option_settings": {"default": {}, "no_log": True, "type": "dict"},
         "platform": {"type": "str"},
@@ -320,6 +326,7 @@ def main():
         "version_label": {"type": "str"},
         "wait": {"default": True, "type": "bool"},
         "wait_timeout": {"default": 1800, "type": "int"},
+        **CAPACITY_ARGUMENTS,
     }
     one_of = [("name", "cname_prefix", "environment_id")]
     module = AnsibleAWSModule(argument_spec=argument_spec, required_one_of=one_of, supports_check_mode=True)
@@ -328,7 +335,7 @@ def main():
     try:
         client = counter.attach(module.client("elasticbeanstalk"))
         lock = write_lock(lambda service: counter.attach(module.client(service)), module.params, "deploy", client)
-        manager = EnvironmentManager(client, module.params, module.check_mode, lock)
+        manager = EnvironmentManager(client, module.params, module.check_mode, lock, listener(module))
         changed, result = manager.ensure()
     except AnsibleBeanstalkError as error:
         fail(module, error, api_calls=counter.total, invocation=invocation)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import api, platforms, settings, tags, waiters
+from . import api, friendly, platforms, settings, tags, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -23,6 +23,7 @@ from .common import (
 from .environment_plan import Plan, check_params, update_calls
 from .environments import check_may_terminate, check_names_free, find_environment
 from .logs import failure_text, request_tails
+from .progress import Progress
 from .transformations import environment_out, event_out, instance_out, tags_in, tags_out
 from .write_lock import WriteLock
 
@@ -33,13 +34,21 @@ Instances = list[dict[str, Any]]
 class EnvironmentManager:
     """One run of the environment module. `ensure` returns (changed, result); it raises, it never exits."""
 
-    def __init__(self, client: Any, params: Mapping[str, Any], check_mode: bool, lock: WriteLock | None = None) -> None:
+    def __init__(
+        self,
+        client: Any,
+        params: Mapping[str, Any],
+        check_mode: bool,
+        lock: WriteLock | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         self.client = client
         self.params = params
         self.check_mode = check_mode
         self.lock = lock
+        self.progress = progress or Progress(None)
         self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"], sleep=self._sleep)
-        self.wanted_settings = settings.normalise(params["option_settings"])
+        self.wanted_settings = friendly.option_settings(params)
         self.actions: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.instances: Instances | None = None
@@ -93,7 +102,7 @@ class EnvironmentManager:
         platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
         wanted = {key: val for key, val in self._flat_settings().items() if val is not None}
         if not self.check_mode:
-            _, found = self._changed_meanwhile(None)
+            _changed, found = self._changed_meanwhile(None)
             if found is not None:
                 return self._update(found)
         self.actions.append("create")
@@ -292,7 +301,7 @@ class EnvironmentManager:
     def _watch(self, answer: Environment, label: str | None, quiet: bool) -> Environment:
         if not self.params["wait"]:
             return answer
-        watch = waiters.OperationWatch(self.client, answer, label, self.deadline)
+        watch = waiters.OperationWatch(self.client, answer, label, self.deadline, self.progress)
         # A short interval is for local tests, where a deployment may be over in a second.
         pause = waiters.QUIET_SECONDS if quiet and self.params["poll_interval"] >= 5 else 0.0
         try:
@@ -336,7 +345,7 @@ class EnvironmentManager:
             return None
         if environment.get("Status") == "Terminating":
             if self.params["wait"] and not self.check_mode:
-                self.events += waiters.wait_terminated(self.client, environment, self.deadline).events
+                self._watch_end(environment)
             return None
         if not self.check_mode and self._changed_meanwhile(environment)[0]:
             raise AnsibleBeanstalkRefusedError(
@@ -350,8 +359,12 @@ class EnvironmentManager:
             return None
         answer = self._terminate(environment)
         if self.params["wait"]:
-            self.events += waiters.wait_terminated(self.client, answer, self.deadline).events
+            self._watch_end(answer)
         return None
+
+    def _watch_end(self, environment: Environment) -> None:
+        outcome = waiters.wait_terminated(self.client, environment, self.deadline, self.progress)
+        self.events += outcome.events
 
     def _terminate(self, environment: Environment) -> Environment:
         while True:

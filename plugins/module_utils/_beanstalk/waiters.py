@@ -19,6 +19,7 @@ from typing import Any
 
 from . import api, events
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
+from .progress import Progress
 from .transformations import environment_out, event_out, instance_out
 
 # No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls.
@@ -135,12 +136,20 @@ class OperationWatch:
     `label` is the version that must run afterwards (None: the versions do not matter).
     """
 
-    def __init__(self, client: Any, answer: Mapping[str, Any], label: str | None, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        client: Any,
+        answer: Mapping[str, Any],
+        label: str | None,
+        deadline: Deadline,
+        progress: Progress | None = None,
+    ) -> None:
         self.client = client
         self.environment: dict[str, Any] = dict(answer)
         self.environment_id = str(answer["EnvironmentId"])
         self.label = label
         self.deadline = deadline
+        self.progress = progress or Progress(None)
         self.request_id = request_id(answer)
         self.cursor = events.EventCursor(client, started_at(answer), EnvironmentId=self.environment_id)
         self.instances: list[dict[str, Any]] | None = None
@@ -170,6 +179,7 @@ class OperationWatch:
 
     def _step(self) -> Outcome | None:
         new = self.cursor.poll()
+        self.progress.events(new)
         self._tick += 1
         due = self._ready_ticks or self._tick % _DESCRIBE_EVERY == 0 or self._ending
         if due or any(map(events.is_ending, new)):
@@ -205,6 +215,7 @@ class OperationWatch:
         problem = problem or health_problem(self.environment, self.instances, tolerant=settled)
         if problem is None:
             outcome = Outcome(self.environment, self.instances, self.cursor.events)
+            self.progress.verified(self.environment, self.instances)
             strict = health_problem(self.environment, self.instances, tolerant=False)
             if strict:
                 outcome.warnings.append(f"The environment {self.environment.get('EnvironmentName')}: {strict}.")
@@ -249,16 +260,24 @@ def wait_until_ready(client: Any, environment_id: str, deadline: Deadline) -> di
         deadline.pause()
 
 
-def wait_terminated(client: Any, answer: Mapping[str, Any], deadline: Deadline) -> Outcome:
+def wait_terminated(
+    client: Any, answer: Mapping[str, Any], deadline: Deadline, progress: Progress | None = None
+) -> Outcome:
     """Wait until an environment is gone; a termination that failed leaves it Ready."""
     environment_id = str(answer["EnvironmentId"])
     cursor = events.EventCursor(client, started_at(answer), EnvironmentId=environment_id)
     environment = dict(answer)
     while True:
         deadline.pause()
-        cursor.poll()
+        new = cursor.poll()
         found = api.describe_any_environment(client, environment_id)
-        if found is None or found.get("Status") == "Terminated":
+        gone = found is None or found.get("Status") == "Terminated"
+        if gone:
+            # The last event came between the two questions.
+            new += cursor.poll()
+        if progress:
+            progress.events(new)
+        if found is None or gone:
             return Outcome(found or environment, None, cursor.events)
         environment = found
         errors = [event["Message"] for event in cursor.events if event.get("Severity") in ("ERROR", "FATAL")]
