@@ -19,6 +19,7 @@ from typing import Any
 
 from localstalk import __version__
 from localstalk.home import Home, Record
+from localstalk.quotas import QUOTAS
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -57,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
         "--speed", type=_speed, default=20.0, help="how much faster than the wall the clock runs (default 20)"
     )
     up.add_argument("--port", type=_port, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
+    up.add_argument(
+        "--quota",
+        action="append",
+        default=[],
+        type=_quota,
+        metavar="NAME=COUNT",
+        help=f"change a quota: {', '.join(QUOTAS)}",
+    )
+    up.add_argument("--iam", action="store_true", help="enforce IAM: check signatures and policies of every call")
     up.set_defaults(command=_up)
     down = commands.add_parser("down", help="stop the daemon and remove everything that it made")
     down.set_defaults(command=_down)
@@ -102,6 +112,15 @@ def _speed(text: str) -> float:
     return value
 
 
+def _quota(text: str) -> str:
+    name, _, count = text.partition("=")
+    if name not in QUOTAS:
+        raise argparse.ArgumentTypeError(f"{name} is not a quota; there are {', '.join(QUOTAS)}")
+    if not count.isdigit():
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=COUNT")
+    return text
+
+
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65535:
@@ -123,8 +142,8 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
         if home.clean():
             print("The last localstalk here did not stop properly; what it left behind was removed.")
             home.create()
-        driver = _choose_driver(chosen.driver)
-        record = _start(home, driver, chosen.speed, chosen.port)
+        driver, reason = _choose_driver(chosen.driver)
+        record = _start(home, driver, reason, chosen)
     print(f"localstalk is running at {record.url} (driver {record.driver}, pid {record.pid}).")
     return 0
 
@@ -136,23 +155,28 @@ def _check_same(running: Record, chosen: argparse.Namespace) -> None:
         raise CliError(f"it already runs on port {running.port}; stop it first with: localstalk down")
 
 
-def _choose_driver(wanted: str | None) -> str:
+def _choose_driver(wanted: str | None) -> tuple[str, str]:
+    """The driver, and why it is not the one with containers, if nobody asked for that."""
     if wanted == "sim":
-        return "sim"
+        return "sim", ""
     from localstalk.drivers import container
 
     reason = container.preflight()
     if reason is None:
         return "container"
     if wanted == "auto":
-        print(f"Containers cannot run here: {reason} Going on with the sim driver; no application will really run.")
-        return "sim"
+        reason = reason.rstrip(".")
+        print(
+            f"Containers cannot run here ({reason}), so no application will really run: going on with the sim driver."
+        )
+        return "sim", reason
     raise CliError(reason)
 
 
-def _start(home: Home, driver: str, speed: float, port: int) -> Record:
+def _start(home: Home, driver: str, reason: str, chosen: argparse.Namespace) -> Record:
     command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), "--driver", driver]
-    command += ["--speed", str(speed), "--port", str(port)]
+    command += ["--speed", str(chosen.speed), "--port", str(chosen.port), "--reason", reason]
+    command += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam
     with home.log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"

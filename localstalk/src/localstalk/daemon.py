@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from localstalk import iam
 from localstalk.clock import ScaledClock
 from localstalk.drivers.base import Driver
 from localstalk.home import Home, Record
 
 log = logging.getLogger(__name__)
+_ACCOUNT = "123456789012"
 _WORKERS = 16
 """Driver calls at once: more than a few dozen instances on one machine are for the sim driver."""
 
@@ -35,7 +37,7 @@ def make_driver(name: str, home: Home, speed: float) -> Driver:
     return SimDriver(home.path, home.runtime, speed, int(os.environ.get("LOCALSTALK_SEED", "0")))
 
 
-def serve(home: Home, driver_name: str, speed: float, port: int) -> None:
+def serve(home: Home, chosen: argparse.Namespace) -> None:
     """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
     from localstalk.elasticbeanstalk.control import Control
     from localstalk.server import Application, listen
@@ -43,14 +45,21 @@ def serve(home: Home, driver_name: str, speed: float, port: int) -> None:
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
     # The eb CLI attaches AWS's own policies to the roles that it creates.
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-    driver = make_driver(driver_name, home, speed)
+    driver = make_driver(chosen.driver, home, chosen.speed)
     try:
-        control = Control(ScaledClock(speed), driver, home.path, workers=0 if driver_name == "sim" else _WORKERS)
+        workers = 0 if chosen.driver == "sim" else _WORKERS
+        control = Control(ScaledClock(chosen.speed), driver, home.path, workers=workers)
+        control.driver_reason = chosen.reason
+        for name, _, count in (each.partition("=") for each in chosen.quota):
+            control.quotas[name] = int(count)
         application = Application(control)
-        server = listen(application, port)
+        if chosen.iam:
+            iam.enforce(_ACCOUNT)
+            control.enforces_iam = True
+        server = listen(application, chosen.port)
         _stop_on_signal(server.shutdown)
         control.scheduler.start()
-        home.write(Record(os.getpid(), server.port, driver_name, speed))
+        home.write(Record(os.getpid(), server.port, chosen.driver, chosen.speed))
         threading.Thread(target=_warm_up, daemon=True).start()
         server.serve_forever(poll_interval=0.1)
         control.scheduler.stop()
@@ -84,13 +93,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--driver", required=True)
     parser.add_argument("--speed", type=float, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--reason", default="")
+    parser.add_argument("--quota", action="append", default=[])
+    parser.add_argument("--iam", action="store_true")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = Home(chosen.home)
     home.create()
     try:
         with home.lock("daemon", wait=False):
-            serve(home, chosen.driver, chosen.speed, chosen.port)
+            serve(home, chosen)
     except BlockingIOError:
         return _failed(f"another daemon already runs in {home.path}")
     except Exception as error:

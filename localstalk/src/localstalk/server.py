@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__, injection
+from localstalk import __version__, iam, injection
 from localstalk.calls import CallCounter
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.control import Control
@@ -67,6 +67,8 @@ class Application:
             return injection.refuse(environ, start_response, service, verdict.error)
         if verdict.drop:
             return injection.hang_up(environ, self._carry_out(environ, lambda *_arguments: None))
+        if self.control.enforces_iam and not iam.signed(environ):
+            return injection.refuse(environ, start_response, service, _UNSIGNED)
         return self._carry_out(environ, start_response)
 
     def _carry_out(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -120,6 +122,7 @@ class Application:
 
         for regions in list(backends().values()):
             for backend in list(regions.values()):
+            "driver_reason": self.control.driver_reason,
                 yield backend.region
 
     def environments(self) -> list[dict[str, Any]]:
@@ -156,6 +159,7 @@ _UNKNOWN_ERROR = (
 def _answer(start_response: StartResponse, status: int, kind: str, text: str) -> Iterable[bytes]:
     body = text.encode()
     headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body)))]
+_UNSIGNED = ("MissingAuthenticationToken", "Missing Authentication Token", 403)
     start_response(f"{status} {_REASONS[status]}", headers)
     return [body]
 

@@ -14,8 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from localstalk.home import Home
 
@@ -203,3 +207,73 @@ def test_faults_from_the_command_line(home: Path) -> None:
     assert (unknown.returncode, unknown.stderr) == (1, "localstalk: There is no fault 9.\n")
     assert cli(home, "fault", "clear", added["id"]).returncode == 0
     assert cli(home, "fault", "list").stdout == ""
+
+
+ADMINISTRATOR = ("localstalk", "localstalk")
+
+
+def client(home: Path, service: str, key: str = ADMINISTRATOR[0], secret: str = ADMINISTRATOR[1]) -> Any:
+    record = Home(home).running()
+    assert record is not None
+    return boto3.session.Session().client(
+        service,
+        endpoint_url=record.url,
+        region_name="us-east-1",
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def refusal(call: Any, **arguments: object) -> tuple[str, int]:
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"], caught.value.response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_quotas_of_the_command_line(home: Path) -> None:
+    wrong = cli(home, "up", "--driver", "sim", "--quota", "Applications=1")
+    assert wrong.returncode == 2
+    assert "Applications is not a quota; there are Application, ApplicationVersion" in wrong.stderr
+    cli(home, "up", "--driver", "sim", "--quota", "Application=1", "--quota", "CustomPlatform=0")
+    eb = client(home, "elasticbeanstalk")
+    assert eb.describe_account_attributes()["ResourceQuotas"]["ApplicationQuota"] == {"Maximum": 1}
+    eb.create_application(ApplicationName="one")
+    assert refusal(eb.create_application, ApplicationName="two") == ("TooManyApplicationsException", 400)
+    bundle = {"S3Bucket": "b", "S3Key": "k"}
+    platform = {"PlatformName": "p", "PlatformVersion": "1.0.0", "PlatformDefinitionBundle": bundle}
+    assert refusal(eb.create_platform_version, **platform) == ("TooManyPlatformsException", 400)
+
+
+def test_iam_is_enforced_on_request(home: Path) -> None:
+    cli(home, "up", "--driver", "sim", "--iam")
+    client(home, "elasticbeanstalk").create_application(ApplicationName="shop")
+    iam = client(home, "iam")
+    iam.create_user(UserName="reader")
+    reading = {"Effect": "Allow", "Action": ["elasticbeanstalk:Describe*", "s3:Get*"], "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [reading]}
+    iam.put_user_policy(UserName="reader", PolicyName="reading", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    who = (key["AccessKeyId"], key["SecretAccessKey"])
+    eb = client(home, "elasticbeanstalk", *who)
+    assert [each["ApplicationName"] for each in eb.describe_applications()["Applications"]] == ["shop"]
+    assert refusal(eb.create_application, ApplicationName="two") == ("AccessDenied", 403)
+    assert refusal(client(home, "s3", *who).create_bucket, Bucket="mine") == ("AccessDenied", 403)
+    assert refusal(client(home, "ec2", *who).describe_instances)[1] == 403
+    stranger = client(home, "elasticbeanstalk", "AKIAIOSFODNN7EXAMPLE", "nothing")
+    assert refusal(stranger.describe_applications) == ("InvalidClientTokenId", 403)
+    liar = client(home, "elasticbeanstalk", key["AccessKeyId"], "wrong")
+    assert refusal(liar.describe_applications) == ("SignatureDoesNotMatch", 403)
+
+
+def test_log_links_work_with_iam(home: Path) -> None:
+    cli(home, "up", "--driver", "sim", "--iam")
+    s3 = client(home, "s3")
+    s3.create_bucket(Bucket="logs")
+    s3.put_object(Bucket="logs", Key="tail.txt", Body=b"a line")
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "logs", "Key": "tail.txt"})
+    assert ask(link) == "a line"
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(link.partition("?")[0])
+    with caught.value as error:
+        assert error.code == 403

@@ -12,17 +12,10 @@ from typing import TypeVar
 from localstalk.clock import Clock
 from localstalk.drivers.base import Driver
 from localstalk.faults import Faults
+from localstalk.quotas import QUOTAS
 from localstalk.scheduler import Scheduler, blocking
 
 T = TypeVar("T")
-QUOTAS = {
-    "Application": 75,
-    "ApplicationVersion": 1000,
-    "Environment": 200,
-    "ConfigurationTemplate": 2000,
-    "CustomPlatform": 50,
-}
-"""AWS's default quotas per account and region (eb-facts §9; all but the versions' are recalled)."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -38,6 +31,9 @@ class Control:
         self.bundles = home / "bundles"
         self.quotas = dict(QUOTAS)
         self.faults = Faults()
+        self.enforces_iam = False
+        self.driver_reason = ""
+        """Why there are no containers, when they would have been preferred."""
         self.names: dict[tuple[str, str], str] = {}
         """Public names in use, by region: one namespace for all accounts (eb-facts §4). Value: environment id."""
 

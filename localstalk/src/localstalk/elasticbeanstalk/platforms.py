@@ -147,6 +147,7 @@ class Platforms(RegionBase):
         arn = f"arn:aws:elasticbeanstalk:{self.name}:{self.account}:platform/{name}/{version}"
         if arn in self.custom_platforms:
             raise InvalidParameterValue(f"Platform {name} version {version} already exists.")
+        self.check_quota("CustomPlatform", "Custom Platforms", len(self.custom_platforms), "TooManyPlatformsException")
         base = catalogue(self.name)[0]
         platform = Platform(
             arn, name, version, name, 2000, "Supported", None, base.operating_system, base.operating_system_version,
