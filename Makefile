@@ -20,8 +20,10 @@ down: ## Stop localstalk and remove every container, network and mount it made
 	@for home in build/*/localstalk; do [ ! -d $$home ] || .venv/bin/localstalk --home $$home down; done
 
 test: ## Set everything up and pass all tests
+	@scripts/setup runtime test eb
 	@rm -rf build/junit
-	@for part in lint sanity docs unit clients integration molecule; do $(MAKE) --no-print-directory $$part || exit 1; done
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity docs unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
 lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
