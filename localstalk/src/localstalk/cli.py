@@ -163,7 +163,7 @@ def _choose_driver(wanted: str | None) -> tuple[str, str]:
 
     reason = container.preflight()
     if reason is None:
-        return "container"
+        return "container", ""
     if wanted == "auto":
         reason = reason.rstrip(".")
         print(

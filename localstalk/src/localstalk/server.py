@@ -58,6 +58,8 @@ class Application:
         if path.startswith("/_localstalk/"):
             return self._admin(path.removeprefix("/_localstalk/"), environ, start_response)
         service, operation = self.calls.note(environ)
+        if self.control.enforces_iam and not iam.signed(environ):
+            return injection.refuse(environ, start_response, service, _UNSIGNED)
         verdict = injection.judge(self.control, environ, service, operation)
         if verdict is None:
             return self._carry_out(environ, start_response)
@@ -67,8 +69,6 @@ class Application:
             return injection.refuse(environ, start_response, service, verdict.error)
         if verdict.drop:
             return injection.hang_up(environ, self._carry_out(environ, lambda *_arguments: None))
-        if self.control.enforces_iam and not iam.signed(environ):
-            return injection.refuse(environ, start_response, service, _UNSIGNED)
         return self._carry_out(environ, start_response)
 
     def _carry_out(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -113,6 +113,7 @@ class Application:
             "pid": os.getpid(),
             "home": str(self.control.home),
             "driver": driver.name,
+            "driver_reason": self.control.driver_reason,
             "speed": self.control.clock.speed,
             "version": __version__,
         }
@@ -122,7 +123,6 @@ class Application:
 
         for regions in list(backends().values()):
             for backend in list(regions.values()):
-            "driver_reason": self.control.driver_reason,
                 yield backend.region
 
     def environments(self) -> list[dict[str, Any]]:
@@ -150,6 +150,7 @@ class Application:
             return _answer(start_response, 503, "text/plain", f"{error}\n")
 
 
+_UNSIGNED = ("MissingAuthenticationToken", "Missing Authentication Token", 403)
 _UNKNOWN_ERROR = (
     "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>The request processing has failed "
     "because of an unknown error, exception or failure.</Message></Error></ErrorResponse>"
@@ -159,7 +160,6 @@ _UNKNOWN_ERROR = (
 def _answer(start_response: StartResponse, status: int, kind: str, text: str) -> Iterable[bytes]:
     body = text.encode()
     headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body)))]
-_UNSIGNED = ("MissingAuthenticationToken", "Missing Authentication Token", 403)
     start_response(f"{status} {_REASONS[status]}", headers)
     return [body]
 
