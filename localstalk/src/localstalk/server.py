@@ -50,7 +50,16 @@ class Application:
         models.install(control)
         self.control = control
         self.calls = CallCounter()
-        self.moto = Dispatcher(create_backend_app)
+
+        def create(service: str) -> Any:
+            if service == "ssm":
+                # Only now: moto's module for it is not needed before.
+                from localstalk import run_command
+
+                run_command.install(lambda: self.control.driver)
+            return create_backend_app(service)
+
+        self.moto = Dispatcher(create)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; nothing gets out as an exception."""

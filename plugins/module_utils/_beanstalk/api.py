@@ -167,6 +167,49 @@ def describe_any_environment(client: Client, environment_id: str) -> Answer | No
     return dict(found[0]) if found else None
 
 
+@_call("describe recent environments")
+def describe_recent_environments(client: Client, application: str, back_to: datetime) -> list[Answer]:
+    """Environments of an application, with those that were terminated since a moment."""
+    return _pages(
+        client.describe_environments,
+        "Environments",
+        ApplicationName=application,
+        IncludeDeleted=True,
+        IncludedDeletedBackTo=back_to,
+        MaxRecords=1000,
+    )
+
+
+@_call("describe the saved configuration")
+def describe_template(client: Client, application: str, name: str) -> Answer | None:
+    """A saved configuration with its option settings, or None."""
+    try:
+        found = client.describe_configuration_settings(ApplicationName=application, TemplateName=name)
+    except client.exceptions.ClientError as error:
+        if is_missing(error):
+            return None
+        raise
+    return dict(found["ConfigurationSettings"][0]) if found["ConfigurationSettings"] else None
+
+
+@_call("create the saved configuration")
+def create_template(client: Client, **params: Any) -> Answer:
+    """Save a configuration: that of an environment, or a platform with option settings."""
+    return dict(client.create_configuration_template(**params))
+
+
+@_call("update the saved configuration")
+def update_template(client: Client, **params: Any) -> Answer:
+    """Change description and option settings of a saved configuration."""
+    return dict(client.update_configuration_template(**params))
+
+
+@_call("delete the saved configuration")
+def delete_template(client: Client, application: str, name: str) -> None:
+    """Delete a saved configuration; environments that were made of it stay as they are."""
+    client.delete_configuration_template(ApplicationName=application, TemplateName=name)
+
+
 @_call("create the environment")
 def create_environment(client: Client, **params: Any) -> Answer:
     """Start to create an environment."""
@@ -289,6 +332,26 @@ def solution_stacks(client: Client) -> list[str]:
 def swap_cnames(client: Client, source_id: str, destination_id: str) -> Answer:
     """Start to exchange the CNAMEs of two environments."""
     return dict(client.swap_environment_cnames(SourceEnvironmentId=source_id, DestinationEnvironmentId=destination_id))
+
+
+@_call("send the command to the instances")
+def send_command(ssm: Client, instances: Sequence[str], script: str, timeout: int) -> str:
+    """Start a shell script on up to 50 instances by Systems Manager; returns the command's id."""
+    sent = ssm.send_command(
+        DocumentName="AWS-RunShellScript",
+        InstanceIds=list(instances),
+        Parameters={"commands": script.split("\n"), "executionTimeout": [str(timeout)]},
+    )
+    return str(sent["Command"]["CommandId"])
+
+
+@_call("ask for the outcome of the command")
+def command_invocation(ssm: Client, command_id: str, instance_id: str) -> Answer:
+    """State and output on one instance; an empty answer in the first moments, when there is none yet."""
+    try:
+        return dict(ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id))
+    except ssm.exceptions.InvocationDoesNotExist:
+        return {}
 
 
 @_call("describe the EC2 instances of Elastic Beanstalk")
