@@ -15,6 +15,10 @@ description:
   - A run that was killed is continued by the next one, on any machine. What a cycle has done so far is kept in the lock
     object in S3 and in tags of the environments.
   - Before the swap the live environment is not touched. After the swap, missing proof or red health swaps back.
+  - The swap counts as proven when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live
+    name answers all O(probes), and, where this machine resolves the names and O(url_service) is not given, DNS no
+    longer leads to the old endpoint (until O(dns_ttl) and O(dns_margin) are over).
+  - The events and log tails of a failed candidate are read before it is terminated, see RV(failure).
   - The role P(jack.beanstalk.recreate_and_swap#role) calls this module stage by stage.
 author:
   - The jack.beanstalk team (!UNKNOWN)
@@ -344,6 +348,13 @@ steps:
   returned: success
   type: list
   elements: dict
+failure:
+  description:
+    - What was learnt of a failed candidate before it was terminated, as far as it could be had. Empty when none was.
+    - Keys are C(environment_id), C(events) that warn, C(logs) (instance id, then log file, then lines), C(lines) (both
+      in short), and C(problem), which is why something is missing.
+  returned: success
+  type: dict
 plan:
   description: In check mode, what a run would do.
   returned: success

@@ -3,6 +3,7 @@
 
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
+[verify:SECONDS] [version:LABEL]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -94,8 +95,12 @@ def main(application: str, *options: str) -> None:
     """Run, and say how it ended."""
     given = {name: rest for name, _, rest in (option.partition(":") for option in options)}
     policy: dict[str, Any] = {"goal": Goal(given.get("goal", "recreate"))}
+    if "version" in given:
+        policy["version_label"] = given["version"]
     if "keep" in given:
         policy["keep_retired"] = float(given["keep"])
+    if "verify" in given:
+        policy["verify_timeout"] = float(given["verify"])
     if "dns" in given:
         policy |= {"dns_ttl": float(given["dns"]), "settle": 10, "step_fresh": 8}
     run = make(application, f"run-{uuid.uuid4().hex[:8]}", **policy)
@@ -104,8 +109,13 @@ def main(application: str, *options: str) -> None:
         run.kill = (phase, int(number))
     run.lose = given.get("lose", "")
     ended = run.run()
-    summary = {"result": ended.result, "sentence": ended.sentence, "steps": [one["action"] for one in ended.steps]}
-    sys.stdout.write(json.dumps(summary) + "\n")
+    summary = {
+        "result": ended.result,
+        "sentence": ended.sentence,
+        "steps": [one["action"] for one in ended.steps],
+        "failure": ended.failure,
+    }
+    sys.stdout.write(json.dumps(summary, default=str) + "\n")
 
 
 if __name__ == "__main__":

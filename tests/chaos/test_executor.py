@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.local import check_end, deploy, environments
+from chaos.local import add_version, check_end, deploy, environments
 
 HERE = Path(__file__).resolve().parent
 STEPS = range(1, 19)  # a cycle's steps that are not waits
@@ -79,3 +80,18 @@ def test_a_kept_environment_takes_the_name_back(aws: dict[str, str]) -> None:
     assert len(environments(aws, "back")) == 2
     assert run(aws, "back", "goal:rollback")[1]["result"] == "done"
     assert [one["EnvironmentId"] for one in environments(aws, "back")] == [first]
+
+
+def test_a_failed_candidate_tells_why_before_it_goes(aws: dict[str, str]) -> None:
+    first = deploy(aws, "unfit")
+    add_version(aws, "unfit", "v2")
+    fault = {"kind": "command", "command": "app-deploy", "version": "v2"}
+    url = f"{aws['AWS_ENDPOINT_URL']}/_localstalk/faults"
+    with urllib.request.urlopen(url, json.dumps(fault).encode(), timeout=10):  # noqa: S310 - our own daemon
+        ended = run(aws, "unfit", "goal:deploy", "version:v2", "verify:2")[1]
+    assert ended["result"] == "failed_rolled_back", ended
+    assert [one["EnvironmentId"] for one in environments(aws, "unfit")] == [first]
+    failure = ended["failure"]
+    assert failure["problem"] == ""
+    assert any("ERROR" in line for line in failure["lines"])
+    assert failure["logs"], "the log tail of an instance"

@@ -17,6 +17,7 @@ from typing import Any
 from . import api, cycle_calls
 from .common import AnsibleBeanstalkError, already_exists, error_code, error_text, says
 from .cycle import plan
+from .cycle_evidence import failure_of
 from .cycle_guards import termination_refusal
 from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
@@ -32,13 +33,17 @@ _LOOKS = 6  # failed looks in a row before a run gives up; the next run continue
 
 @dataclass
 class Run:
-    """How far a call of :meth:`Executor.run` got. ``steps`` has one sentence per step, waits told once."""
+    """How far a call of :meth:`Executor.run` got. ``steps`` has one sentence per step, waits told once.
+
+    ``failure`` has what was learnt of a candidate before it was terminated (see cycle_evidence).
+    """
 
     stage: str = ""
     result: Result | None = None
     sentence: str = ""
     world: World | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
+    failure: dict[str, Any] = field(default_factory=dict)
     changed: bool = False
 
 
@@ -76,6 +81,7 @@ class Executor:
         self._last_error = ""
         self._taken = ""
         self._full = False
+        self._failure: dict[str, Any] = {}
         self._lease = Lease()
 
     # -- look -------------------------------------------------------------------------------------------------------
@@ -137,6 +143,7 @@ class Executor:
                     self.store.take(self._lease, self.owner, self._reason(), max(stage_ttl, self.policy.lease_ttl))
                 return run
             self._note(run, step)
+            run.failure = self._failure
             if dry:
                 run.result, run.sentence = step.result, step.reason
                 return run
@@ -154,6 +161,10 @@ class Executor:
 
     def _perform(self, world: World, step: Step) -> bool:
         """Whether the step was carried out; False when the world must be looked at again first."""
+        if step.action is Action.TERMINATE_CANDIDATE and not self._failure:
+            # Before the record is written: the request that it announces must follow at once.
+            self._failure = failure_of(self.reader, step.environment, min(30.0, self.policy.lease_ttl / 4))
+            return False
         if step.action not in _UNWRITTEN:
             try:
                 self._write(world, step)
@@ -203,8 +214,7 @@ class Executor:
             good, problem = self.prober.run(environment.cname if environment else "", self.policy.probes_in_a_row)
             self._probe = Probe(step.environment, self.store.now, good, problem)
         elif step.action is Action.PROVE:
-            good, problem = self.prober.run(world.cname, self.policy.probes_in_a_row)
-            self._proof = Probe(step.environment, self.store.now, good, problem)
+            self._prove(world, step)
         elif step.action is Action.CREATE:
             self._create(step)
         elif step.action in (Action.SWAP, Action.SWAP_BACK):
@@ -218,6 +228,16 @@ class Executor:
         elif step.action is Action.DELETE_VERSIONS:
             for label in step.labels:
                 cycle_calls.delete_version(self.writer, self.observer.application, label)
+
+    def _prove(self, world: World, step: Step) -> None:
+        good, problem = self.prober.run(world.cname, self.policy.probes_in_a_row)
+        journal = world.lock.record.journal
+        new, old = (self.observer.raw.get(one, {}) for one in (step.environment, journal.live if journal else ""))
+        # Once the TTL is over it is this machine's resolver that is late, which says nothing about the swap.
+        late = world.now - ((journal and journal.swapped) or 0.0) > self.policy.dns_ttl + self.policy.dns_margin
+        if not late and self.prober.leads_to_old(world.cname, new.get("EndpointURL"), old.get("EndpointURL")):
+            good, problem = 0, f"DNS still leads {world.cname} to the environment that was live before"
+        self._proof = Probe(step.environment, self.store.now, good, problem)
 
     def _create(self, step: Step) -> None:
         live = self.observer.raw[step.other]

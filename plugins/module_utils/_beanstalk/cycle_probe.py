@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,13 @@ class Prober:
                     return good, problem
         return wanted, ""
 
+    def leads_to_old(self, cname: str, new: str | None, old: str | None) -> bool:
+        """Whether this machine certainly resolves the name to the old endpoint; False where that cannot be told."""
+        if self.url_service or not new or not old:
+            return False
+        now = _addresses(cname)
+        return bool(now & _addresses(old)) and not now & _addresses(new)
+
     def _problem(self, cname: str, check: Check) -> str:
         try:
             base = self._base(cname)
@@ -75,6 +83,13 @@ class Prober:
             return f"http://{cname}/"
         with open_url(self.url_service + cname, timeout=10, use_proxy=False) as answer:
             return bytes(answer.read(4096)).decode().strip()
+
+
+def _addresses(name: str) -> set[str]:
+    try:
+        return {str(found[4][0]) for found in socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)}
+    except OSError:
+        return set()
 
 
 def _get(url: str, timeout: float) -> tuple[int, str, dict[str, str]]:

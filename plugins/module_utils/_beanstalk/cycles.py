@@ -113,6 +113,7 @@ def _result(run: Run, policy: Policy) -> dict[str, Any]:
         "live": _environment(world.live),
         "candidate": _environment(candidate),
         "previous": _environment(previous),
+        "failure": run.failure,
         "steps": [{**one, "at": iso(datetime.fromtimestamp(one["at"], tz=UTC))} for one in run.steps],
         "plan": _plan(world, policy) if journal is None and run.result is None else [],
     }

@@ -7,10 +7,12 @@ import http.server
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycle_evidence, cycle_probe
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -247,3 +249,34 @@ def test_parameters_and_documentation_agree() -> None:
 
     shown = {name: {key: fact for key, fact in one.items() if key != "no_log"} for name, one in ARGUMENTS.items()}
     assert described(yaml.safe_load(cycle_module.DOCUMENTATION)["options"]) == shown
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [({"192.0.2.1"}, True), ({"192.0.2.2"}, False), ({"192.0.2.1", "192.0.2.2"}, False), (set(), False)],
+)
+def test_dns_is_only_held_against_a_swap_when_it_certainly_leads_to_the_old_endpoint(
+    monkeypatch: pytest.MonkeyPatch, live: set[str], expected: bool
+) -> None:
+    names = {"old": {"192.0.2.1"}, "new": {"192.0.2.2"}, "live": live}
+    monkeypatch.setattr(cycle_probe, "_addresses", names.__getitem__)
+    assert Prober([]).leads_to_old("live", "new", "old") is expected
+    assert not Prober([], "http://service/").leads_to_old("live", "new", "old")
+    assert not Prober([]).leads_to_old("live", None, "old")
+
+
+def test_what_cannot_be_learnt_of_a_failed_candidate_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {
+        "EventDate": datetime(2026, 8, 1, tzinfo=UTC),
+        "Severity": "ERROR",
+        "Message": "Failed to launch environment.",
+    }
+
+    def refused(*_arguments: Any) -> None:
+        raise AnsibleBeanstalkError(message="Must be Ready")
+
+    monkeypatch.setattr(cycle_evidence.api, "describe_events", lambda _client, **_filters: [event])
+    monkeypatch.setattr(cycle_evidence, "request_tails", refused)
+    found = cycle_evidence.failure_of(None, "e-2", 1.0)
+    assert found["problem"] == "Must be Ready"
+    assert found["lines"][0].endswith("ERROR Failed to launch environment.")

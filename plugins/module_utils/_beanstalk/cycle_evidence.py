@@ -1,0 +1,41 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is kept of a candidate that failed, read before it is terminated: afterwards nobody can look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import api
+from .common import AnsibleBeanstalkError
+from .events import failing_instances
+from .logs import request_tails, telling_lines
+from .transformations import event_out
+from .waiters import Deadline
+
+_EVENTS = 25
+_INSTANCES = 2
+
+
+def failure_of(client: Any, environment_id: str, seconds: float) -> dict[str, Any]:
+    """Events that warn, and log tails of the instances that they name (two of any when they name none).
+
+    Takes at most about ``seconds``. Never raises: what cannot be had is told under ``problem``, as a failed candidate
+    must go also when nobody learns why.
+    """
+    found: dict[str, Any] = {"environment_id": environment_id, "events": [], "logs": {}, "lines": [], "problem": ""}
+    try:
+        events = api.describe_events(client, EnvironmentId=environment_id)[::-1]
+        told = [one for one in events if one.get("Severity") in ("WARN", "ERROR", "FATAL")][-_EVENTS:]
+        found["events"] = [event_out(one) for one in told]
+        failing = failing_instances(told)[:_INSTANCES]
+        tails = request_tails(client, environment_id, failing, Deadline(seconds, min(2.0, seconds / 5)))
+        found["logs"] = dict(list(tails.items())[:_INSTANCES])
+    except AnsibleBeanstalkError as error:
+        found["problem"] = str(error)
+    found["lines"] = [f"{one['at']} {one['severity']} {one['message']}" for one in found["events"]]
+    for instance, sections in found["logs"].items():
+        found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
+    return found
