@@ -12,7 +12,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ while (my $client = $server->accept) {
   close $client;
 }
 """
+# EB's own limit of ten minutes is 17 seconds at this speed, too little for a busy machine.
+PATIENT = "option_settings:\n  aws:elasticbeanstalk:command:\n    Timeout: 3600\n"
 DOCKERFILE = 'FROM debian:bookworm-slim\nCOPY server.pl page /\nEXPOSE 8000\nCMD ["perl", "/server.pl"]\n'
 
 
@@ -94,6 +97,14 @@ class Stalk:
         answer = self.eb.describe_instances_health(EnvironmentName=name, AttributeNames=["All"])
         return {item["InstanceId"]: item["Deployment"]["VersionLabel"] for item in answer["InstanceHealthList"]}
 
+    def on_instance(self, instance: str, *words: str) -> None:
+        """Run a command inside an instance, as somebody who logged in there."""
+        listed = subprocess.run(
+            ["podman", "ps", "--format", "{{.Names}}"], capture_output=True, text=True, check=True, timeout=60
+        ).stdout.split()
+        (name,) = [each for each in listed if label(self.home) in each and instance in each]
+        subprocess.run(["podman", "exec", name, *words], check=True, timeout=60)
+
     def page(self, name: str = PREFIX) -> str:
         """What a visitor of a CNAME sees."""
         url = self.cli("url", name).strip()
@@ -104,14 +115,6 @@ class Stalk:
             return f"HTTP {error.code}"
 
 
-@dataclass(frozen=True)
-class Done:
-    """One run of eb: exit status and what it printed."""
-
-    rc: int
-    output: str
-
-
 @dataclass
 class Shop:
     """A project folder under git with the eb CLI at hand."""
@@ -119,28 +122,33 @@ class Shop:
     root: Path
     env: dict[str, str]
     stalk: Stalk
-    page_number: int = field(default=0)
 
-    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
-        """Run eb in the background, without a terminal; its output is one stream."""
-        return subprocess.Popen(
-            [EB, *words],
-            cwd=self.root,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **options,
-        )
+    @contextmanager
+    def background(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+        """Run eb until the end of the block; its output goes to a file."""
+        output = self.root.parent / "background"
+        with output.open("wb") as stream:
+            process = subprocess.Popen(
+                [EB, *words],
+                cwd=self.root,
+                env=self.env | {"PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield process, output
+        finally:
+            process.kill()
+            process.wait(timeout=30)
 
-    def eb(self, *words: str, rc: int = 0, typed: str | None = None, timeout: float = 240.0) -> str:
-        """Run eb to its end and check its exit status; answers to questions are ``typed``."""
+    def eb(self, *words: str, rc: int = 0, typed: str = "", timeout: float = 240.0) -> str:
+        """Run eb to its end and check its exit status; ``typed`` is what it reads."""
         done = subprocess.run(
             [EB, *words],
             cwd=self.root,
             env=self.env,
-            input=typed or "",
+            input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -157,10 +165,15 @@ class Shop:
     def write_page(self, text: str) -> None:
         (self.root / "page").write_text(f"{text}\n", encoding="utf-8")
 
+    def commit(self, message: str) -> None:
+        """Commit the whole work tree."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
     def commit_page(self, text: str) -> None:
         """A new commit whose page says ``text``."""
         self.write_page(text)
-        self.git("commit", "--quiet", "--all", "--message", f"Say {text}")
+        self.commit(f"Say {text}")
 
 
 def leftovers(home: Path) -> list[str]:
@@ -209,9 +222,9 @@ def shop(stalk: Stalk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     made.git("init", "--quiet", "--initial-branch", "main")
     (root / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
     (root / "server.pl").write_text(SERVER, encoding="utf-8")
-    made.write_page("one")
-    made.git("add", "--all")
-    made.git("commit", "--quiet", "--message", "Say one")
+    (root / ".ebextensions").mkdir()
+    (root / ".ebextensions" / "patient.config").write_text(PATIENT, encoding="utf-8")
+    made.commit_page("one")
     said = made.eb("init", APPLICATION, "--region", stalk.aws["AWS_DEFAULT_REGION"], "--platform", PLATFORM)
     assert f"Application {APPLICATION} has been created." in said
     return made

@@ -3,7 +3,30 @@
 
 from __future__ import annotations
 
-from .conftest import APPLICATION, ENVIRONMENT, PREFIX, Shop, Stalk, last_label
+import json
+import signal
+
+import yaml
+
+from .conftest import APPLICATION, ENVIRONMENT, PREFIX, Shop, Stalk, last_label, wait_for
+
+CLONE, CLONE_PREFIX = "shop-two", "shop-clients-two"
+SUFFIX = ".us-east-1.elasticbeanstalk.com"
+PROPERTIES = "aws:elasticbeanstalk:application:environment"
+NOT_READY = 3
+FAILED = 4
+INTERRUPTED = 5
+
+
+def properties(stalk: Stalk, name: str = ENVIRONMENT) -> dict[str, str]:
+    described = stalk.eb.describe_configuration_settings(ApplicationName=APPLICATION, EnvironmentName=name)
+    options = described["ConfigurationSettings"][0]["OptionSettings"]
+    return {item["OptionName"]: item["Value"] for item in options if item["Namespace"] == PROPERTIES}
+
+
+def saved_files(shop: Shop, *parts: str) -> list[str]:
+    folder = shop.root.joinpath(".elasticbeanstalk", *parts)
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_create(shop: Shop, stalk: Stalk, created: str) -> None:
@@ -17,13 +40,19 @@ def test_create(shop: Shop, stalk: Stalk, created: str) -> None:
 
 def test_status_and_events(shop: Shop, created: str) -> None:
     said = shop.eb("status")
-    for line in (
-        f"Application name: {APPLICATION}",
-        f"CNAME: {PREFIX}.us-east-1.elasticbeanstalk.com",
-        "Health: Green",
-    ):
+    for line in (f"Application name: {APPLICATION}", f"CNAME: {PREFIX}{SUFFIX}", "Status: Ready", "Health: Green"):
         assert line in said
     assert f"INFO    Successfully launched environment: {ENVIRONMENT}" in shop.eb("events")
+    assert f"* {ENVIRONMENT}" in shop.eb("list")
+
+
+def test_health(shop: Shop, stalk: Stalk, created: str) -> None:
+    said = shop.eb("health")
+    (instance, label), *_ = stalk.instances().items()
+    lines = [line.split() for line in said.splitlines()]
+    assert [ENVIRONMENT, "Ok"] in [line[:2] for line in lines]
+    assert [instance, "Ok"] in [line[:2] for line in lines]
+    assert [instance, "Deployed", "1", label] in [line[:4] for line in lines]
 
 
 def test_deploy_takes_the_commit(shop: Shop, stalk: Stalk, created: str) -> None:
@@ -36,7 +65,154 @@ def test_deploy_takes_the_commit(shop: Shop, stalk: Stalk, created: str) -> None
     assert stalk.page() == "two world"
 
 
-def test_terminate(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_deploy_staged_takes_the_index(shop: Shop, stalk: Stalk, created: str) -> None:
+    shop.write_page("three")
+    shop.git("add", "page")
+    shop.write_page("not staged")
+    said = shop.eb("deploy", "--staged", "--label", "three", "--message", "From the index", "--timeout", "5")
+    environment = stalk.environment()
+    assert environment["VersionLabel"] == "three"
+    assert "Environment update completed successfully." in said
+    (version,) = stalk.eb.describe_application_versions(ApplicationName=APPLICATION, VersionLabels=["three"])[
+        "ApplicationVersions"
+    ]
+    assert version["Description"] == "From the index"
+    assert stalk.page() == "three world"
+
+
+def test_a_deployment_that_fails(shop: Shop, stalk: Stalk, created: str) -> None:
+    dockerfile = shop.root / "Dockerfile"
+    good = dockerfile.read_text()
+    dockerfile.write_text(good + "RUN exit 7\n")
+    shop.commit("Do not build")
+    said = shop.eb("deploy", "--label", "broken", "--timeout", "5", rc=FAILED)
+    assert "Failed to deploy application." in said
+    assert stalk.environment()["VersionLabel"] == "three"
+    assert stalk.page() == "three world"
+    assert "failed to build docker image" in shop.eb("logs")
+    dockerfile.write_text(good)
+    shop.commit_page("four")
+    shop.eb("deploy", "--version", "three", "--timeout", "5")
+    assert set(stalk.instances().values()) == {"three"}
+
+
+def test_logs(shop: Shop, stalk: Stalk, created: str) -> None:
+    (instance,) = stalk.instances()
+    said = shop.eb("logs", "--instance", instance)
+    assert f"= {instance} =" in said
+    assert "Platform Engine finished execution on command: app-deploy" in said
+    assert "Logs were saved to" in shop.eb("logs", "--all")
+    engine = shop.root / ".elasticbeanstalk" / "logs" / "latest" / instance / "var" / "log" / "eb-engine.log"
+    assert "Engine command: (app-deploy)" in engine.read_text()
+
+
+def test_setenv_while_following_events(shop: Shop, stalk: Stalk, created: str) -> None:
+    with shop.background("events", "--follow") as (follower, output):
+        wait_for(lambda: f"Successfully launched environment: {ENVIRONMENT}" in output.read_text())
+        before = output.read_text().count("Successfully deployed new configuration to environment.")
+        assert "Successfully deployed new configuration to environment." in shop.eb("setenv", "GREETING=moon", "A=b")
+        wait_for(
+            lambda: output.read_text().count("Successfully deployed new configuration to environment.") == before + 1
+        )
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(timeout=30) == INTERRUPTED, output.read_text()
+    said = shop.eb("printenv")
+    assert "GREETING = moon" in said
+    assert "A = b" in said
+    assert properties(stalk) == {"GREETING": "moon", "A": "b"}
+    assert stalk.page() == "three moon"
+    shop.eb("setenv", "A=")
+    assert properties(stalk) == {"GREETING": "moon"}
+
+
+def test_saved_configurations(shop: Shop, stalk: Stalk, created: str) -> None:
+    assert "Configuration saved at:" in shop.eb("config", "save", "--cfg", "base", "--tags", "team=shop")
+    path = shop.root / ".elasticbeanstalk" / "saved_configs" / "base.cfg.yml"
+    content = yaml.safe_load(path.read_text())
+    assert content["OptionSettings"][PROPERTIES] == {"GREETING": "moon"}
+    assert content["Tags"] == {"team": "shop"}
+    content["OptionSettings"][PROPERTIES]["COLOUR"] = "blue"
+    path.write_text(yaml.safe_dump(content))
+    assert "ERROR" not in shop.eb("config", "put", "base")
+    path.unlink()
+    shop.eb("config", "get", "base")
+    assert yaml.safe_load(path.read_text())["OptionSettings"][PROPERTIES]["COLOUR"] == "blue"
+    assert shop.eb("config", "list").split() == ["base"]
+    assert "Successfully deployed new configuration" in shop.eb("config", ENVIRONMENT, "--cfg", "base")
+    assert properties(stalk) == {"GREETING": "moon", "COLOUR": "blue"}
+    shop.eb("config", "delete", "base")
+    assert shop.eb("config", "list").split() == []
+    assert saved_files(shop, "saved_configs") == []
+
+
+def test_config_without_a_saved_one(shop: Shop, stalk: Stalk, created: str) -> None:
+    shop.eb("config", ENVIRONMENT, typed=f"OptionSettings:\n  {PROPERTIES}:\n    GREETING: sun\n")
+    assert stalk.page() == "three sun"
+    shown = json.loads(shop.eb("config", ENVIRONMENT, "--display", "--format", "json"))
+    assert shown["settings"][PROPERTIES]["GREETING"] == "sun"
+
+
+def test_tags(shop: Shop, stalk: Stalk, created: str) -> None:
+    shop.eb("tags", "--add", "team=shop,stage=test")
+    shop.eb("tags", "--update", "team=store", "--delete", "stage")
+    lines = [line.split() for line in shop.eb("tags", "--list").splitlines()]
+    assert ["team", "store"] in lines
+    assert ["elasticbeanstalk:environment-name", ENVIRONMENT] in lines
+    arn = stalk.environment()["EnvironmentArn"]
+    tags = {tag["Key"]: tag["Value"] for tag in stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
+    assert tags["team"] == "store"
+    assert "stage" not in tags
+
+
+def test_abort(shop: Shop, stalk: Stalk, created: str) -> None:
+    assert "There are no environments currently being updated." in shop.eb("abort", rc=FAILED)
+    hook = shop.root / ".platform" / "hooks" / "prebuild" / "slow.sh"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\nuntil [ -e /tmp/go ]; do sleep 0.1; done\n")
+    hook.chmod(0o755)
+    shop.commit("Be slow")
+    shop.eb("deploy", "--label", "slow", "--nohang")
+    assert stalk.environment()["AbortableOperationInProgress"] is True
+    assert "ERROR" in shop.eb("setenv", "A=b", rc=NOT_READY)
+    assert f'Aborting update to environment "{ENVIRONMENT}".' in shop.eb("abort")
+    for instance in stalk.instances():
+        stalk.on_instance(instance, "touch", "/tmp/go")
+    wait_for(lambda: stalk.environment()["Status"] == "Ready", 60)
+    assert stalk.environment()["VersionLabel"] == "three"
+    # EB only stops: what the aborted deployment left is put right by the next one.
+    hook.unlink()
+    shop.commit("Be quick again")
+    said = shop.eb("deploy", "--timeout", "5")
+    assert set(stalk.instances().values()) == {last_label(said)}
+    assert stalk.page() == "four sun"
+
+
+def test_scale(shop: Shop, stalk: Stalk, created: str) -> None:
+    assert "Successfully deployed new configuration to environment." in shop.eb("scale", "2")
+    wait_for(lambda: len(stalk.instances()) == 2)
+    assert len(set(stalk.instances().values())) == 1
+
+
+def test_clone_and_swap(shop: Shop, stalk: Stalk, created: str) -> None:
+    said = shop.eb(
+        *("clone", ENVIRONMENT, "--clone_name", CLONE, "--cname", CLONE_PREFIX, "--scale", "1", "--exact"),
+        *("--envvars", "GREETING=clone", "--timeout", "5"),
+    )
+    assert f"Successfully launched environment: {CLONE}" in said
+    assert stalk.environment(CLONE)["VersionLabel"] == stalk.environment()["VersionLabel"]
+    assert len(stalk.instances(CLONE)) == 1
+    assert (stalk.page(), stalk.page(CLONE_PREFIX)) == ("four sun", "four clone")
+    said = shop.eb("swap", ENVIRONMENT, "--destination_name", CLONE)
+    assert f"Completed swapping CNAMEs for environments '{ENVIRONMENT}' and '{CLONE}'." in said
+    assert stalk.environment(CLONE)["CNAME"] == f"{PREFIX}{SUFFIX}"
+    assert (stalk.page(), stalk.page(CLONE_PREFIX)) == ("four clone", "four sun")
+    shop.eb("swap", CLONE, "--destination_name", ENVIRONMENT)
+    assert (stalk.page(), stalk.page(CLONE_PREFIX)) == ("four sun", "four clone")
+    shop.eb("terminate", CLONE, "--force", "--nohang")
+
+
+def test_terminate_and_restore(shop: Shop, stalk: Stalk, created: str) -> None:
+    environment = stalk.environment()
     said = shop.eb("terminate", ENVIRONMENT, "--force", "--timeout", "5")
     assert "terminateEnvironment completed successfully." in said
     answer = stalk.eb.describe_environments(EnvironmentNames=[ENVIRONMENT], IncludeDeleted=True)
@@ -46,3 +222,16 @@ def test_terminate(shop: Shop, stalk: Stalk, created: str) -> None:
     )
     states = {item["State"]["Name"] for group in ec2["Reservations"] for item in group["Instances"]}
     assert states <= {"terminated", "shutting-down"}
+
+    assert "restoreEnvironment is starting." in shop.eb("restore", environment["EnvironmentId"], "--timeout", "5")
+    restored = stalk.environment()
+    for key in ("EnvironmentId", "CNAME", "VersionLabel"):
+        assert restored[key] == environment[key]
+    assert stalk.page() == "four sun"
+
+
+def test_terminate_everything(shop: Shop, stalk: Stalk, created: str) -> None:
+    said = shop.eb("terminate", "--all", "--force", "--timeout", "5")
+    assert "The application has been deleted successfully." in said
+    assert stalk.eb.describe_applications(ApplicationNames=[APPLICATION])["Applications"] == []
+    assert stalk.eb.describe_environments(ApplicationName=APPLICATION, IncludeDeleted=False)["Environments"] == []

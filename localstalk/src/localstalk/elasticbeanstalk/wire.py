@@ -23,12 +23,14 @@ Write = Callable[[Any, list[str]], None]
 def service_model() -> ServiceModel:
     """The service model of the installed botocore, and what else is on the wire.
 
-    The eb CLI brings a model of its own in which settings have a tier, and its ``eb health`` relies on it.
+    The eb CLI brings a model of its own in which settings have a tier, and its ``eb health`` relies on it; there, a
+    saved configuration can be validated without further settings, as ``eb config put`` does.
     """
     from botocore.loaders import Loader
 
     description = Loader().load_service_model("elasticbeanstalk", "service-2")
     description["shapes"]["ConfigurationSettingsDescription"]["members"]["Tier"] = {"shape": "EnvironmentTier"}
+    description["shapes"]["ValidateConfigurationSettingsMessage"]["required"].remove("OptionSettings")
     return ServiceModel(description, "elasticbeanstalk")
 
 
