@@ -297,15 +297,3 @@ def test_operations_roles(stalk: Stalk) -> None:
     assert stalk.environment()["OperationsRole"] == role
     stalk.eb.disassociate_environment_operations_role(EnvironmentName="env-one")
     assert "OperationsRole" not in stalk.environment()
-
-
-def test_secrets_reach_the_properties(stalk: Stalk) -> None:
-    arn = stalk.client("secretsmanager").create_secret(Name="db", SecretString='{"password": "s3cret"}')["ARN"]
-    stalk.client("ssm").put_parameter(Name="/app/key", Value="k3y", Type="SecureString")
-    secrets = "aws:elasticbeanstalk:application:environmentsecrets"
-    parameter = f"arn:aws:ssm:us-east-1:{stalk.account}:parameter/app/key"
-    stalk.create("env-one", option(secrets, "PASSWORD", f"{arn}:password"), option(secrets, "KEY", parameter))
-    environment = stalk.region.by_name("env-one")
-    assert environment is not None
-    properties = stalk.region.properties(stalk.region.effective(environment))
-    assert properties == {"PASSWORD": "s3cret", "KEY": "k3y"}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -17,13 +16,13 @@ from localstalk.elasticbeanstalk.errors import (
     MissingRequiredParameter,
 )
 from localstalk.elasticbeanstalk.platforms import Platforms
+from localstalk.elasticbeanstalk.secrets import Secrets
 from localstalk.elasticbeanstalk.state import Call, Draft, Environment, Option, Platform, Settings, Template
 from localstalk.engine import ebextensions
 
 if TYPE_CHECKING:
     from localstalk.workflows.work import Work
 
-_REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]+)\}\}")
 _FAILED_VALIDATION = '"option_settings" in one of the configuration files failed validation. More details to follow.'
 
 
@@ -49,48 +48,16 @@ class Configuration(Platforms, Applications):
         return _defaults(environment.platform).get(key, default)
 
     def properties(self, settings: Settings) -> dict[str, str]:
-        """Environment properties, with references to secrets resolved."""
+        """Environment properties, with references to secrets resolved. Raises SecretError for one that cannot be."""
+        profile = settings.get(("aws:autoscaling:launchconfiguration", "IamInstanceProfile"), "")
+        stores = Secrets(self.account, self.name, profile)
         found = {
-            name: self._resolve(value) for (space, name), value in settings.items() if space == options.ENVIRONMENT
+            name: stores.substitute(value) for (space, name), value in settings.items() if space == options.ENVIRONMENT
         }
         for (space, name), value in settings.items():
             if space == options.SECRETS:
-                found[name] = self._secret(value)
+                found[name] = stores.by_arn(value)
         return found
-
-    def _resolve(self, value: str) -> str:
-        def replace(match: re.Match[str]) -> str:
-            name = match.group(2).split(":")[0] if match.group(1).startswith("ssm") else match.group(2)
-            return self._parameter(name) if match.group(1).startswith("ssm") else self._secret(name)
-
-        return _REFERENCE.sub(replace, value) if "{{resolve:" in value else value
-
-    def _secret(self, arn: str) -> str:
-        """The value of a secret (``ARN:KEY`` for a field of it) or an SSM parameter by ARN; "" when missing."""
-        import json
-
-        from moto.backends import get_backend
-
-        if ":ssm:" in arn:
-            return self._parameter(arn.partition(":parameter")[2])
-        parts = arn.split(":")
-        field = parts[7] if len(parts) > 7 else ""
-        try:
-            backend: Any = get_backend("secretsmanager")[self.account][self.name]
-            text = str(backend.get_secret_value(":".join(parts[:7]), None, None)["SecretString"])
-        except Exception:
-            return ""
-        return str(json.loads(text).get(field, "")) if field else text
-
-    def _parameter(self, name: str) -> str:
-        from moto.backends import get_backend
-
-        backend: Any = get_backend("ssm")[self.account][self.name]
-        for spelling in (name, name.removeprefix("/")):
-            found = backend.get_parameter(spelling)
-            if found is not None:
-                return str(found.decrypt(found.value))
-        return ""
 
     def read_bundle_settings(self, work: Work, label: str) -> bool:
         """Take over ``option_settings`` of a bundle; problems become events. Whether the operation may go on."""

@@ -19,7 +19,8 @@ from localstalk.drivers.base import (
     InstanceSpec,
 )
 from localstalk.elasticbeanstalk import bundles
-from localstalk.elasticbeanstalk.state import Deployment, Environment, Instance, Severity
+from localstalk.elasticbeanstalk.secrets import SecretError
+from localstalk.elasticbeanstalk.state import Deployment, Environment, Instance, Settings, Severity
 from localstalk.scheduler import sleep
 
 if TYPE_CHECKING:
@@ -232,17 +233,27 @@ class Work:
         options: dict[str, dict[str, str]] = {}
         for (namespace, option), value in settings.items():
             options.setdefault(namespace, {})[option] = value
+        properties, problem = self._properties(name, settings)
         command = Command(
             name, self.invocation_id, self.environment.deployment_id, label,
-            float(self.number(COMMAND, "Timeout", 600)), path, key, self.region.properties(settings), options,
+            float(self.number(COMMAND, "Timeout", 600)), path, key, properties, options,
             self.elects_leader,
         )  # fmt: skip
         results: list[CommandResult] = await self.control.scheduler.gather(
-            *(self._command(instance, command) for instance in instances)
+            *(self._command(instance, command, problem) for instance in instances)
         )
         return results
 
-    async def _command(self, instance: Instance, command: Command) -> CommandResult:
+    def _properties(self, name: CommandName, settings: Settings) -> tuple[dict[str, str], str]:
+        """Environment properties, and why a secret among them cannot be fetched ("" when all can)."""
+        if name in ("tail-log", "bundle-log"):
+            return {}, ""
+        try:
+            return self.region.properties(settings), ""
+        except SecretError as error:
+            return {}, str(error)
+
+    async def _command(self, instance: Instance, command: Command, problem: str = "") -> CommandResult:
         deploying = command.name in ("app-deploy", "config-deploy")
         now = self.control.clock.now
         if command.name != "app-deploy" and instance.deployment is not None:
@@ -253,6 +264,8 @@ class Work:
         if self.control.simulated:
             await sleep(_SECONDS[command.name])
         try:
+            if problem:
+                raise DriverError(f"Engine execution has encountered an error: {problem}")
             result = await self.drive(self.driver.run, instance.id, command)
         except DriverError as error:
             result = CommandResult(instance.id, "FAILURE", 1, str(error))

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secrets that environments refer to: found in moto's stores, with the rights of the instance profile."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from localstalk.elasticbeanstalk.secrets import SecretError
+from localstalk.elasticbeanstalk.state import Environment
+
+from .stalk import Stalk, option
+
+SECRETS = "aws:elasticbeanstalk:application:environmentsecrets"
+PROPERTIES = "aws:elasticbeanstalk:application:environment"
+ROLE = "aws-elasticbeanstalk-ec2-role"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+@pytest.fixture
+def arns(stalk: Stalk) -> dict[str, str]:
+    """One secret and one parameter."""
+    secret = stalk.client("secretsmanager").create_secret(Name="db", SecretString='{"password": "s3cret"}')["ARN"]
+    stalk.client("ssm").put_parameter(Name="/app/key", Value="k3y", Type="SecureString")
+    return {"secret": secret, "parameter": f"arn:aws:ssm:us-east-1:{stalk.account}:parameter/app/key"}
+
+
+def environment(stalk: Stalk) -> Environment:
+    found = stalk.region.by_name("env-one")
+    assert found is not None
+    return found
+
+
+def properties(stalk: Stalk) -> dict[str, str]:
+    return stalk.region.properties(stalk.region.effective(environment(stalk)))
+
+
+def messages(stalk: Stalk) -> list[str]:
+    return [event["Message"] for event in stalk.eb.describe_events(EnvironmentName="env-one")["Events"]]
+
+
+def make_profile(stalk: Stalk, *statements: dict[str, Any]) -> None:
+    iam = stalk.client("iam")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.create_instance_profile(InstanceProfileName=ROLE)
+    iam.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
+    policy = {"Version": "2012-10-17", "Statement": list(statements)}
+    iam.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=json.dumps(policy))
+
+
+def test_secrets_reach_the_properties(stalk: Stalk, arns: dict[str, str]) -> None:
+    stalk.create(
+        "env-one",
+        option(SECRETS, "PASSWORD", f"{arns['secret']}:password"),
+        option(SECRETS, "WHOLE", arns["secret"]),
+        option(SECRETS, "KEY", arns["parameter"]),
+        option(PROPERTIES, "OLD", "x-{{resolve:ssm:/app/key:1}}"),
+    )
+    assert properties(stalk) == {
+        "PASSWORD": "s3cret", "WHOLE": '{"password": "s3cret"}', "KEY": "k3y", "OLD": "x-k3y",
+    }  # fmt: skip
+    shown = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+    assert "s3cret" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("{secret}-gone", "ResourceNotFoundException: cannot get the secret"),
+        ("{secret}:nothing", "has no key nothing"),
+        ("{parameter}/gone", "ParameterNotFound: cannot get the parameter /app/key/gone"),
+    ],
+)
+def test_what_is_missing_fails_the_update(stalk: Stalk, arns: dict[str, str], value: str, reason: str) -> None:
+    stalk.create("env-one", option(SECRETS, "PASSWORD", f"{arns['secret']}:password"))
+    wanted = value.format(**arns)
+    stalk.update(OptionSettings=[option(SECRETS, "PASSWORD", wanted)])
+    told = messages(stalk)
+    assert any(reason in message for message in told)
+    assert "Failed to deploy configuration." in told
+    assert "The environment was reverted to the previous configuration setting." in told
+    assert environment(stalk).status == "Ready"
+    assert properties(stalk) == {"PASSWORD": "s3cret"}
+
+
+def test_a_profile_without_the_right_fails_the_update(stalk: Stalk, arns: dict[str, str]) -> None:
+    make_profile(stalk, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    stalk.create("env-one")
+    stalk.update(OptionSettings=[option(SECRETS, "A", arns["secret"])])
+    said = " ".join(messages(stalk))
+    assert f"AccessDeniedException: {ROLE} is not authorized to perform secretsmanager:GetSecretValue" in said
+    assert properties(stalk) == {}
+
+
+def test_a_profile_with_the_right(stalk: Stalk, arns: dict[str, str]) -> None:
+    make_profile(
+        stalk,
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arns["secret"]},
+        {"Effect": "Allow", "Action": "ssm:GetParameter*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "secretsmanager:*", "Resource": "arn:aws:secretsmanager:*:*:secret:other*"},
+    )
+    stalk.create("env-one", option(SECRETS, "A", arns["secret"]), option(SECRETS, "B", arns["parameter"]))
+    assert properties(stalk)["B"] == "k3y"
+    denied = arns["secret"].replace("secret:db", "secret:other")
+    stalk.update(OptionSettings=[option(SECRETS, "A", denied)])
+    assert "AccessDeniedException" in " ".join(messages(stalk))
+
+
+def test_logs_can_be_had_without_the_secret(stalk: Stalk, arns: dict[str, str]) -> None:
+    stalk.create("env-one", option(SECRETS, "KEY", arns["parameter"]))
+    stalk.client("ssm").delete_parameter(Name="/app/key")
+    with pytest.raises(SecretError):
+        properties(stalk)
+    stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="tail")
+    stalk.advance(60)
+    assert stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="tail")["EnvironmentInfo"]
