@@ -66,7 +66,12 @@ def is_busy(error: BaseException) -> bool:
 def is_missing(error: BaseException) -> bool:
     """The thing that the call named is not there."""
     return error_code(error) == "ResourceNotFoundException" or says(
-        error, "No Environment found for", "No Application Version named", "No Application named", "No Template named"
+        error,
+        "No Environment found for",
+        "No Application Version named",
+        "No Application named",
+        "No Template named",
+        "No Configuration Template named",
     )
 
 
