@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the report of a deployment says of tasks that should have run once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = """
+- hosts: all
+  connection: local
+  gather_facts: false
+  vars_files: "{{ defaults }}"
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ lookup('ansible.builtin.template', template) }}"
+"""
+
+
+def hook(name: str, instance: str, ran: bool, ledger: str = "none") -> dict[str, Any]:
+    facts = {"name": name, "instance_id": instance, "ran": ran, "ledger": ledger}
+    return facts | {"leader_only": True, "rc": 0 if ran else None, "seconds": 1, "config_deploy": False}
+
+
+def test_once(tmp_path: Path) -> None:
+    hooks = [
+        *(hook("single", "i-1", True), hook("single", "i-2", False)),
+        *(hook("double", "i-1", True, "unavailable"), hook("double", "i-2", True, "unavailable")),
+        *(hook("gone", "i-1", False), hook("gone", "i-2", False)),
+        hook("noted", "i-1", True, "s3"),
+        {**hook("everywhere", "i-1", True), "leader_only": False},
+    ]
+    variables = {
+        "template": str(ROOT / "roles/deploy/templates/report.txt.j2"),
+        "environment_result": {},
+        "deploy_leader_result": {"hooks": hooks, "leader": {"state": "none"}},
+        "defaults": str(ROOT / "roles/deploy/defaults/main.yml"),
+    }
+    (tmp_path / "site.yml").write_text(PLAYBOOK)
+    (tmp_path / "vars.json").write_text(json.dumps(variables))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "host,", "-e", "@vars.json", "site.yml"],
+        cwd=tmp_path,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(re.findall(r"Once: +(.+)", done.stdout)) == [
+        "double did not run once but 2 times (i-1, i-2): Elastic Beanstalk elected more than one leader, "
+        "by its marker, the ledger was out of reach",
+        "gone ran on none of the present instances; if it ran at all, that instance has gone",
+        "noted ran on one instance, the ledger in S3 allows no second run",
+        "single ran on one instance, by its marker, without a ledger",
+    ]
