@@ -108,11 +108,11 @@ application:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.applications import ensure_application
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
     check_application_params,
-    ensure_application,
     fail,
     finish,
 )

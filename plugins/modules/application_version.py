@@ -178,14 +178,14 @@ api_calls:
 from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
     check_version_params,
-    ensure_version,
     fail,
     finish,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.versions import ensure_version
 
 
 def main():

@@ -287,17 +287,13 @@ logs:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    CAPACITY_ARGUMENTS,
-    AnsibleBeanstalkError,
-    CallCounter,
-    EnvironmentManager,
-    fail,
-    finish,
-    guard_secrets,
-    listener,
-    write_lock,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_manager import EnvironmentManager
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.friendly import ARGUMENTS as CAPACITY_ARGUMENTS
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.write_lock import write_lock
 
 LOCK_ARGUMENTS = {
     "bucket": {"type": "str"},

@@ -171,12 +171,10 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
-    ask_leader,
-    fail,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.info import ask_leader
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import fail
 
 
 def main():

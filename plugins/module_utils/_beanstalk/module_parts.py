@@ -1,0 +1,57 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What modules have in common: checks of their parameters, and how they end.
+
+Apart from the facade because a module is packed, sent and compiled with everything that it imports.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from . import naming
+from .bundle_types import NameRefusedError
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, advice
+
+
+def check_application_params(params: dict[str, Any]) -> None:
+    """Refuse names that Elastic Beanstalk would refuse."""
+    try:
+        naming.check_application_name(params["name"])
+        naming.check_description(params["description"] or "")
+        naming.check_tags(params["tags"] or {})
+    except NameRefusedError as error:
+        raise AnsibleBeanstalkRefusedError(message=str(error)) from error
+
+
+def check_version_params(params: dict[str, Any]) -> None:
+    """Refuse names that Elastic Beanstalk would refuse."""
+    try:
+        naming.check_application_name(params["application"])
+        naming.check_version_label(params["version_label"])
+        naming.check_description(params["description"] or "")
+        naming.check_tags(params["tags"] or {})
+    except NameRefusedError as error:
+        raise AnsibleBeanstalkRefusedError(message=str(error)) from error
+
+
+def fail(module: Any, error: AnsibleBeanstalkError, **extra: Any) -> NoReturn:
+    """End the module with one sentence, what to do about it, and the report of a wait that failed."""
+    report = {**getattr(error, "report", {}), **extra}
+    hint = advice(error)
+    if error.exception is None:
+        module.fail_json(msg=str(error.message), **report)
+    module.fail_json_aws(error.exception, msg=f"{error.message} ({hint})" if hint else error.message, **report)
+    raise AssertionError("fail_json ends the module")
+
+
+def finish(module: Any, changed: bool, result: dict[str, Any]) -> NoReturn:
+    """End the module; the diff is shown only when it was asked for."""
+    answer = dict(result)
+    diff = answer.pop("diff", None)
+    if module._diff and diff is not None:
+        answer["diff"] = diff
+    module.exit_json(changed=changed, **answer)
+    raise AssertionError("exit_json ends the module")
