@@ -18,6 +18,7 @@ from .waiters import Deadline, started_at
 
 _HEADING = re.compile(r"^-{3,}\s*\n(/[^\n]+)\n-{3,}\s*$", re.MULTILINE)
 _MAX_BYTES = 8 * 1024 * 1024
+_FIRST_LOOK_SECONDS = 0.4
 
 Sections = dict[str, list[str]]
 
@@ -58,8 +59,11 @@ def request_tails(
     fresh: dict[str, Mapping[str, Any]] = {}
     wanted = set(instances)
     previous = -1
+    # An instance takes a second or two; where the clock runs faster, a whole interval would be waited for nothing.
+    pause = _FIRST_LOOK_SECONDS
     while True:
-        deadline.pause()
+        deadline.pause(min(pause, deadline.interval))
+        pause *= 3
         found = _newest(api.retrieve_logs(client, environment_id, "tail"))
         fresh = {key: item for key, item in found.items() if item["SampleTimestamp"] >= asked}
         if (wanted and wanted <= set(fresh)) or deadline.over:
