@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +18,39 @@ from localstalk.clock import ManualClock
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
 from localstalk.elasticbeanstalk.control import Control
+from localstalk.elasticbeanstalk.errors import ServiceError
+from localstalk.elasticbeanstalk.responses import Response
 from localstalk.server import Application, listen
 
 _ACCOUNTS = itertools.count(100000000001)
+_ANSWERED: Counter[str] = Counter()
+_REFUSED: Counter[str] = Counter()
+
+
+def pytest_configure() -> None:
+    """With LOCALSTALK_RECORD, note which operations tests call: tests/operations_table.py makes a table of it."""
+    if "LOCALSTALK_RECORD" not in os.environ:
+        return
+    call = Response._call
+
+    def noted(self: Response, request_id: str) -> tuple[int, dict[str, str], str]:
+        try:
+            answer = call(self, request_id)
+        except ServiceError:
+            _REFUSED[self.querystring.get("Action", [""])[0]] += 1
+            raise
+        _ANSWERED[self.querystring["Action"][0]] += 1
+        return answer
+
+    Response._call = noted  # type: ignore[method-assign]
+
+
+def pytest_sessionfinish() -> None:
+    folder = os.environ.get("LOCALSTALK_RECORD")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        content = json.dumps({"answered": _ANSWERED, "refused": _REFUSED})
+        (Path(folder) / f"{os.getpid()}.json").write_text(content, encoding="utf-8")
 
 
 class _Server:
