@@ -6,7 +6,7 @@ LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/loc
 SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs chaos lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs chaos bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs kil
 docs: ## Check the documentation of every plugin and role
 	@scripts/setup runtime test
 	scripts/as-collection antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+
+bench: ## Measure the budgets beside their peers: build/bench.json, docs/performance.md
+	@scripts/setup runtime test eb
+	@PYTHONPATH=tests python -m bench; measured=$$?; scripts/performance.py && exit $$measured
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the measurements: ``PYTHONPATH=tests python -m bench [--quick] [--output FILE] [TOPIC...]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import bundles, deploys, emulator
+from bench.figures import Figure, figure, text_table, write
+
+TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+    "bundles": bundles.measure,
+    "emulator": emulator.measure,
+    "deploys": deploys.measure,
+}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def machine() -> list[Figure]:
+    """What it was measured on; figures of other machines cannot be compared without that."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return [
+        figure("machine_cores", [len(os.sched_getaffinity(0))], "cores"),
+        figure("machine_memory_gib", [round(memory / 2**30, 1)], "GiB"),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write; returns 1 when a figure is over its budget."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measure the budgets beside their peers.")
+    parser.add_argument(
+        "--quick", action="store_true", help="small inputs and few runs: tries the code, proves nothing"
+    )
+    parser.add_argument("--output", type=Path, help="default: build/bench.json, build/bench-quick.json when quick")
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"of {', '.join(TOPICS)} (default: all)")
+    chosen = parser.parse_args(arguments)
+    unknown = [topic for topic in chosen.topics if topic not in TOPICS]
+    if unknown:
+        parser.error(f"there is no topic {unknown[0]}; there are {', '.join(TOPICS)}")
+    figures: list[Figure] = []
+    for topic in chosen.topics or TOPICS:
+        print(f"measuring {topic} ...", file=sys.stderr, flush=True)  # noqa: T201
+        with tempfile.TemporaryDirectory(prefix=f"bench-{topic}-") as folder:
+            figures += TOPICS[topic](Path(folder), chosen.quick)
+    print(text_table(figures))  # noqa: T201
+    write(machine() + figures, chosen.output or ROOT / "build" / f"bench{'-quick' if chosen.quick else ''}.json")
+    return 1 if any(item.verdict == "over" for item in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

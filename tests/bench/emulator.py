@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""localstalk itself: start, and what a call costs with 1,000 environments present (simulated instances)."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import statistics
+import time
+import zipfile
+from pathlib import Path
+from urllib.parse import urlencode
+
+from bench.figures import Figure, figure
+from bench.stalk import Stalk
+
+PROFILE = {
+    "Namespace": "aws:autoscaling:launchconfiguration",
+    "OptionName": "IamInstanceProfile",
+    "Value": "aws-elasticbeanstalk-ec2-role",
+}
+_HEADERS = {
+    "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
+    "Authorization": "AWS4-HMAC-SHA256 Credential=localstalk/20260101/us-east-1/elasticbeanstalk/aws4_request, "
+    "SignedHeaders=host, Signature=0",
+}
+_LAUNCH_LIMIT_S = 300.0
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """Starts of fresh daemons, then one daemon with many environments."""
+    runs = 1 if quick else 5
+    starts = []
+    for number in range(runs):
+        stalk = Stalk(folder / f"start{number}", 20)
+        starts.append(stalk.up())
+        stalk.down()
+    stalk = Stalk(folder / "many", 20)
+    stalk.up()
+    try:
+        return [figure("localstalk_start_s", starts, "s", 2.0), *_many(stalk, 20 if quick else 1000, runs)]
+    finally:
+        stalk.down()
+
+
+def _many(stalk: Stalk, count: int, runs: int) -> list[Figure]:
+    launched, kib = _launch(stalk, count)
+    singles = [_timed(stalk, [f"bench-{index % count:04d}" for index in range(max(100, count))]) for _ in range(runs)]
+    alls = [statistics.median(_timed(stalk, [""] * 3)) for _ in range(runs)]
+    return [
+        figure("localstalk_p99_ms", [_percentile(times, 99) for times in singles], "ms", 20),
+        figure("localstalk_p50_ms", [_percentile(times, 50) for times in singles], "ms"),
+        figure("localstalk_describe_all_ms", alls, "ms", 500),
+        figure("localstalk_environments", [count], "environments"),
+        figure("localstalk_memory_per_environment_kib", [kib], "KiB"),
+        figure("localstalk_launch_all_s", [launched], "s"),
+    ]
+
+
+def bundle_bytes() -> bytes:
+    """The smallest source bundle that a Docker environment takes."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("Dockerfile", "FROM scratch\nEXPOSE 8000\n")
+    return content.getvalue()
+
+
+def _launch(stalk: Stalk, count: int) -> tuple[float, float]:
+    """Seconds until all are Ready, and KiB of memory for each."""
+    client, s3 = stalk.client("elasticbeanstalk"), stalk.client("s3")
+    stack = next(name for name in client.list_available_solution_stacks()["SolutionStacks"] if "2023" in name)
+    bucket = client.create_storage_location()["S3Bucket"]
+    s3.put_object(Bucket=bucket, Key="bench/1.zip", Body=bundle_bytes())
+    client.create_application(ApplicationName="bench")
+    client.create_application_version(
+        ApplicationName="bench", VersionLabel="1", SourceBundle={"S3Bucket": bucket, "S3Key": "bench/1.zip"}
+    )
+
+    def create(number: int) -> None:
+        name = f"bench-{number:04d}"
+        client.create_environment(
+            ApplicationName="bench",
+            EnvironmentName=name,
+            CNAMEPrefix=name,
+            VersionLabel="1",
+            SolutionStackName=stack,
+            OptionSettings=[PROFILE],
+        )
+
+    # The first one makes the daemon import what all need.
+    create(0)
+    _wait_ready(stalk, 1)
+    before = stalk.resident_kib()
+    started = time.perf_counter()
+    for number in range(1, count):
+        create(number)
+    _wait_ready(stalk, count)
+    return time.perf_counter() - started, (stalk.resident_kib() - before) / (count - 1)
+
+
+def _wait_ready(stalk: Stalk, count: int) -> None:
+    deadline = time.perf_counter() + _LAUNCH_LIMIT_S
+    states: list[str] = []
+    while time.perf_counter() < deadline:
+        states = [item["status"] for item in stalk.ask("environments")]
+        if states.count("Ready") == count:
+            return
+        time.sleep(0.5)
+    raise RuntimeError(f"not all of {count} environments became Ready: {sorted(set(states))}")
+
+
+def _timed(stalk: Stalk, names: list[str]) -> list[float]:
+    """Milliseconds of DescribeEnvironments, one after the other on one connection; "" asks for all."""
+    host = stalk.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    times = []
+    for name in names:
+        form = {"Action": "DescribeEnvironments", "Version": "2010-12-01", "IncludeDeleted": "false"}
+        if name:
+            form["EnvironmentNames.member.1"] = name
+        started = time.perf_counter()
+        connection.request("POST", "/", urlencode(form), _HEADERS)
+        answer = connection.getresponse()
+        body = answer.read()
+        times.append((time.perf_counter() - started) * 1000)
+        if answer.status != 200 or (name and name.encode() not in body):
+            raise RuntimeError(f"DescribeEnvironments answered {answer.status}: {body[:300]!r}")
+    connection.close()
+    return times
+
+
+def _percentile(times: list[float], percent: int) -> float:
+    return statistics.quantiles(times, n=100, method="inclusive")[percent - 1]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A localstalk with simulated instances, started and stopped for a measurement."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+_READING = ("Describe", "List", "Check", "Retrieve", "Get", "Head", "GET", "HEAD", "RequestEnvironmentInfo")
+
+
+def is_write(call: str) -> bool:
+    """Whether AWS's service authorisation reference counts a call as one that changes something."""
+    return not call.partition(":")[2].startswith(_READING)
+
+
+class Stalk:
+    """One daemon with the sim driver and a home of its own."""
+
+    def __init__(self, home: Path, speed: float) -> None:
+        self.home = home
+        self.speed = speed
+        self.variables = os.environ | {"LOCALSTALK_HOME": str(home)}
+        self.variables.pop("ANSIBLE_CONFIG", None)
+
+    def _cli(self, *words: str) -> str:
+        done = subprocess.run(
+            [BIN / "localstalk", *words], env=self.variables, capture_output=True, text=True, timeout=120, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"localstalk {words[0]}: {done.stderr.strip()}")
+        return done.stdout
+
+    def up(self) -> float:
+        """Start it; returns the seconds that ``localstalk up`` took."""
+        started = time.perf_counter()
+        self._cli("up", "--driver", "sim", "--speed", str(self.speed))
+        took = time.perf_counter() - started
+        self.variables |= json.loads(self._cli("env", "--format", "json"))
+        return took
+
+    def down(self) -> None:
+        """Stop it; nothing is left."""
+        self._cli("down")
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self.variables["AWS_ENDPOINT_URL"]
+
+    def ask(self, path: str) -> Any:
+        """An answer of the admin interface."""
+        with urllib.request.urlopen(f"{self.url}/_localstalk/{path}", timeout=30) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def calls(self) -> dict[str, int]:
+        """API calls since the start, by name."""
+        return dict(self.ask("calls"))
+
+    def resident_kib(self) -> int:
+        """Resident memory of the daemon in KiB."""
+        for line in Path(f"/proc/{self.ask('health')['pid']}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise RuntimeError("the daemon is gone")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of it."""
+        import boto3
+
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.variables["AWS_REGION"],
+            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
+        )
