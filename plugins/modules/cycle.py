@@ -327,7 +327,7 @@ stage:
   type: str
   sample: before_swap
 cycle:
-  description: Id of the cycle that is in flight.
+  description: Id of the cycle that is in flight, or that ended in this call.
   returned: success
   type: str
   sample: 20260801T020000Z-17
@@ -345,6 +345,18 @@ previous:
   type: dict
 steps:
   description: What was done, with the time on S3's clock, the action, the reason, and the id of the environment.
+  returned: success
+  type: list
+  elements: dict
+samples:
+  description:
+    - Requests to the live name (the first of O(probes)) at every wait of a cycle. C(at), C(seconds) that the answer
+      took, and C(problem), empty when it was good.
+  returned: success
+  type: list
+  elements: dict
+events:
+  description: At the end of a cycle, the events of its two environments since it began, oldest first.
   returned: success
   type: list
   elements: dict

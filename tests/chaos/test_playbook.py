@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import contextlib
+import html.parser
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from chaos.local import check_end, deploy, environments
@@ -38,6 +41,7 @@ def start(
     *options: str,
     playbook: str = "recreate_and_swap.yml",
     files: dict[str, str] | None = None,
+    more: dict[str, Any] | None = None,
     **cycle: Any,
 ) -> subprocess.Popen[str]:
     hostvars = {
@@ -51,6 +55,7 @@ def start(
         },
         "eb_cycle": QUICK | cycle,
         "eb_cycle_files": files or {},
+        **(more or {}),
     }
     inventory = tmp_path / f"{application}.json"
     inventory.write_text(json.dumps({"all": {"hosts": {application: hostvars}}}))
@@ -95,6 +100,85 @@ def test_users_files_run_at_their_stages_in_order(aws: dict[str, str], tmp_path:
     assert noted[0][1] == "none"
     assert len({identity for _, identity in noted[1:]}) == 1
     check_end(aws, "stages", first)
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes notifications; ``told`` has path and content of each."""
+
+    told: ClassVar[list[tuple[str, dict[str, Any]]]] = []
+
+    def do_POST(self) -> None:
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.told.append((self.path, content))
+        self.send_response(500 if self.path == "/broken" else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Say nothing."""
+
+
+class Page(html.parser.HTMLParser):
+    """Texts by the id of their element, and every address that the page would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.texts: dict[str, str] = {}
+        self.addresses: list[str] = []
+        self.open: list[tuple[str, str]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == [], "every element is closed"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.addresses += [str(given[key]) for key in ("src", "href") if key in given]
+        if tag != "meta":
+            self.open.append((tag, given.get("id") or ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        for _, name in self.open:
+            if name:
+                self.texts[name] = self.texts.get(name, "") + data
+
+
+def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path) -> None:
+    """A receiver that fails, and one that is not there, change nothing."""
+    first = deploy(aws, "report")
+    Receiver.told.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        receivers = [
+            {"type": "slack", "url": f"{url}/slack"},
+            {"type": "webhook", "url": f"{url}/broken"},
+            {"type": "webhook", "url": "http://127.0.0.1:1/"},
+            {"type": "webhook", "url": f"{url}/failures", "results": ["failed_rolled_back"]},
+        ]
+        more = {"eb_cycle_report_folder": str(tmp_path / "reports"), "eb_cycle_notify": receivers}
+        status, output = finish(start(aws, tmp_path, "report", more=more))
+        server.shutdown()
+    assert status == 0, output
+    told = dict(Receiver.told)
+    assert set(told) == {"/slack", "/broken"}
+    assert told["/slack"]["text"].startswith("report/report-live: done.")
+    assert told["/broken"]["result"] == "done"
+    assert url not in output, "addresses of receivers are often secrets"
+    (document,) = (json.loads(one.read_text()) for one in (tmp_path / "reports").glob("report-live-*.json"))
+    assert (document["result"], document["logical"]) == ("done", "report/report-live")
+    assert document["live"]["environment_id"] == document["candidate"]["environment_id"] != first
+    assert {"create", "swap", "prove", "terminate"} <= {one["action"] for one in document["steps"]}
+    assert any("swapping CNAMEs" in one["message"] for one in document["events"])
+    (page,) = (Page(one.read_text()) for one in (tmp_path / "reports").glob("report-live-*.html"))
+    assert page.addresses == [], "the page needs nothing but itself"
+    assert page.texts["result"] == "done"
+    assert document["candidate"]["environment_id"] in page.texts["environments"]
+    assert "goes live in place of" in page.texts["steps"]
+    assert "swapping CNAMEs" in page.texts["events"]
+    check_end(aws, "report", first)
 
 
 def test_check_mode_tells_the_plan_and_writes_nothing(aws: dict[str, str], tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
-from .cycle_world import EFFECTS, Action, Policy, Probe, Result, Step, World
+from .cycle_world import EFFECTS, Action, Journal, Policy, Probe, Result, Step, World
 from .lease import Lease, LeaseLostError, LockStore
 from .settings import Settings
 
@@ -35,7 +35,8 @@ _LOOKS = 6  # failed looks in a row before a run gives up; the next run continue
 class Run:
     """How far a call of :meth:`Executor.run` got. ``steps`` has one sentence per step, waits told once.
 
-    ``failure`` has what was learnt of a candidate before it was terminated (see cycle_evidence).
+    ``samples`` are requests to the live name at every wait. ``failure`` has what was learnt of a candidate before it
+    was terminated (see cycle_evidence). ``journal`` is that of the cycle that the run is, or was, in.
     """
 
     stage: str = ""
@@ -43,7 +44,9 @@ class Run:
     sentence: str = ""
     world: World | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
     failure: dict[str, Any] = field(default_factory=dict)
+    journal: Journal | None = None
     changed: bool = False
 
 
@@ -143,7 +146,9 @@ class Executor:
                     self.store.take(self._lease, self.owner, self._reason(), max(stage_ttl, self.policy.lease_ttl))
                 return run
             self._note(run, step)
-            run.failure = self._failure
+            run.failure, run.journal = self._failure, world.lock.record.journal or run.journal
+            if step.action in (Action.WAIT, Action.DRAIN) and not dry:
+                self._sample(run, world)
             if dry:
                 run.result, run.sentence = step.result, step.reason
                 return run
@@ -158,6 +163,11 @@ class Executor:
         if not run.steps or {key: run.steps[-1][key] for key in line} != line:
             run.steps.append({"at": self.store.now, **line})
             self._tell(step)
+
+    def _sample(self, run: Run, world: World) -> None:
+        """Whether the live name answers; while nothing else is done, so that no decision gets old by it."""
+        if world.lock.record.journal is not None and (answer := self.prober.sample(world.cname)) is not None:
+            run.samples.append({"at": world.now, "seconds": round(answer[0], 3), "problem": answer[1]})
 
     def _perform(self, world: World, step: Step) -> bool:
         """Whether the step was carried out; False when the world must be looked at again first."""

@@ -52,6 +52,14 @@ class Prober:
                     return good, problem
         return wanted, ""
 
+    def sample(self, cname: str) -> tuple[float, str] | None:
+        """How long the first check took, and what was wrong with its answer; None when there is no check."""
+        if not self.checks:
+            return None
+        began = self._clock()
+        problem = self._problem(cname, self.checks[0])
+        return self._clock() - began, problem
+
     def leads_to_old(self, cname: str, new: str | None, old: str | None) -> bool:
         """Whether this machine certainly resolves the name to the old endpoint; False where that cannot be told."""
         if self.url_service or not new or not old:

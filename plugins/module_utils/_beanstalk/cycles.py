@@ -13,15 +13,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import api, cycle_calls, platforms
-from .common import AnsibleBeanstalkRefusedError
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
 from .cycle_executor import Executor, Run
 from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
 from .cycle_stages import Stage
-from .cycle_world import Environment, Goal, Policy, World
+from .cycle_world import Environment, Goal, Journal, Policy, World
 from .lease import LockStore, lock_key
 from .settings import normalise
-from .transformations import iso
+from .transformations import event_out, iso
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
@@ -95,14 +95,36 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
-    return run.changed or (check_mode and run.result is None), _result(run, policy)
+    result = _result(run, policy)
+    if run.result and run.journal and not check_mode:
+        result["events"] = _events(reader, run.journal, params["application"])
+    return run.changed or (check_mode and run.result is None), result
+
+
+def _events(client: Any, journal: Journal, application: str) -> list[dict[str, Any]]:
+    """What Elastic Beanstalk said of the cycle's two environments since it began; nothing when it does not answer."""
+    since = datetime.fromtimestamp(journal.started, tz=UTC)
+    try:
+        told = [
+            event
+            for one in (journal.live, journal.candidate)
+            if one
+            for event in api.describe_events(client, since, ApplicationName=application, EnvironmentId=one)
+        ]
+    except AnsibleBeanstalkError:
+        return []
+    return [event_out(event) for event in sorted(told, key=lambda one: one["EventDate"])]
+
+
+def _moment(seconds: float) -> str:
+    return iso(datetime.fromtimestamp(seconds, tz=UTC)) or ""
 
 
 def _result(run: Run, policy: Policy) -> dict[str, Any]:
     world = run.world
     if world is None:
         raise AssertionError("a run looks at least once")
-    journal = world.lock.record.journal
+    journal = run.journal or world.lock.record.journal
     candidate = world.by_id(journal.candidate) if journal else None
     previous = world.by_id(journal.live) if journal else None
     return {
@@ -114,7 +136,9 @@ def _result(run: Run, policy: Policy) -> dict[str, Any]:
         "candidate": _environment(candidate),
         "previous": _environment(previous),
         "failure": run.failure,
-        "steps": [{**one, "at": iso(datetime.fromtimestamp(one["at"], tz=UTC))} for one in run.steps],
+        "events": [],
+        "samples": [{**one, "at": _moment(one["at"])} for one in run.samples],
+        "steps": [{**one, "at": _moment(one["at"])} for one in run.steps],
         "plan": _plan(world, policy) if journal is None and run.result is None else [],
     }
 
