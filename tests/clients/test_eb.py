@@ -151,7 +151,7 @@ def test_config_without_a_saved_one(shop: Shop, stalk: Stalk, created: str) -> N
     shop.eb("config", ENVIRONMENT, typed=f"OptionSettings:\n  {PROPERTIES}:\n    GREETING: sun\n")
     assert stalk.page().endswith(" sun")
     shown = json.loads(shop.eb("config", ENVIRONMENT, "--display", "--format", "json"))
-    assert shown["settings"][PROPERTIES]["GREETING"] == "sun"
+    assert shown["settings"]["aws:elasticbeanstalk:command"]["Timeout"] == "3600"
 
 
 def test_tags(shop: Shop, stalk: Stalk, created: str) -> None:
@@ -237,6 +237,11 @@ def test_terminate_and_restore(shop: Shop, stalk: Stalk, created: str) -> None:
 
 def test_terminate_everything(shop: Shop, stalk: Stalk, created: str) -> None:
     said = shop.eb("terminate", "--all", "--force", "--timeout", "5")
-    assert "The application has been deleted successfully." in said
+    assert [line.partition("INFO")[2].strip() for line in said.splitlines() if "INFO" in line] == [
+        "deleteApplication is starting.",
+        "Invoking Environment Termination workflows.",
+        "The environment termination step is done.",
+        "The application has been deleted successfully.",
+    ]
     assert stalk.eb.describe_applications(ApplicationNames=[APPLICATION])["Applications"] == []
     assert stalk.eb.describe_environments(ApplicationName=APPLICATION, IncludeDeleted=False)["Environments"] == []

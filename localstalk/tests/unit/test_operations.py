@@ -34,7 +34,12 @@ def test_applications(stalk: Stalk) -> None:
     eb.delete_application(ApplicationName="app")
     stalk.advance(5)
     assert eb.describe_applications()["Applications"] == []
-    assert stalk.lines(ApplicationName="app")[-1] == "The application has been deleted successfully."
+    assert stalk.lines(ApplicationName="app")[-4:] == [
+        "deleteApplication is starting.",
+        "Invoking Environment Termination workflows.",
+        "The environment termination step is done.",
+        "The application has been deleted successfully.",
+    ]
 
 
 def test_an_application_with_environments_is_deleted_only_by_force(stalk: Stalk) -> None:

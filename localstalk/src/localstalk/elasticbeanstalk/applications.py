@@ -104,15 +104,22 @@ class Applications(RegionBase):
         self.control.scheduler.spawn(self._delete_application(call, application), f"delete {application.name}")
 
     async def _delete_application(self, call: Call, application: Application) -> None:
-        self.record("deleteApplication is starting.", application=application.name, request_id=call.request_id)
+        def say(text: str) -> None:
+            self.record(text, application=application.name, request_id=call.request_id)
+
+        say("deleteApplication is starting.")
+        say("Invoking Environment Termination workflows.")
         for environment in list(self.alive()):
             if environment.application == application.name and environment.status == "Ready":
-                self.terminate_environment(call, {"EnvironmentId": environment.id})
+                # A request of its own: eb takes "terminateEnvironment completed" for the end of the whole command,
+                # and shows none of the environments' events in captures of `eb terminate --all`.
+                own = Call(self.control.uuid(), "TerminateEnvironment", call.endpoint)
+                self.terminate_environment(own, {"EnvironmentId": environment.id})
         while any(each.application == application.name for each in self.alive()):
             await sleep(1)
+        say("The environment termination step is done.")
         self.applications.pop(application.name, None)
-        text = "The application has been deleted successfully."
-        self.record(text, application=application.name, request_id=call.request_id)
+        say("The application has been deleted successfully.")
 
     def terminate_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
         """Given by the topic of environments."""
