@@ -40,7 +40,7 @@ def instructions(text: str) -> list[Instruction]:
         first = first if parts else number
         parts.append(line.removesuffix("\\").strip())
         if not line.endswith("\\"):
-            word, _, rest = " ".join(parts).partition(" ")
+            word, _space, rest = " ".join(parts).partition(" ")
             found.append(Instruction(first, word.upper(), rest.strip()))
             parts = []
     return found

@@ -1,0 +1,111 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Saved configurations, which the API calls configuration templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import api, naming, platforms, settings
+from .bundle_types import BundleError
+from .common import AnsibleBeanstalkRefusedError
+from .diff import DifferenceTracker
+from .environments import find_environment
+from .transformations import plain
+
+Result = tuple[bool, dict[str, Any]]
+
+
+def ensure_saved(client: Any, params: Mapping[str, Any], check_mode: bool) -> Result:
+    """Make the saved configuration be as the parameters say; returns (changed, result)."""
+    try:
+        naming.check_application_name(params["application"])
+        naming.check_description(params["description"] or "")
+    except BundleError as error:
+        raise AnsibleBeanstalkRefusedError(message=str(error)) from error
+    wanted = settings.normalise(params["option_settings"])
+    current = api.describe_template(client, params["application"], params["name"])
+    if params["state"] == "absent":
+        return _ensure_absent(client, params, current, check_mode)
+    if current is None:
+        return _create(client, params, wanted, check_mode)
+    return _update(client, params, wanted, current, check_mode)
+
+
+def _create(client: Any, params: Mapping[str, Any], wanted: settings.Settings, check_mode: bool) -> Result:
+    changes = settings.compare(wanted, [])
+    to_set, _to_remove = settings.to_api(changes)
+    call: dict[str, Any] = {
+        "ApplicationName": params["application"],
+        "TemplateName": params["name"],
+        "Description": params["description"] or "",
+        "OptionSettings": to_set,
+    }
+    if params["environment"]:
+        source = find_environment(client, {"application": params["application"], "name": params["environment"]})
+        if source is None:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The application {params['application']} has no environment {params['environment']}."
+            )
+        call["EnvironmentId"] = source["EnvironmentId"]
+    elif params["platform"]:
+        stacks = [] if platforms.is_arn(params["platform"]) else api.solution_stacks(client)
+        call.update(platforms.resolve(params["platform"], stacks))
+    else:
+        raise AnsibleBeanstalkRefusedError(
+            message=f"The application {params['application']} has no saved configuration {params['name']}; "
+            "environment or platform is needed to make one."
+        )
+    after = {"description": call["Description"]}
+    after.update({f"{change.namespace}:{change.option}": settings.shown(change)[1] for change in changes})
+    if not check_mode:
+        api.create_template(client, **{key: value for key, value in call.items() if value})
+    return True, {"saved_configuration": _out(call), "diff": {"before": {}, "after": after}}
+
+
+def _update(
+    client: Any, params: Mapping[str, Any], wanted: settings.Settings, current: Mapping[str, Any], check_mode: bool
+) -> Result:
+    if params["platform"] and not platforms.runs_on(current, params["platform"]):
+        raise AnsibleBeanstalkRefusedError(
+            message=f"The saved configuration {params['name']} is for {current.get('SolutionStackName')}, which cannot "
+            "be changed; remove it first, or make one of another name."
+        )
+    tracker = DifferenceTracker()
+    call: dict[str, Any] = {"ApplicationName": params["application"], "TemplateName": params["name"]}
+    if params["description"] is not None:
+        tracker.add("description", current.get("Description") or "", params["description"])
+        call["Description"] = params["description"]
+    changes = settings.compare(wanted, current.get("OptionSettings", []))
+    for change in changes:
+        tracker.add(f"{change.namespace}:{change.option}", *settings.shown(change))
+    to_set, to_remove = settings.to_api(changes)
+    call.update({key: value for key, value in (("OptionSettings", to_set), ("OptionsToRemove", to_remove)) if value})
+    if not tracker.empty and not check_mode:
+        api.update_template(client, **call)
+    shown = {**current, **{key: call[key] for key in ("Description",) if key in call}}
+    return not tracker.empty, {"saved_configuration": _out(shown), "diff": tracker.diff()}
+
+
+def _ensure_absent(
+    client: Any, params: Mapping[str, Any], current: Mapping[str, Any] | None, check_mode: bool
+) -> Result:
+    if current is None:
+        return False, {"saved_configuration": None, "diff": {"before": {}, "after": {}}}
+    if not check_mode:
+        api.delete_template(client, params["application"], params["name"])
+    return True, {"saved_configuration": None, "diff": {"before": {"name": params["name"]}, "after": {}}}
+
+
+def _out(template: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": template["TemplateName"],
+        "application": template["ApplicationName"],
+        "description": template.get("Description") or "",
+        "platform": template.get("SolutionStackName") or template.get("PlatformArn"),
+        "date_created": plain(template.get("DateCreated")),
+        "date_updated": plain(template.get("DateUpdated")),
+    }
