@@ -25,6 +25,7 @@ from ._beanstalk.queries import (
     list_platforms,
     list_versions,
 )
+from ._beanstalk.saved import ensure_saved
 from ._beanstalk.swap import Swap
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "CallCounter",
     "Swap",
     "describe_environment",
+    "ensure_saved",
     "fail",
     "fetch_logs",
     "finish",
