@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine that cannot run containers: deploying says why, goes on with simulated instances, and says so at the end."""
+"""A machine that cannot run containers: deploying says why, goes on with simulated instances, and says so at last."""
 
 from __future__ import annotations
 

@@ -80,7 +80,9 @@ class Shop:
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "XDG_CACHE_HOME": str(self.folder / "cache"),
         }
-        return subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300)
+        return subprocess.run(
+            words, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
 
     def deploy(self, **secrets: Any) -> tuple[int, str]:
         """Deploy as talkatively as can be; returns exit status and all output, after looking for secrets in it."""
