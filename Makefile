@@ -45,7 +45,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 	$(PYTEST) tests/clients
 
 integration: ## The main job and its failures against localstalk with containers
-	@scripts/setup runtime test
+	@scripts/setup runtime test eb
 	$(LOCALSTALK_PYTEST) -m containers
 	$(PYTEST) --numprocesses=2 --dist=loadfile tests/integration
 
