@@ -14,7 +14,7 @@ A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 
 PIPFILE = json.dumps(
     {
-        "_meta": {"sources": [{"url": "https://user:pass@pypi.example.com/simple", "name": "own"}]},
+        "_meta": {"sources": [{"url": "https://user:pass@index.example.com/", "name": "own"}]},
         "default": {
             "Django": {"version": "==5.2.1", "hashes": [B, A], "markers": "python_version >= '3.10'", "index": "own"},
             "psycopg": {"version": "==3.2.1", "hashes": [A], "extras": ["binary"]},
@@ -45,15 +45,15 @@ dev = [{{ name = "pytest" }}]
 [[package]]
 name = "django"
 version = "5.2.1"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://x" }}
 dependencies = [{{ name = "tzdata", marker = "sys_platform == 'win32'" }}]
-sdist = {{ url = "https://files.example.com/django.tar.gz", hash = "{A}" }}
-wheels = [{{ url = "https://files.example.com/django.whl", hash = "{B}" }}]
+sdist = {{ url = "https://x", hash = "{A}" }}
+wheels = [{{ url = "https://x", hash = "{B}" }}]
 
 [[package]]
 name = "uvicorn"
 version = "0.30"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://x" }}
 wheels = [{{ url = "https://x", hash = "{A}" }}]
 [package.optional-dependencies]
 standard = [
@@ -62,7 +62,7 @@ standard = [
 ]
 
 """ + "".join(
-    f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {{ registry = "https://pypi.org/simple" }}\n'
+    f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {{ registry = "https://x" }}\n'
     f'wheels = [{{ url = "https://x", hash = "{A}" }}]\n'
     for name, version in (
         ("uvloop", "1"), ("tzdata", "2"), ("numpy", "1.0"), ("numpy", "2.0"), ("boto3", "1"), ("pytest", "8"),
@@ -160,7 +160,7 @@ pytest = "*"
 
 TEXT = f"""
 # Made by uv.
---index-url https://user:pass@pypi.example.com/simple
+--index-url https://user:pass@index.example.com/
 --extra-index-url=https://other.example.com
 --only-binary :all:
 -r more/other.txt
