@@ -36,9 +36,9 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 	antsibull-changelog lint
 
 unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
-	@scripts/setup runtime test
+	@scripts/setup runtime test eb
 	$(PYTEST) --numprocesses=2 tests/unit
-	$(LOCALSTALK_PYTEST) -m "not containers"
+	$(LOCALSTALK_PYTEST) --numprocesses=2 -m "not containers"
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
 	@scripts/setup runtime test eb
