@@ -6,7 +6,7 @@ LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/loc
 SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs chaos bench lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs long chaos bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
 	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) --numprocesses=2 --dist=loadfile tests/integration
+	$(PYTEST) --numprocesses=2 --dist=loadfile -m "not slow" tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
@@ -56,6 +56,10 @@ molecule: ## Molecule scenarios against localstalk with containers
 sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
 	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
+
+long: ## The integration tests that take minutes: hooks, images, secrets, adoption, cycles, AWX
+	@scripts/setup runtime test eb
+	$(PYTEST) --numprocesses=2 --dist=loadfile -m slow tests/integration
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test

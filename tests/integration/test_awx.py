@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from awx_double import AwxDouble  # noqa: E402  it lies beside this file
 
+pytestmark = pytest.mark.slow
+
 ANSIBLE_PLAYBOOK = Path(sys.executable).parent / "ansible-playbook"
 SECRETS = {
     "awx_aws_secret_key": "aws-secret-77", "awx_aws_session_token": "aws-session-77", "vault": "vault-secret-77",

@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 NOT_IN_GIT = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".ansible", "build", "__pycache__")

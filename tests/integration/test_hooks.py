@@ -13,7 +13,7 @@ import pytest
 from .conftest import Project, Run
 from .small import LEGACY, Small, options, report
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 MIGRATE = {"name": "migrate", "command": "echo migrating", "leader_only": True}
 EVERYWHERE = {"name": "note", "command": "echo here", "where": "host"}

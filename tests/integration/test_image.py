@@ -19,7 +19,7 @@ import pytest
 
 from .conftest import BIN, ROOT, Run
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 ENGINE = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs"]
 CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")

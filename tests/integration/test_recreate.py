@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Project, Run
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 def test_recreate_and_swap_works_out_of_the_box(project: Project, first_deploy: Run) -> None:

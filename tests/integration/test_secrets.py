@@ -22,7 +22,7 @@ import pytest
 from .conftest import ROOT, Project, Run
 from .small import Small, git, git_bytes, options
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 EB = ROOT / ".venv-eb" / "bin" / "eb"
 KILLS = 4
