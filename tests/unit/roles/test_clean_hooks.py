@@ -37,7 +37,7 @@ def run(root: Path, action: str) -> dict[str, set[str]]:
     )
     said: dict[str, set[str]] = {"own": set(), "kept": set(), "else": set()}
     for line in done.stdout.splitlines():
-        kind, rest, path = line.partition(" ")
+        kind, _space, path = line.partition(" ")
         said[kind].add(path.removeprefix("/"))
     return said
 
