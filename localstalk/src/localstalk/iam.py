@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 ADMINISTRATOR = "localstalk"
 """User name, access key id and secret of the administrator: what ``localstalk env`` prints."""
 _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_lock = threading.Lock()
+_asked: dict[str, dict[str, set[str]]] = {}
 
 
 def enforce(account: str) -> None:
@@ -25,6 +28,55 @@ def enforce(account: str) -> None:
     backend.access_keys[ADMINISTRATOR] = key
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     _honour_links()
+    _note_permissions()
+    _check_commands_by_resource()
+
+
+def asked() -> dict[str, dict[str, list[str]]]:
+    """What each principal has needed so far: ARNs by action, in the order of first use, whether permitted or not."""
+    with _lock:
+        return {who: {action: sorted(arns) for action, arns in actions.items()} for who, actions in _asked.items()}
+
+
+def _note_permissions() -> None:
+    """Note every permission that is checked: the least policy of a client is what it was asked for."""
+    from moto.iam.access_control import IAMRequestBase
+
+    check = IAMRequestBase.check_action_permitted
+
+    def check_and_note(self: Any, resource: str) -> None:
+        with _lock:
+            _asked.setdefault(self._access_key.arn, {}).setdefault(self._action, set()).add(resource)
+        check(self, resource)
+
+    IAMRequestBase.check_action_permitted = check_and_note
+
+
+def _check_commands_by_resource() -> None:
+    """Let a policy say on which instances, and with which document, Run Command may be used; moto knows only "*".
+
+    Source: Service Authorization Reference, AWS Systems Manager: SendCommand needs document and instances.
+    """
+    from moto.core.exceptions import AccessDeniedError
+    from moto.ssm.responses import SimpleSystemManagerResponse
+
+    def check(self: Any, resource: str = "*") -> None:
+        arns = [resource]
+        if self._get_action() == "SendCommand":
+            arns = [f"arn:aws:ssm:{self.region}::document/{self._get_param('DocumentName')}"]
+            arns += [
+                f"arn:aws:ec2:{self.region}:{self.current_account}:instance/{each}"
+                for each in self._get_param("InstanceIds", [])
+            ]
+        try:
+            for arn in arns:
+                super(SimpleSystemManagerResponse, self)._authenticate_and_authorize_normal_action(arn)
+        except AccessDeniedError as error:
+            # moto answers in XML, which clients of this service cannot read.
+            error.description = json.dumps({"__type": "AccessDeniedException", "message": error.message})
+            raise
+
+    SimpleSystemManagerResponse._authenticate_and_authorize_normal_action = check
 
 
 def _honour_links() -> None:

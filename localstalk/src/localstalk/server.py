@@ -95,6 +95,8 @@ class Application:
             return _json(start_response, self.health())
         if (kind, name) == ("calls", "") and method == "GET":
             return _json(start_response, self.calls.totals())
+        if (kind, name) == ("permissions", "") and method == "GET":
+            return _json(start_response, iam.asked())
         if (kind, name) == ("environments", "") and method == "GET":
             return _json(start_response, self.environments())
         if kind == "url" and name and method == "GET":

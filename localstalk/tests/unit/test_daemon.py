@@ -277,3 +277,51 @@ def test_log_links_work_with_iam(home: Path) -> None:
         ask(link.partition("?")[0])
     with caught.value as error:
         assert error.code == 403
+
+
+ARN = "arn:aws:elasticbeanstalk:us-east-1:123456789012"
+PERMISSIONS = "/_localstalk/permissions"
+
+
+def test_iam_takes_resources_of_what_writes(home: Path) -> None:
+    cli(home, "up", "--driver", "sim", "--iam")
+    client(home, "elasticbeanstalk").create_application(ApplicationName="other")
+    iam = client(home, "iam")
+    iam.create_user(UserName="owner")
+    actions = [f"elasticbeanstalk:{name}" for name in ("CreateApplication", "UpdateApplication", "AddTags")]
+    mine = {"Effect": "Allow", "Action": actions, "Resource": f"{ARN}:application/shop"}
+    policy = {"Version": "2012-10-17", "Statement": [mine]}
+    iam.put_user_policy(UserName="owner", PolicyName="mine", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="owner")["AccessKey"]
+    eb = client(home, "elasticbeanstalk", key["AccessKeyId"], key["SecretAccessKey"])
+    tag = {"Key": "team", "Value": "web"}
+    eb.create_application(ApplicationName="shop", Tags=[tag])
+    shop = f"{ARN}:application/shop"
+    eb.update_tags_for_resource(ResourceArn=shop, TagsToAdd=[tag])
+    assert refusal(eb.update_tags_for_resource, ResourceArn=shop, TagsToRemove=["team"]) == ("AccessDenied", 403)
+    assert refusal(eb.update_application, ApplicationName="other", Description="x") == ("AccessDenied", 403)
+    assert refusal(eb.describe_applications) == ("AccessDenied", 403)
+    told = json.loads(ask(json.loads(cli(home, "env", "--format", "json").stdout)["AWS_ENDPOINT_URL"] + PERMISSIONS))
+    assert told["arn:aws:iam::123456789012:user/owner"] == {
+        "elasticbeanstalk:CreateApplication": [shop],
+        "elasticbeanstalk:AddTags": [shop],
+        "elasticbeanstalk:RemoveTags": [shop],
+        "elasticbeanstalk:UpdateApplication": [f"{ARN}:application/other"],
+        "elasticbeanstalk:DescribeApplications": ["*"],
+    }
+
+
+def test_iam_takes_instances_and_document_of_a_command(home: Path) -> None:
+    cli(home, "up", "--driver", "sim", "--iam")
+    iam = client(home, "iam")
+    iam.create_user(UserName="operator")
+    instances = "arn:aws:ec2:us-east-1:123456789012:instance/i-mine*"
+    document = "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"
+    allowed = {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": [instances, document]}
+    policy = {"Version": "2012-10-17", "Statement": [allowed]}
+    iam.put_user_policy(UserName="operator", PolicyName="mine", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    ssm = client(home, "ssm", key["AccessKeyId"], key["SecretAccessKey"])
+    command = {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]}}
+    assert refusal(ssm.send_command, InstanceIds=["i-theirs"], **command)[0].startswith("AccessDenied")
+    assert refusal(ssm.send_command, InstanceIds=["i-mine1"], **command)[0] == "InvalidInstanceId"

@@ -14,7 +14,7 @@ from moto.core.utils import get_service_model
 from moto.elasticbeanstalk.responses import EBResponse
 from werkzeug.exceptions import HTTPException
 
-from localstalk.elasticbeanstalk import wire
+from localstalk.elasticbeanstalk import permissions, wire
 from localstalk.elasticbeanstalk.errors import ServiceError
 from localstalk.elasticbeanstalk.state import Call
 from localstalk.elasticbeanstalk.validation import validate
@@ -26,6 +26,8 @@ Answer = tuple[int, dict[str, str], str]
 
 class Response(EBResponse):  # type: ignore[misc]
     """One request. moto finds region, account and principal; the rest is ours."""
+
+    _permission: str | None = None
 
     def parse_parameters(self, request: Any) -> None:
         """Left to :meth:`call_action`, where a failure becomes an error answer."""
@@ -57,16 +59,25 @@ class Response(EBResponse):  # type: ignore[misc]
             message = f"Could not find operation {action} for version 2010-12-01"
             raise ServiceError("InvalidAction", message) from None
         self.querystring["Action"] = [action]
-        self._authenticate_and_authorize_normal_action("*")
         params = self._parameters(operation)
-        validate(operation, params)
         backend = backends()[self.current_account][self.region]
+        self._check_permissions(permissions.needed(backend.region, action, params))
+        validate(operation, params)
         clone_of, contents = (
             (self.querystring.get(_SOURCE + name) or [None])[0] for name in ("EnvironmentName", "SourceContents")
         )
         call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of, contents)
         result = backend.carry_out(xform_name(action), call, params)
         return 200, _headers(request_id), wire.answer(operation, result, request_id)
+
+    def _check_permissions(self, needed: list[tuple[str, str]]) -> None:
+        for self._permission, arn in needed:
+            self._authenticate_and_authorize_normal_action(arn)
+        self._permission = None
+
+    def _get_action(self) -> str:
+        """What moto takes for the IAM action: it differs from the operation's name where tags are concerned."""
+        return self._permission or str(super()._get_action())
 
     def _parameters(self, operation: Any) -> dict[str, Any]:
         request = self.normalized_request
