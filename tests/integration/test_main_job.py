@@ -121,9 +121,19 @@ def test_second_run_changes_nothing(project: Project, first_deploy: Run) -> None
     assert len(versions["ApplicationVersions"]) == 1
 
 
-def test_status_shows_the_same(project: Project, first_deploy: Run) -> None:
-    run = project.play("status.yml")
+def test_status_shows_the_same_and_how_the_schedules_went(project: Project, first_deploy: Run, tmp_path: Path) -> None:
+    # As the role schedule leaves them: a schedule whose last run was killed.
+    (tmp_path / "nightly.conf").write_text(f"NAME=nightly PLAYBOOK=x.yml LOG=x.log STATE_DIRECTORY={tmp_path}\n")
+    last = {"schedule": "nightly", "playbook": "x.yml", "ended": None, "result": "running", "log": "x.log"}
+    (tmp_path / "nightly.json").write_text(json.dumps(last))
+    runner = tmp_path / "run_schedule.sh"
+    runner.write_bytes((project.root / "roles" / "schedule" / "files" / runner.name).read_bytes())
+    runner.chmod(0o755)
+    run = project.play(
+        "status.yml", "-e", f"schedule_settings_directory={tmp_path}", "-e", f"schedule_runner_directory={tmp_path}"
+    )
     assert run.rc == 0, run.output
+    assert "Schedule nightly: killed, x.yml, log x.log" in run.output
     assert run.count("changed") == 0
     for line in ("Application", "Environment", "Version", "Health", "Leader", "URL"):
         wanted = report(first_deploy)[line][0]

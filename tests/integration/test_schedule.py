@@ -397,3 +397,37 @@ def test_a_real_cron_daemon_fires_it(bench: Bench) -> None:
         daemon.terminate()
         daemon.wait(timeout=10)
     assert f"good evening, {len(SECRET)} letters" in bench.log
+
+
+SYSTEMD = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system /run/user/0
+export XDG_RUNTIME_DIR=/run/user/0 SYSTEMD_UNIT_PATH=$PWD/systemd:
+exec /lib/systemd/systemd --user --unit=jack-beanstalk-nightly.timer
+"""
+
+
+@needs_root
+def test_a_real_systemd_fires_it_refuses_overlap_and_goes_on_after_a_kill(bench: Bench) -> None:
+    bench.install(kind="systemd", expression="*-*-* *:*:00/2", jitter=0, playbook="slow.yml", user="root")
+    # A manager of its own in a mount namespace: it sees no unit but ours and systemd's own.
+    manager = subprocess.Popen(["unshare", "--mount", "bash", "-c", SYSTEMD], cwd=bench.root)
+    try:
+        wait_until(lambda: bench.playbook_processes(), 120, "systemd started the playbook")
+        # Fired by hand in the meantime: refused. systemd itself never starts a unit twice.
+        assert bench.fire().returncode == 75
+        first = bench.status()["started"]
+        for pid in [*processes_of(" ".join(bench.command).replace(" ", "\0")), *bench.playbook_processes()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: bench.status()["started"] != first, 120, "the next firing started")
+        assert bench.status()["previous"] == "killed"
+        bench.gate.touch()
+        wait_until(lambda: bench.status()["result"] == "ok", 120, "it ended well")
+        assert manager.poll() is None
+    finally:
+        bench.gate.touch()
+        manager.terminate()
+        manager.wait(timeout=100)
+    assert bench.log.count("starting slow.yml") >= 2
