@@ -3,6 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
+LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
@@ -75,5 +76,5 @@ bench: ## Measure the budgets beside their peers: build/bench.json, docs/perform
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
-	cd requirements && for name in bootstrap runtime test eb; do \
-	  uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $$name.in -o $$name.txt; done
+	cd requirements && for name in bootstrap runtime test eb; do $(LOCK) $$name.in -o $$name.txt; done
+	cd requirements && $(LOCK) aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt

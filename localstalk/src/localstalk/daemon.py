@@ -40,6 +40,7 @@ def make_driver(name: str, home: Home, speed: float) -> Driver:
 def serve(home: Home, chosen: argparse.Namespace) -> None:
     """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
     from localstalk.elasticbeanstalk.control import Control
+    from localstalk.instance_api import opener
     from localstalk.server import Application, listen
 
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
@@ -53,6 +54,7 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         for name, _, count in (each.partition("=") for each in chosen.quota):
             control.quotas[name] = int(count)
         application = Application(control)
+        driver.offer_api(opener(application))
         if chosen.iam:
             iam.enforce(_ACCOUNT)
             control.enforces_iam = True

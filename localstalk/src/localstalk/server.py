@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
+WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+ADMIN_PATH = "/_localstalk/"
 _REASONS = {
     200: "OK",
     201: "Created",
@@ -57,6 +59,10 @@ class Application:
                 from localstalk import run_command
 
                 run_command.install(lambda: self.control.driver)
+            if service == "s3":
+                from localstalk import conditional
+
+                conditional.install()
             return create_backend_app(service)
 
         self.moto = Dispatcher(create)
@@ -64,8 +70,8 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; nothing gets out as an exception."""
         path = environ.get("PATH_INFO", "")
-        if path.startswith("/_localstalk/"):
-            return self._admin(path.removeprefix("/_localstalk/"), environ, start_response)
+        if path.startswith(ADMIN_PATH):
+            return self._admin(path.removeprefix(ADMIN_PATH), environ, start_response)
         service, operation = self.calls.note(environ)
         if self.control.enforces_iam and not iam.signed(environ):
             return injection.refuse(environ, start_response, service, _UNSIGNED)
@@ -92,13 +98,13 @@ class Application:
         kind, _, name = path.partition("/")
         method = environ.get("REQUEST_METHOD")
         if (kind, name) == ("health", "") and method == "GET":
-            return _json(start_response, self.health())
+            return answer_json(start_response, self.health())
         if (kind, name) == ("calls", "") and method == "GET":
-            return _json(start_response, self.calls.totals())
+            return answer_json(start_response, self.calls.totals())
         if (kind, name) == ("permissions", "") and method == "GET":
-            return _json(start_response, iam.asked())
+            return answer_json(start_response, iam.asked())
         if (kind, name) == ("environments", "") and method == "GET":
-            return _json(start_response, self.environments())
+            return answer_json(start_response, self.environments())
         if kind == "url" and name and method == "GET":
             return self._url(name, start_response)
         if (kind, name) == ("dns", "") and method == "GET":
@@ -107,15 +113,15 @@ class Application:
             return self._database(name, start_response)
         if kind == "faults":
             return self._faults(str(method), name, environ, start_response)
-        return _answer(start_response, 404, "text/plain", f"There is no {method} /_localstalk/{path} here.\n")
+        return answer_text(start_response, 404, f"There is no {method} /_localstalk/{path} here.\n")
 
     def _faults(
         self, method: str, name: str, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
         status, content = injection.FaultPages(self.control, self._regions).answer(method, name, environ)
         if isinstance(content, str):
-            return _answer(start_response, status, "text/plain", f"{content}\n")
-        return _json(start_response, content, status)
+            return answer_text(start_response, status, f"{content}\n")
+        return answer_json(start_response, content, status)
 
     def health(self) -> dict[str, Any]:
         """Who answers here."""
@@ -145,20 +151,20 @@ class Application:
         for region in self._regions():
             url = region.public_url(name)
             if url is not None:
-                return _answer(start_response, 200, "text/plain", f"{url}\n")
-        return _answer(start_response, 404, "text/plain", f"No environment holds the name {name}.\n")
+                return answer_text(start_response, 200, f"{url}\n")
+        return answer_text(start_response, 404, f"No environment holds the name {name}.\n")
 
     def _dns(self, start_response: StartResponse) -> Iterable[bytes]:
         address = getattr(self.control.driver, "name_server", None)
         if address is None:
-            return _answer(start_response, 404, "text/plain", f"The {self.control.driver.name} driver has no DNS.\n")
-        return _answer(start_response, 200, "text/plain", f"{address}\n")
+            return answer_text(start_response, 404, f"The {self.control.driver.name} driver has no DNS.\n")
+        return answer_text(start_response, 200, f"{address}\n")
 
     def _database(self, name: str, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            return _json(start_response, self.control.driver.database(name))
+            return answer_json(start_response, self.control.driver.database(name))
         except DriverError as error:
-            return _answer(start_response, 503, "text/plain", f"{error}\n")
+            return answer_text(start_response, 503, f"{error}\n")
 
 
 _UNSIGNED = ("MissingAuthenticationToken", "Missing Authentication Token", 403)
@@ -175,28 +181,37 @@ def _answer(start_response: StartResponse, status: int, kind: str, text: str) ->
     return [body]
 
 
-def _json(start_response: StartResponse, content: object, status: int = 200) -> Iterable[bytes]:
+def answer_text(start_response: StartResponse, status: int, text: str) -> Iterable[bytes]:
+    """Answer a request with plain text."""
+    return _answer(start_response, status, "text/plain", text)
+
+
+def answer_json(start_response: StartResponse, content: object, status: int = 200) -> Iterable[bytes]:
+    """Answer a request with JSON."""
     return _answer(start_response, status, "application/json", json.dumps(content) + "\n")
 
 
-def listen(application: Application, port: int) -> BaseWSGIServer:
-    """A threaded server on 127.0.0.1, bound already; port 0 picks a free one. Raises OSError when it is taken."""
+def serve_socket(application: WsgiApplication, host: str, bound: socket.socket) -> BaseWSGIServer:
+    """A threaded server on a socket that listens already; it has its own handle of it."""
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class Handler(MotoRequestHandler):  # type: ignore[misc]
         """Quiet, and with connections that stay open."""
 
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+        disable_nagle_algorithm = bound.family != socket.AF_UNIX
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Requests are not logged: the events are the record."""
 
+    return make_server(host, 0, application, threaded=True, request_handler=Handler, fd=bound.fileno())
+
+
+def listen(application: Application, port: int) -> BaseWSGIServer:
+    """A threaded server on 127.0.0.1, bound already; port 0 picks a free one. Raises OSError when it is taken."""
     # Binding ourselves turns "address in use" into an OSError; werkzeug would print and exit.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
         bound.listen(128)
-        return make_server(
-            "127.0.0.1", bound.getsockname()[1], application, threaded=True, request_handler=Handler, fd=bound.fileno()
-        )
+        return serve_socket(application, "127.0.0.1", bound)

@@ -26,9 +26,12 @@ from localstalk.drivers.container.cleaning import label
 
 pytestmark = pytest.mark.containers
 
+ACCOUNT = "123456789012"
 ENVIRONMENT = "e-abcdefghij"
 NAME = "blog.us-east-1.elasticbeanstalk.com"
-SPECS = [InstanceSpec(f"i-{number:017x}", ENVIRONMENT, "blog-1", "blog", "us-east-1", "al2023") for number in (1, 2)]
+SPECS = [
+    InstanceSpec(f"i-{number:017x}", ENVIRONMENT, "blog-1", "blog", "us-east-1", "al2023", ACCOUNT) for number in (1, 2)
+]
 SERVER = r"""
 use IO::Socket::INET;
 $SIG{TERM} = sub { exit 0 };
@@ -283,7 +286,7 @@ def test_database_is_real_and_reachable_from_an_application_container(
 
 
 def test_a_dead_instance_says_so(driver: ContainerDriver, tmp_path: Path) -> None:
-    spec = InstanceSpec(f"i-{3:017x}", "e-dead", "blog-2", "blog", "us-east-1", "al2")
+    spec = InstanceSpec(f"i-{3:017x}", "e-dead", "blog-2", "blog", "us-east-1", "al2", ACCOUNT)
     driver.launch(spec)
     assert driver.launch(spec) == driver.launch(spec)
     subprocess.run(
@@ -296,7 +299,7 @@ def test_a_dead_instance_says_so(driver: ContainerDriver, tmp_path: Path) -> Non
 
 
 def test_legacy_platform_runs_an_unmodified_hook_and_keeps_leftovers(driver: ContainerDriver, tmp_path: Path) -> None:
-    spec = InstanceSpec(f"i-{4:017x}", "e-legacy", "blog-2", "blog", "us-east-1", "al1")
+    spec = InstanceSpec(f"i-{4:017x}", "e-legacy", "blog-2", "blog", "us-east-1", "al1", ACCOUNT)
     address = driver.launch(spec).private_ip
     path = "/opt/elasticbeanstalk/hooks/appdeploy/post/99_task.sh"
     config = (
@@ -315,7 +318,7 @@ def test_legacy_platform_runs_an_unmodified_hook_and_keeps_leftovers(driver: Con
 
 
 def test_compose_project_publishes_its_own_port(driver: ContainerDriver, tmp_path: Path) -> None:
-    spec = InstanceSpec(f"i-{5:017x}", "e-compose", "blog-3", "blog", "us-east-1", "al2")
+    spec = InstanceSpec(f"i-{5:017x}", "e-compose", "blog-3", "blog", "us-east-1", "al2", ACCOUNT)
     address = driver.launch(spec).private_ip
     compose = (
         "version: '2.4'\nservices:\n  web:\n    build: .\n    env_file: .env\n    ports: ['80:8000']\n"
@@ -342,7 +345,7 @@ from pathlib import Path
 from localstalk.drivers.base import HealthCheck, InstanceSpec
 from localstalk.drivers.container import ContainerDriver
 driver = ContainerDriver(Path(sys.argv[1]), Path(sys.argv[2]), 20.0)
-driver.launch(InstanceSpec("i-00000000000000009", "e-x", "x", "x", "us-east-1", "al2023"))
+driver.launch(InstanceSpec("i-00000000000000009", "e-x", "x", "x", "us-east-1", "al2023", "123456789012"))
 driver.create_load_balancer("e-x", HealthCheck())
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -9,6 +9,7 @@ with one sentence a user can act on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -36,6 +37,15 @@ class InstanceSpec:
     application_name: str
     region: str
     generation: Generation
+    account: str
+    instance_profile: str = ""
+    """Name of the IAM instance profile (``aws:autoscaling:launchconfiguration`` IamInstanceProfile)."""
+    imds_v1: bool = True
+    """Whether the metadata service answers without a token (DisableIMDSv1 is false)."""
+
+
+ApiOpener = Callable[[InstanceSpec, Path], Callable[[], None]]
+"""Serves AWS's API to one instance on a unix socket at that path; what it returns closes the socket again."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,9 @@ class Driver(Protocol):
     """Carries out instances, load balancers and names."""
 
     name: str
+
+    def offer_api(self, opener: ApiOpener) -> None:
+        """Let the instances that are launched from now on reach AWS's API."""
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Start an instance and run its env-launch bootstrap; returns once the engine can take commands."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localstalk.drivers.base import (
+    ApiOpener,
     Command,
     CommandResult,
     CommandStatus,
@@ -84,6 +85,9 @@ class SimDriver:
         self._names: dict[str, str] = {}
         self._leaders: dict[str, str] = {}
         self._addresses = 0
+
+    def offer_api(self, opener: ApiOpener) -> None:
+        """Nothing: a simulated instance asks nobody."""
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Remember an instance; raises :class:`DriverError` when told to fail."""

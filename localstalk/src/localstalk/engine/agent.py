@@ -22,7 +22,12 @@ from pathlib import Path
 from typing import Any
 
 DOCKER_SOCKET = "/var/run/docker.sock"
-AGENT_SOCKET = "/run/localstalk/agent.sock"
+SHARED = Path("/run/localstalk")
+AGENT_SOCKET = str(SHARED / "agent.sock")
+AWS_CLI = Path("/opt/aws-cli/aws")
+FACTS = "LOCALSTALK_INSTANCE"
+"""Environment variable: instance_id, region, address, account, generation and imds_v1 as a JSON object."""
+
 ENGINE_START_SECONDS = 20.0
 MAX_REQUEST = 16 * 1024 * 1024
 
@@ -104,11 +109,15 @@ class Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = 64
 
 
-def link_tools() -> None:
-    """Put stand-ins for programs of Amazon Linux that hooks call on the path, where the image has none."""
-    for name in ("ec2-metadata", "systemctl"):
+def link_tools(generation: str) -> None:
+    """Put programs of Amazon Linux that hooks call on the path, or stand-ins for them.
+
+    The AWS CLI of Amazon Linux 2 and before is years older than any that can be had here: better none than a newer one.
+    """
+    tools = [Path(__file__).parent / "bin" / name for name in ("ec2-metadata", "systemctl")]
+    for tool in [*tools, AWS_CLI] if generation == "al2023" else tools:
         with contextlib.suppress(FileExistsError):
-            Path("/usr/bin", name).symlink_to(Path(__file__).parent / "bin" / name)
+            Path("/usr/bin", tool.name).symlink_to(tool)
 
 
 def start_docker() -> subprocess.Popen[bytes]:
@@ -131,11 +140,14 @@ def start_docker() -> subprocess.Popen[bytes]:
     return process
 
 
-def serve_metadata() -> None:
-    """Serve the instance's metadata; imported here, because the Docker engine can start meanwhile."""
-    from . import imds
+def serve_amazon(facts: dict[str, Any]) -> None:
+    """Serve the instance's metadata and open its way to AWS's API; the Docker engine can start meanwhile."""
+    from . import api, imds
 
-    imds.serve()
+    socket = SHARED / imds.API_SOCKET
+    if socket.exists():
+        api.open_way(str(socket), facts["region"])
+    imds.serve(facts, str(socket))
 
 
 def prepare_cgroup() -> None:
@@ -155,8 +167,9 @@ def main() -> int:
     """Serve until the instance ends."""
     os.umask(0o022)
     prepare_cgroup()
-    link_tools()
-    threading.Thread(target=serve_metadata, daemon=True).start()
+    facts = json.loads(os.environ[FACTS])
+    link_tools(facts["generation"])
+    threading.Thread(target=serve_amazon, args=(facts,), daemon=True).start()
     docker = start_docker()
     Path(AGENT_SOCKET).unlink(missing_ok=True)
     with Server(AGENT_SOCKET, Handler) as server:

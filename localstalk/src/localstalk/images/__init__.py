@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,12 @@ log = logging.getLogger(__name__)
 NAMES = ("instance", "postgres")
 BASE = "docker.io/library/debian:bookworm-slim"
 SUITE = "bookworm"
+PYTHON = "3.11"
+"""Python of that suite."""
+
+PACKAGES = "aws-cli.txt"
+"""Python packages that an image wants, with hashes: pinned by ``make lock``."""
+
 BUILD_SECONDS = 900.0
 PULL_SECONDS = 300.0
 LOCK = Path("/var/lock/localstalk-images.lock")
@@ -157,6 +164,11 @@ def _build(folder: Path, tag: str) -> None:
             options.append(f"--volume={path}:{path}:ro")
         for path in build_mounts():
             options.append(f"--volume={path}:{path}:{'O' if path.is_dir() else 'ro'}")
+        packages = folder / PACKAGES
+        if packages.exists():
+            target = Path(scratch, packages.stem)
+            _fetch(packages, target)
+            options.append(f"--volume={target}:/run/{target.name}:ro")
         acquire = Path(scratch, "acquire.conf")
         acquire.write_text(_apt_acquire())
         options.append(f"--volume={acquire}:/etc/apt/apt.conf.d/99localstalk:ro")
@@ -165,6 +177,17 @@ def _build(folder: Path, tag: str) -> None:
     if done.returncode != 0:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise DriverError(f"Image {tag} could not be built: {' '.join(lines[-3:])}")
+
+
+def _fetch(packages: Path, target: Path) -> None:
+    """Install Python packages for the image into a folder, by this machine's own way to its index."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", PYTHON]
+    command += ["--target", str(target), "--requirement", str(packages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DriverError(f"pip could not fetch the packages of {packages.name} for an image: {last}")
 
 
 def _apt_acquire() -> str:

@@ -164,7 +164,8 @@ class Work:
         environment = self.environment
         spec = InstanceSpec(
             instance.id, environment.id, environment.name, environment.application, self.region.name,
-            environment.platform.generation,
+            environment.platform.generation, self.region.account, self.option(LAUNCH, "IamInstanceProfile"),
+            self.option(LAUNCH, "DisableIMDSv1", "false") != "true",
         )  # fmt: skip
         addresses = await self.drive(self.driver.launch, spec)
         instance.address = addresses.private_ip

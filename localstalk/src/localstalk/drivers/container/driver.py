@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from localstalk.drivers.base import (
+    ApiOpener,
     Command,
     CommandResult,
     DriverError,
@@ -52,6 +53,10 @@ class ContainerDriver:
             self.edge.close()
             clean(home, runtime)
             raise
+
+    def offer_api(self, opener: ApiOpener) -> None:
+        """Let instances reach AWS's API."""
+        self.instances.open_api = opener
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Start an instance."""

@@ -11,11 +11,13 @@ import shutil
 import threading
 import time
 import uuid
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import localstalk.engine
 from localstalk.drivers.base import (
+    ApiOpener,
     Command,
     CommandResult,
     DriverError,
@@ -25,7 +27,10 @@ from localstalk.drivers.base import (
     Probe,
     ShellResult,
 )
-from localstalk.engine.imds import FACTS
+from localstalk.engine.agent import FACTS
+from localstalk.engine.api import URL
+from localstalk.engine.imds import API_SOCKET
+from localstalk.engine.request import Instance as EngineInstance
 from localstalk.images import Images, build_mounts
 from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
@@ -56,6 +61,7 @@ class Instance:
     spec: InstanceSpec
     address: str
     lock: threading.Lock = field(default_factory=threading.Lock)
+    close_api: Callable[[], None] | None = None
     measured: tuple[float, float, int] | None = None
     """(agent's clock, seconds of processor time, requests) when the load was computed last."""
     last_load: tuple[float, float] = (0.0, 0.0)
@@ -71,6 +77,12 @@ class Instance:
             self.measured = (at, cpu_seconds, requests)
         return self.last_load
 
+    def end(self) -> None:
+        """Close what the daemon holds open for it."""
+        if self.close_api is not None:
+            self.close_api()
+            self.close_api = None
+
 
 class Instances:
     """All instances of a daemon. ``home`` holds their disks, ``runtime`` their sockets."""
@@ -83,6 +95,7 @@ class Instances:
         self.images = images
         self.network = network
         self.store = image_store()
+        self.open_api: ApiOpener | None = None
         self._lock = threading.Lock()
         self._instances: dict[str, Instance] = {}
         for folder in (self.home, self.runtime, self.elections):
@@ -148,6 +161,8 @@ class Instances:
         for folder in (disk / "docker", disk / "bundle", locks, shared / "election", shared / "bundle", elections):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._refresh_images(spec.instance_id)
+        if self.open_api is not None:
+            instance.close_api = self.open_api(spec, shared / API_SOCKET)
         name = self.container_name(spec.instance_id)
         mounts = [
             f"{disk / 'docker'}:/var/lib/containers/storage",
@@ -161,7 +176,14 @@ class Instances:
             f"{disk / 'bundle'}:{SHARED}/bundle:ro",
             *(f"{path}:{path}:ro" for path in build_mounts()),
         ]
-        facts = {"instance_id": spec.instance_id, "region": spec.region, "address": instance.address}
+        facts = {
+            "instance_id": spec.instance_id,
+            "region": spec.region,
+            "address": instance.address,
+            "account": spec.account,
+            "generation": spec.generation,
+            "imds_v1": spec.imds_v1,
+        }
         hostname = f"ip-{instance.address.replace('.', '-')}.{spec.region}.compute.internal"
         podman(
             "run",
@@ -207,6 +229,7 @@ class Instances:
         for folder in (self.home / instance_id, self.runtime / instance_id):
             shutil.rmtree(folder, ignore_errors=True)
         if instance is not None:
+            instance.end()
             self.network.give_back(instance.address)
 
     def run(self, instance_id: str, command: Command) -> CommandResult:
@@ -238,7 +261,7 @@ class Instances:
         spec = instance.spec
         request = {
             "name": name,
-            "instance": asdict(spec),
+            "instance": {each.name: getattr(spec, each.name) for each in fields(EngineInstance)},
             "invocation_id": command.invocation_id,
             "deployment_id": command.deployment_id,
             "version_label": command.version_label,
@@ -300,10 +323,13 @@ class Instances:
     def close(self) -> None:
         """Remove all instances, in one go."""
         with self._lock:
-            names = [self.container_name(instance_id) for instance_id in self._instances]
+            instances = dict(self._instances)
             self._instances.clear()
+        names = [self.container_name(instance_id) for instance_id in instances]
         if names:
             attempt("rm", "--force", "--time=0", "--ignore", *names)
+        for instance in instances.values():
+            instance.end()
         for folder in (self.home, self.runtime, self.elections):
             shutil.rmtree(folder, ignore_errors=True)
         self.engine_conf.unlink(missing_ok=True)
@@ -326,6 +352,8 @@ def _engine_conf() -> str:
     ulimits = ", ".join(f'"{name}={value}:{value}"' for name, value in limits())
     return (
         "[containers]\n"
+        # Applications reach AWS's API as their instance does.
+        f'env = ["AWS_ENDPOINT_URL={URL}"]\n'
         f"default_ulimits = [{ulimits}]\n"
         "[network]\n"
         'default_subnet = "172.17.0.0/16"\n'

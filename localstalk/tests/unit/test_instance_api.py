@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an instance reaches: AWS's API by a socket of its own, with its profile's role, and nothing else of ours."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pytest
+from stalk import Stalk
+
+from localstalk.drivers.base import InstanceSpec
+from localstalk.engine.imds import ApiConnection, instance_role
+from localstalk.instance_api import opener
+
+INSTANCE = "i-0123456789abcdef0"
+PROFILE = "web"
+
+
+@pytest.fixture
+def api(stalk: Stalk, server: Any, tmp_path: Path) -> Iterator[str]:
+    spec = InstanceSpec(INSTANCE, "e-1", "one", "app", "us-east-1", "al2023", stalk.account, PROFILE)
+    path = tmp_path / "api.sock"
+    close = opener(server.application)(spec, path)
+    yield str(path)
+    close()
+    assert not path.exists()
+
+
+def make_profile(stalk: Stalk) -> str:
+    iam = stalk.client("iam")
+    iam.create_role(RoleName="web-role", AssumeRolePolicyDocument="{}")
+    arn: str = iam.create_instance_profile(InstanceProfileName=PROFILE)["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName="web-role")
+    return arn
+
+
+def test_a_profile_gives_credentials_of_its_role(stalk: Stalk, api: str) -> None:
+    arn = make_profile(stalk)
+    found = instance_role(api)
+    assert found is not None
+    assert (found["role"], found["info"]["InstanceProfileArn"]) == ("web-role", arn)
+    credentials = found["credentials"]
+    assert credentials["AccessKeyId"].startswith("ASIA")
+    assert instance_role(api) == found, "they stay the same until shortly before their end"
+    sts = boto3.client(
+        "sts",
+        endpoint_url=stalk.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["Token"],
+    )
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{stalk.account}:assumed-role/web-role/{INSTANCE}"
+
+
+def test_no_profile_no_credentials(stalk: Stalk, api: str) -> None:
+    assert instance_role(api) is None
+    stalk.client("iam").create_instance_profile(InstanceProfileName=PROFILE)
+    assert instance_role(api) is None, "a profile without a role"
+
+
+@pytest.mark.parametrize("path", ["/_localstalk/health", "/_localstalk/faults", "/_localstalk/"])
+def test_administration_is_out_of_reach(api: str, path: str) -> None:
+    connection = ApiConnection(api)
+    connection.request("POST" if path.endswith("faults") else "GET", path, json.dumps({"kind": "drop"}))
+    assert connection.getresponse().status == 404
+    connection.close()
+
+
+def test_of_many_conditional_writes_one_succeeds(stalk: Stalk) -> None:
+    s3 = stalk.client("s3")
+    s3.create_bucket(Bucket=f"ledger-{stalk.account}")
+
+    def write(number: int) -> str:
+        try:
+            s3.put_object(Bucket=f"ledger-{stalk.account}", Key="k", Body=f"{number}", IfNoneMatch="*")
+        except botocore.exceptions.ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "written"
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(write, range(24)))
+    assert sorted(answers) == ["PreconditionFailed"] * 23 + ["written"]
+    winner = answers.index("written")
+    assert s3.get_object(Bucket=f"ledger-{stalk.account}", Key="k")["Body"].read() == f"{winner}".encode()
