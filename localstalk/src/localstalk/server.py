@@ -54,8 +54,8 @@ class Application:
         self.calls = CallCounter()
 
         def create(service: str) -> Any:
+            # Only now: moto's modules for these are not needed before.
             if service == "ssm":
-                # Only now: moto's module for it is not needed before.
                 from localstalk import run_command
 
                 run_command.install(lambda: self.control.driver)
@@ -63,6 +63,10 @@ class Application:
                 from localstalk import conditional
 
                 conditional.install()
+            if service == "cloudformation":
+                from localstalk import stacks
+
+                stacks.install()
             return create_backend_app(service)
 
         self.moto = Dispatcher(create)

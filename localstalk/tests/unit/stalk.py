@@ -23,6 +23,7 @@ def option(namespace: str, name: str, value: str) -> dict[str, str]:
 
 
 PROFILE = option("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "aws-elasticbeanstalk-ec2-role")
+BALANCER = option("aws:elasticbeanstalk:environment", "LoadBalancerType", "application")
 SINGLE = option("aws:elasticbeanstalk:environment", "EnvironmentType", "SingleInstance")
 
 
@@ -72,7 +73,7 @@ class Stalk:
         )
 
     def create(self, name: str = "env-one", *settings: dict[str, str], label: str = "v1", **more: Any) -> str:
-        """Create an environment and wait until it is there; returns its id."""
+        """Create an environment, with the load balancer that the eb CLI asks for, and wait for it; returns its id."""
         if label not in getattr(self.region.applications.get("app"), "versions", {}):
             self.version(label)
         made = self.eb.create_environment(
@@ -80,7 +81,7 @@ class Stalk:
             EnvironmentName=name,
             VersionLabel=label,
             SolutionStackName=STACK,
-            OptionSettings=[PROFILE, *settings],
+            OptionSettings=[PROFILE, BALANCER, *settings],
             **more,
         )
         self.advance(600)

@@ -256,6 +256,17 @@ def test_traffic_splitting_replaces_all_instances(stalk: Stalk) -> None:
     assert all(election(stalk, instance_id) == ["Instance is NOT Leader."] for instance_id in instance_ids(stalk))
 
 
+@pytest.mark.parametrize("kind", ["classic", "network"])
+def test_traffic_splitting_needs_an_application_load_balancer(stalk: Stalk, kind: str) -> None:
+    balancer = option("aws:elasticbeanstalk:environment", "LoadBalancerType", kind)
+    stalk.create("env-one", balancer, policy("TrafficSplitting"))
+    stalk.version("v2")
+    assert stalk.lines(stalk.update(VersionLabel="v2"))[1:] == [
+        "ERROR Traffic splitting deployments need an application load balancer.",
+        *TAIL,
+    ]
+
+
 def instance_ids(stalk: Stalk) -> list[str]:
     return [each["Id"] for each in resources(stalk)["Instances"]]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from stalk import PROFILE, STACK, Stalk, option
 from test_protocol import refusal
 
@@ -186,6 +188,29 @@ def test_options_are_described_and_validated(stalk: Stalk) -> None:
         OptionSettings=[option("aws:autoscaling:asg", "MinSize", "none"), option("aws:x", "y", "z")],
     )["Messages"]
     assert [each["Severity"] for each in messages] == ["error", "error"]
+
+
+@pytest.mark.parametrize(
+    ("option_name", "given", "shown"),
+    [
+        ("MonitoringInterval", "5 Minutes", "5 minute"),
+        ("MonitoringInterval", "1 minute", "1 minute"),
+        ("DisableIMDSv1", "True", "true"),
+    ],
+)
+def test_other_spellings_are_accepted(stalk: Stalk, option_name: str, given: str, shown: str) -> None:
+    launch = "aws:autoscaling:launchconfiguration"
+    stalk.create("env-one", option(launch, option_name, given))
+    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+    settings = described["ConfigurationSettings"][0]["OptionSettings"]
+    assert [each["Value"] for each in settings if each["OptionName"] == option_name] == [shown]
+
+
+@pytest.mark.parametrize("value", ["7 minutes", "5 minutess", "minutes", "5"])
+def test_other_intervals_are_not(stalk: Stalk, value: str) -> None:
+    stalk.version("v1")
+    with pytest.raises(ClientError, match="Value is not one of the allowed values"):
+        stalk.create("env-one", option("aws:autoscaling:launchconfiguration", "MonitoringInterval", value))
 
 
 def test_values_are_normalized(stalk: Stalk) -> None:

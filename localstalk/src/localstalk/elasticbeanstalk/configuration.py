@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from localstalk.elasticbeanstalk import bundles, options, saved
+from localstalk.elasticbeanstalk import bundles, options, saved, stacks
 from localstalk.elasticbeanstalk.applications import Applications
 from localstalk.elasticbeanstalk.errors import (
     InvalidParameterCombination,
@@ -80,7 +80,12 @@ class Configuration(Platforms, Applications):
             for problem in problems:
                 work.say(problem.message, "ERROR")
             return False
-        work.environment.bundle_settings = settings
+        resources = ebextensions.resources(files)
+        refused = stacks.problem(resources)
+        if refused is not None:
+            work.say(refused, "ERROR")
+            return False
+        work.environment.bundle_settings, work.environment.bundle_resources = settings, resources
         return True
 
     def draft(self, environment: Environment, status: Literal["pending", "failed"], created: datetime) -> Draft:
@@ -306,7 +311,8 @@ def _enhanced_defaults() -> Settings:
 
 def _setting_list(settings: Settings) -> list[dict[str, str]]:
     return [
-        {"Namespace": namespace, "OptionName": name, "Value": value}
+        # A password goes in, but never comes out again.
+        {"Namespace": namespace, "OptionName": name} | ({} if name == "DBPassword" else {"Value": value})
         for (namespace, name), value in sorted(settings.items())
     ]
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Environments: create, update, describe, terminate."""
+"""Environments: create, update, terminate."""
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from datetime import UTC
 from typing import Any, Literal
 
 from localstalk.elasticbeanstalk import bundles, options, saved
-from localstalk.elasticbeanstalk.base import page
-from localstalk.elasticbeanstalk.configuration import Configuration
+from localstalk.elasticbeanstalk.databases import Databases
+from localstalk.elasticbeanstalk.descriptions import Descriptions, describe_environment
 from localstalk.elasticbeanstalk.errors import (
     InvalidParameterCombination,
     InvalidParameterValue,
@@ -26,12 +25,13 @@ from localstalk.workflows.work import Superseded, Work
 Kind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
 
 
-class Environments(Configuration):
+class Environments(Descriptions):
     """The life of environments."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.fleet = Fleet(self.control, self.account, self.name)
+        self.databases = Databases(self.account, self.name)
 
     # --- what workflows need ---
 
@@ -237,45 +237,6 @@ class Environments(Configuration):
         count = sum(1 for _ in self.alive())
         self.check_quota("Environment", "Environments", count, "TooManyEnvironmentsException")
 
-    def compose_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        """Create or update one environment per version of a group; versions must be processed."""
-        name, group, labels = params.get("ApplicationName"), params.get("GroupName"), params.get("VersionLabels")
-        if not name or not labels:
-            raise ServiceError("MissingRequiredParameter", "ApplicationName and VersionLabels must be specified.")
-        self.application(name)
-        plans = []
-        for label in labels:
-            if self.version(name, label).status != "PROCESSED":
-                raise InvalidParameterValue(f"Application version {label} must be processed before it can be composed.")
-            part = {"ApplicationName": name, "GroupName": group, "VersionLabel": label}
-            plans.append((part, self._new_name(part)))
-        composed = []
-        for part, environment_name in plans:
-            existing = self.by_name(environment_name)
-            if existing is not None:
-                self.update_environment(call, {"EnvironmentId": existing.id, "VersionLabel": part["VersionLabel"]})
-                composed.append(existing)
-            else:
-                composed.append(self._create(call, part | self._manifest_parameters(part)))
-        return {"Environments": [describe_environment(each) for each in composed]}
-
-    def _manifest_parameters(self, part: dict[str, Any]) -> dict[str, Any]:
-        version = self.version(part["ApplicationName"], part["VersionLabel"])
-        manifest = bundles.manifest(self.storage.read(version.bucket, version.key) or b"")
-        tier = manifest.get("EnvironmentTier") or {}
-        settings = [
-            {"Namespace": str(namespace), "OptionName": str(name), "Value": str(value)}
-            for namespace, pairs in (manifest.get("OptionSettings") or {}).items()
-            for name, value in (pairs or {}).items()
-        ]
-        found = {
-            "SolutionStackName": manifest.get("SolutionStack"),
-            "CNAMEPrefix": f"{manifest['CName'][:-1]}-{part['GroupName']}" if manifest.get("CName") else None,
-            "Tier": {"Name": tier["Name"]} if tier.get("Name") else None,
-            "OptionSettings": settings,
-        }
-        return {key: value for key, value in found.items() if value}
-
     # --- update ---
 
     def update_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
@@ -322,11 +283,9 @@ class Environments(Configuration):
         self.refuse_overlap(given, removed)
         self.refuse(given)
         self.refuse_limits(environment, given)
+        self._refuse_other_balancer(environment, given)
         platform = self.chosen_platform(params)
-        before = Before(
-            dict(environment.api_settings), dict(environment.template_settings), dict(environment.bundle_settings),
-            environment.platform, self.effective(environment),
-        )  # fmt: skip
+        before = Before.of(environment, self.effective(environment))
         if params.get("TemplateName") is not None:
             template = self.template(environment.application, params["TemplateName"])
             self.refuse(template.settings)
@@ -346,35 +305,15 @@ class Environments(Configuration):
         if any(key in given for key in names):
             self.refuse({key: (self.effective(environment) | given)[key] for key in names})
 
-    # --- describe ---
-
-    def describe_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
-        """Filters; unknown names give nothing. Recently terminated ones show unless IncludeDeleted is false."""
-        found = [each for each in self._candidates(params) if self._shown(each, params)]
-        items, token = page(found, params)
-        return {"Environments": [describe_environment(each) for each in items], "NextToken": token}
-
-    def _candidates(self, params: dict[str, Any]) -> list[Environment]:
-        ids = params.get("EnvironmentIds")
-        if ids:
-            return [self.environments[each] for each in dict.fromkeys(ids) if each in self.environments]
-        return list(self.environments.values())
-
-    def _shown(self, environment: Environment, params: dict[str, Any]) -> bool:
-        names = params.get("EnvironmentNames")
-        if names and environment.name not in names:
-            return False
-        for name, value in (("ApplicationName", environment.application), ("VersionLabel", environment.version_label)):
-            if params.get(name) not in (None, value):
-                return False
-        if environment.status != "Terminated":
-            return True
-        if params.get("IncludeDeleted") is False:
-            return False
-        since = params.get("IncludedDeletedBackTo")
-        if params.get("IncludeDeleted") and since is not None and environment.terminated is not None:
-            return bool(environment.terminated >= (since if since.tzinfo else since.replace(tzinfo=UTC)))
-        return self.lingers(environment)
+    def _refuse_other_balancer(self, environment: Environment, given: Settings) -> None:
+        """The type of a load balancer stays what it was when it was made (eb-facts §8.3)."""
+        key = ("aws:elasticbeanstalk:environment", "LoadBalancerType")
+        if environment.load_balanced and given.get(key, self.option(environment, *key)) != self.option(
+            environment, *key
+        ):
+            where = f"(Namespace: '{key[0]}', OptionName: '{key[1]}')"
+            text = f"Invalid option value: '{given[key]}' {where}: The type of a load balancer cannot be changed."
+            raise options.Problem(*key, text).error()
 
     # --- terminate ---
 
@@ -402,41 +341,3 @@ def _tier(params: dict[str, Any]) -> str:
     if name not in TIER_TYPES or kind not in (None, "", TIER_TYPES[name]):
         raise InvalidParameterValue(f"Invalid environment tier: Name = '{name}', Type = '{kind}'.")
     return str(name)
-
-
-def describe_environment(environment: Environment) -> dict[str, Any]:
-    """EnvironmentDescription."""
-    resources = environment.resources
-    balancer = None
-    if resources.load_balancer_name:
-        listener = {"Protocol": "HTTP", "Port": 80}
-        balancer = {
-            "LoadBalancer": {
-                "LoadBalancerName": resources.load_balancer_name,
-                "Domain": resources.load_balancer_dns,
-                "Listeners": [listener],
-            }
-        }
-    return {
-        "EnvironmentName": environment.name,
-        "EnvironmentId": environment.id,
-        "ApplicationName": environment.application,
-        "VersionLabel": environment.version_label,
-        "SolutionStackName": environment.platform.solution_stack,
-        "PlatformArn": environment.platform.arn,
-        "TemplateName": environment.template,
-        "Description": environment.description,
-        "EndpointURL": environment.endpoint_url or None,
-        "CNAME": environment.cname or None,
-        "DateCreated": environment.created,
-        "DateUpdated": environment.updated,
-        "Status": environment.status,
-        "AbortableOperationInProgress": environment.abortable,
-        "Health": environment.health.color,
-        "HealthStatus": environment.health.status,
-        "Resources": balancer,
-        "Tier": environment.tier_answer,
-        "EnvironmentLinks": [{"LinkName": key, "EnvironmentName": value} for key, value in environment.links.items()],
-        "EnvironmentArn": environment.arn,
-        "OperationsRole": environment.operations_role,
-    }

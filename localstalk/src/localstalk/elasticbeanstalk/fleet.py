@@ -10,7 +10,7 @@ import contextlib
 from typing import Any
 
 from localstalk.elasticbeanstalk.control import Control
-from localstalk.elasticbeanstalk.state import Environment, Resources
+from localstalk.elasticbeanstalk.state import Environment, Resources, Stack
 
 _IMAGE = "ami-12c6146b"
 
@@ -34,7 +34,8 @@ class Fleet:
         return {
             **environment.tags,
             **environment.own_tags,
-            "aws:cloudformation:stack-name": stack,
+            "aws:cloudformation:stack-id": stack.arn,
+            "aws:cloudformation:stack-name": stack.name,
             "aws:cloudformation:logical-id": "AWSEBAutoScalingGroup",
         }
 
@@ -57,8 +58,8 @@ class Fleet:
         vpc = ec2.get_default_vpc()
         description = "Elastic Beanstalk created security group"
         group = ec2.create_security_group(name, description, vpc_id=vpc.id, tags=self.tags(environment))
-        environment.resources.security_groups.append(group.id)
-        shown = name if logical_id == "AWSEBSecurityGroup" else str(group.id)
+        environment.resources.security_groups[logical_id] = group.id
+        shown = str(group.id) if logical_id == "AWSEBLoadBalancerSecurityGroup" else name
         environment.resources.security_group_names.append(shown)
         return shown
 
@@ -67,9 +68,9 @@ class Fleet:
         resources, suffix = environment.resources, self.control.suffix()
         resources.launch = f"awseb-{environment.id}-stack-AWSEBAutoScalingLaunchConfiguration-{suffix}"
         resources.auto_scaling_group = f"awseb-{environment.id}-stack-AWSEBAutoScalingGroup-{self.control.suffix()}"
-        scaling = self._backend("autoscaling")
+        scaling, groups = self._backend("autoscaling"), [resources.security_groups["AWSEBSecurityGroup"]]
         scaling.create_launch_configuration(
-            resources.launch, _IMAGE, None, "", "", list(resources.security_groups), None, instance_type, False,
+            resources.launch, _IMAGE, None, "", "", groups, None, instance_type, False,
             profile, None, False, False, [],
         )  # fmt: skip
         tags = [
@@ -77,7 +78,8 @@ class Fleet:
             for key, value in self.tags(environment).items()
         ]
         scaling.create_auto_scaling_group(
-            resources.auto_scaling_group, self.zones(), 0, most, 0, resources.launch, {}, None, 360, 0, "EC2", [],
+            resources.auto_scaling_group, self.zones(), 0, most, 0, resources.launch, {}, None, 360, 0, "EC2",
+            [] if resources.load_balancer_arn or not resources.load_balancer_name else [resources.load_balancer_name],
             [resources.target_group_arn] if resources.target_group_arn else [], None, [], tags,
         )  # fmt: skip
         self.resize(environment, least, most)
@@ -88,14 +90,38 @@ class Fleet:
         if group is not None:
             group.min_size, group.max_size = least, most
 
-    def create_load_balancer(self, environment: Environment, kind: str, address: str, port: int) -> None:
-        """Make target group, load balancer and listener. ``address`` is what the DNS name will lead to."""
+    def create_classic_load_balancer(self, environment: Environment) -> None:
+        """Make a classic load balancer, which has neither target group nor ARN."""
+        resources = environment.resources
+        name = f"awseb-{environment.id[:3]}-AWSEBLoa-{self.control.suffix()}"
+        listener = {"load_balancer_port": "80", "instance_port": "80", "protocol": "HTTP", "instance_protocol": "HTTP"}
+        groups = [resources.security_groups["AWSEBLoadBalancerSecurityGroup"]]
+        balancer = self._backend("elb").create_load_balancer(name, self.zones(), [listener], security_groups=groups)
+        for key, value in self.tags(environment).items():
+            balancer.add_tag(key, value)
+        balancer.dns_name = f"{name}-{self.control.random.randrange(10**9)}.{self.region}.elb.amazonaws.com"
+        resources.load_balancer_name, resources.load_balancer_dns = name, balancer.dns_name
+        self._serve_group(environment)
+
+    def _serve_group(self, environment: Environment) -> None:
+        """Let a group that was there before its load balancer register its instances there."""
+        resources, scaling = environment.resources, self._backend("autoscaling")
+        group = scaling.autoscaling_groups.get(resources.auto_scaling_group)
+        if group is None:
+            return
+        if not resources.target_group_arn:
+            scaling.attach_load_balancers(group.name, [resources.load_balancer_name])
+        elif resources.target_group_arn not in group.target_group_arns:
+            scaling.attach_load_balancer_target_groups(group.name, [resources.target_group_arn])
+
+    def create_load_balancer(self, environment: Environment, kind: str, port: int) -> None:
+        """Make load balancer and listener of the second generation."""
         resources = environment.resources
         elb = self._backend("elbv2")
         protocol = "TCP" if kind == "network" else "HTTP"
         name = f"awseb-{environment.id[2:]}-{self.control.suffix(8)}"
         scheme = "network" if kind == "network" else "application"
-        groups = resources.security_groups[:1] if scheme == "application" else []
+        groups = [resources.security_groups["AWSEBLoadBalancerSecurityGroup"]] if scheme == "application" else []
         balancer = elb.create_load_balancer(
             name, groups, self.subnets(), loadbalancer_type=scheme, tags=_pairs(self.tags(environment))
         )
@@ -104,6 +130,7 @@ class Fleet:
         listener = elb.create_listener(balancer.arn, protocol, str(port), "", None, action)
         resources.load_balancer_arn, resources.load_balancer_name = balancer.arn, name
         resources.load_balancer_dns, resources.listener_arn = balancer.dns_name, listener.arn
+        self._serve_group(environment)
 
     def create_target_group(self, environment: Environment) -> None:
         """Make the target group of the process "default"."""
@@ -124,10 +151,10 @@ class Fleet:
             resources.policies.append(
                 f"arn:aws:autoscaling:{self.region}:{self.account}:scalingPolicy:{self.control.uuid()}:"
                 f"autoScalingGroupName/{resources.auto_scaling_group}:policyName/"
-                f"{resources.stack}-{logical_id}-{self.control.suffix()}"
+                f"{resources.stack.name}-{logical_id}-{self.control.suffix()}"
             )
         for logical_id in ("AWSEBCloudwatchAlarmHigh", "AWSEBCloudwatchAlarmLow"):
-            resources.alarms.append(f"{resources.stack}-{logical_id}-{self.control.suffix()}")
+            resources.alarms.append(f"{resources.stack.name}-{logical_id}-{self.control.suffix()}")
 
     def create_address(self, environment: Environment, address: str) -> None:
         """Make the elastic IP of a single-instance environment; it shows the address that really answers."""
@@ -143,7 +170,7 @@ class Fleet:
         zone = zones[len(environment.instances) % len(zones)]
         reservation = ec2.run_instances(
             _IMAGE, 1, None, [], instance_type=instance_type, is_instance_type_default=False, placement=zone,
-            security_group_ids=environment.resources.security_groups[-1:], tags={"instance": tags},
+            security_group_ids=[environment.resources.security_groups["AWSEBSecurityGroup"]], tags={"instance": tags},
             block_device_mappings=None,
         )  # fmt: skip
         return str(reservation.instances[0].id), zone
@@ -176,6 +203,12 @@ class Fleet:
         if group is not None:
             group.instance_states = [state for state in group.instance_states if state.instance.id != instance_id]
             group.desired_capacity = len(group.instance_states)
+        resources = environment.resources
+        with contextlib.suppress(Exception):
+            if resources.target_group_arn:
+                self._backend("elbv2").deregister_targets(resources.target_group_arn, [{"Id": instance_id}])
+            elif resources.load_balancer_name:
+                scaling.update_attached_elbs(resources.auto_scaling_group)
         with contextlib.suppress(Exception):
             self._backend("ec2").terminate_instances([instance_id])
 
@@ -192,7 +225,7 @@ class Fleet:
     def create_queues(self, environment: Environment) -> None:
         """Queues of a worker environment."""
         sqs = self._backend("sqs")
-        stack = environment.resources.stack
+        stack = environment.resources.stack.name
         for logical_id in ("AWSEBWorkerQueue", "AWSEBWorkerDeadLetterQueue"):
             queue = sqs.create_queue(f"{stack}-{logical_id}-{self.control.suffix()}", {})
             url = f"https://sqs.{self.region}.amazonaws.com/{self.account}/{queue.name}"
@@ -205,23 +238,33 @@ class Fleet:
         """Remove everything but the instances. What is gone already stays gone."""
         resources = environment.resources
         scaling, elb, ec2 = (self._backend(name) for name in ("autoscaling", "elbv2", "ec2"))
+        balancers = elb if resources.load_balancer_arn else self._backend("elb")
         scaling.autoscaling_groups.pop(resources.auto_scaling_group, None)
         scaling.delete_launch_configuration(resources.launch)
         for function, argument in (
-            (elb.delete_load_balancer, resources.load_balancer_arn),
+            (balancers.delete_load_balancer, resources.load_balancer_arn or resources.load_balancer_name),
             (elb.delete_target_group, resources.target_group_arn),
         ):
             with contextlib.suppress(Exception):
                 function(argument)
         with contextlib.suppress(Exception):
             ec2.release_address(allocation_id=resources.elastic_ip_allocation)
-        for group in reversed(resources.security_groups):
+        for group in reversed(resources.security_groups.values()):
             with contextlib.suppress(Exception):
                 ec2.delete_security_group(group_id=group)
 
     def fresh(self, environment: Environment) -> None:
         """Start over with a new stack."""
-        environment.resources = Resources(stack=f"awseb-{environment.id}-stack")
+        name, now = f"awseb-{environment.id}-stack", self.control.clock.now()
+        arn = f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{name}/{self.control.uuid()}"
+        environment.resources = Resources(stack=Stack(name, arn, now))
+        self.mark(environment, "CREATE_IN_PROGRESS", "User Initiated")
+
+    def mark(self, environment: Environment, status: str, reason: str = "") -> None:
+        """Change the state of the environment's CloudFormation stack."""
+        stack = environment.resources.stack
+        stack.status = status
+        stack.history.append((self.control.clock.now(), status, reason))
 
 
 def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:

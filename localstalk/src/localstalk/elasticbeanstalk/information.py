@@ -40,7 +40,7 @@ class Information(Changes):
             "Instances": [{"Id": instance_id} for instance_id in environment.instances],
             "LaunchConfigurations": _names(resources.launch),
             "LaunchTemplates": [],
-            "LoadBalancers": _names(resources.load_balancer_arn),
+            "LoadBalancers": _names(resources.load_balancer_arn or resources.load_balancer_name),
             "Triggers": _names(*resources.alarms),
             "Queues": queues,
         }
@@ -152,10 +152,7 @@ class Information(Changes):
         if action.status != "Scheduled" or environment.status != "Ready" or newer is None:
             text = f"Managed action {action.id} cannot be applied in the state of environment {environment.name}."
             raise ServiceError("ManagedActionInvalidStateException", text)
-        before = Before(
-            dict(environment.api_settings), dict(environment.template_settings), dict(environment.bundle_settings),
-            environment.platform, self.effective(environment),
-        )  # fmt: skip
+        before = Before.of(environment, self.effective(environment))
         environment.platform = newer
         action.status, action.executed = "Running", self.control.clock.now()
         work = Work(self._region(), environment, call.request_id)

@@ -35,6 +35,7 @@ _MANY = (
     "aws:elbv2:listenerrule:",
 )
 """Namespaces that end in a name chosen by the user; the data file has them once, under ``*``."""
+_MINUTES = re.compile(r"(?<=\d )(minute)s$")
 
 
 @dataclass(frozen=True)
@@ -157,13 +158,14 @@ def check_all(settings: Settings) -> list[Problem]:
 
 
 def normalize(namespace: str, name: str, value: str) -> str:
-    """A value as the service gives it back: canonical spelling of choices, a profile's name for its ARN."""
+    """A value as the service gives it back: canonical spelling of choices (``5 Minutes`` is ``5 minute``), a profile's
+    name for its ARN (eb-facts §8.3)."""
     if name == "IamInstanceProfile" and value.startswith("arn:"):
         return value.rpartition("/")[2]
     definition = define(namespace, name)
     if definition is not None:
         for choice in definition.values:
-            if choice.lower() == value.lower():
+            if choice.lower() == _MINUTES.sub(r"\1", value.lower()):
                 return choice
     return value
 

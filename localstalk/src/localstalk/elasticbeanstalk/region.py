@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from localstalk.elasticbeanstalk.composition import Composition
 from localstalk.elasticbeanstalk.events import Events
 from localstalk.elasticbeanstalk.information import Information
 
 
-class Region(Information, Events):
+class Region(Information, Composition, Events):
     """Every operation of the service model, by its snake-case name."""

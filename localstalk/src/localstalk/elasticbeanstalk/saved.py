@@ -32,7 +32,8 @@ def write(template: Template) -> bytes:
     """The file of a saved configuration."""
     namespaces: dict[str, dict[str, str]] = {}
     for (namespace, option), value in sorted(template.settings.items()):
-        namespaces.setdefault(namespace, {})[option] = value
+        if option != "DBPassword":
+            namespaces.setdefault(namespace, {})[option] = value
     content: dict[str, Any] = {
         "EnvironmentConfigurationMetadata": {
             "Description": template.description or "",

@@ -136,10 +136,21 @@ class Instance:
 
 
 @dataclass
+class Stack:
+    """An environment's CloudFormation stack. ``status`` is CloudFormation's word; ``history``: when, what, why."""
+
+    name: str = ""
+    arn: str = ""
+    created: datetime | None = None
+    status: str = ""
+    history: list[tuple[datetime, str, str]] = field(default_factory=list)
+
+
+@dataclass
 class Resources:
     """Names and ARNs of what an environment is made of; empty text means it has none."""
 
-    stack: str = ""
+    stack: Stack = field(default_factory=Stack)
     auto_scaling_group: str = ""
     launch: str = ""
     load_balancer_arn: str = ""
@@ -147,9 +158,12 @@ class Resources:
     load_balancer_dns: str = ""
     target_group_arn: str = ""
     listener_arn: str = ""
-    security_groups: list[str] = field(default_factory=list)
-    """Ids."""
+    security_groups: dict[str, str] = field(default_factory=dict)
+    """Ids by logical id, oldest first."""
     security_group_names: list[str] = field(default_factory=list)
+    """What EB's events call them."""
+    database: str = ""
+    """Identifier of the coupled database."""
     policies: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
     elastic_ip: str = ""
@@ -255,6 +269,8 @@ class Environment:
     api_settings: Settings = field(default_factory=dict)
     template_settings: Settings = field(default_factory=dict)
     bundle_settings: Settings = field(default_factory=dict)
+    bundle_resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """``Resources`` of the bundle's configuration files, by logical id."""
     removed: set[Option] = field(default_factory=set)
     draft: Draft | None = None
     deployment_id: int = 0
@@ -281,7 +297,7 @@ class Environment:
     @property
     def load_balanced(self) -> bool:
         """Whether instances stand behind a load balancer."""
-        return bool(self.resources.load_balancer_arn)
+        return bool(self.resources.load_balancer_name)
 
     @property
     def own_tags(self) -> dict[str, str]:

@@ -124,6 +124,11 @@ def _malformed(data: dict[str, Any]) -> str | None:
     for path, body in (data.get("files") or {}).items():
         if not isinstance(body, dict) or not str(path).startswith("/"):
             return f"files.{path} must be an absolute path with a mapping"
+    resources = data.get("Resources")
+    if resources is not None and not (
+        isinstance(resources, dict) and all(isinstance(body, dict) for body in resources.values())
+    ):
+        return "Resources is not a mapping of mappings"
     settings = data.get("option_settings")
     if settings is not None and not isinstance(settings, list | dict):
         return "option_settings is neither a list nor a mapping"
@@ -173,6 +178,15 @@ def option_value(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value)
     return str(value)
+
+
+def resources(files: Iterable[ConfigFile]) -> dict[str, dict[str, Any]]:
+    """Return ``Resources`` of all files by logical id; of two with the same id, the later one's keys win."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in files:
+        for logical_id, body in (file.data.get("Resources") or {}).items():
+            found[str(logical_id)] = found.get(str(logical_id), {}) | body
+    return found
 
 
 def option_settings(files: Iterable[ConfigFile]) -> list[tuple[str, str, str]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from localstalk.elasticbeanstalk.state import Instance
-from localstalk.workflows.work import COMMAND, Work
+from localstalk.workflows.work import COMMAND, Failed, Work
 
 _SPLITTING = "aws:elasticbeanstalk:trafficsplitting"
 _LAUNCH_SECONDS = 30.0
@@ -19,6 +19,9 @@ async def deploy(work: Work, label: str) -> None:
     if not work.environment.load_balanced and policy not in ("AllAtOnce", "Immutable"):
         # Single instances know only these two (eb-facts §8.3).
         policy = "AllAtOnce"
+    if policy == "TrafficSplitting" and work.balancer != "application":
+        work.say("Traffic splitting deployments need an application load balancer.", "ERROR")
+        raise Failed
     await _POLICIES[policy](work, label)
     work.say("New application version was deployed to running EC2 instances.")
 

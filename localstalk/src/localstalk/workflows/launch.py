@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from localstalk.drivers.base import DriverError
+from localstalk.workflows import databases
 from localstalk.workflows.deploy import attach
-from localstalk.workflows.work import ASG, LAUNCH, Failed, Work
+from localstalk.workflows.work import ASG, LAUNCH, Failed, NotCreated, Work
 
 _COMPLETE_WITH_ERRORS = (
     "Create environment operation is complete, but with errors. "
@@ -27,7 +28,7 @@ async def create(work: Work, opening: str = "createEnvironment is starting.") ->
     try:
         await _build(work)
     except DriverError as error:
-        _stack_failed(work, str(error))
+        _stack_failed(work, error)
         work.finish()
         return
     try:
@@ -59,12 +60,16 @@ async def _give_up(work: Work) -> None:
     work.region.end(work.environment)
 
 
-def _stack_failed(work: Work, reason: str) -> None:
+def _stack_failed(work: Work, error: DriverError) -> None:
     environment = work.environment
-    work.say(f"Creating Auto Scaling group failed Reason: {reason}", "ERROR")
+    if not isinstance(error, NotCreated):
+        error = NotCreated("Auto Scaling group", "AWSEBAutoScalingGroup", str(error))
+    reason = f"The following resource(s) failed to create: [{error.logical_id}]. "
+    work.fleet.mark(environment, "CREATE_FAILED", reason)
+    work.say(f"Creating {error.what} failed Reason: {error}", "ERROR")
     work.say(
-        f"Stack named '{environment.resources.stack}' aborted operation. Current state: 'CREATE_FAILED'  Reason: "
-        "The following resource(s) failed to create: [AWSEBAutoScalingGroup]. ",
+        f"Stack named '{environment.resources.stack.name}' aborted operation. Current state: 'CREATE_FAILED'  "
+        f"Reason: {reason}",
         "ERROR",
     )
     work.say(
@@ -76,14 +81,10 @@ def _stack_failed(work: Work, reason: str) -> None:
 async def _build(work: Work) -> None:
     environment, fleet = work.environment, work.fleet
     fleet.fresh(environment)
-    balanced = work.option("aws:elasticbeanstalk:environment", "EnvironmentType", "LoadBalanced") == "LoadBalanced"
-    balanced = balanced and environment.tier == "WebServer"
+    balanced = bool(work.balancer)
     await work.wait(10)
     if balanced:
-        fleet.create_target_group(environment)
-        work.say(f"Created target group named: {environment.resources.target_group_arn}")
-        group = fleet.create_security_group(environment, "AWSEBLoadBalancerSecurityGroup")
-        work.say(f"Created security group named: {group}")
+        await prepare_balancer(work)
     if environment.tier == "Worker":
         fleet.create_queues(environment)
         work.say(f"Created SQS queue named: {environment.resources.dead_letter_queue_url}")
@@ -99,6 +100,7 @@ async def _build(work: Work) -> None:
     )
     await work.wait(10)
     work.say(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
+    await databases.couple(work)
     if environment.tier == "WebServer" and not balanced:
         await _open_address(work)
     work.say(f"Created Auto Scaling group named: {environment.resources.auto_scaling_group}")
@@ -109,8 +111,9 @@ async def _build(work: Work) -> None:
     attach(work, instances)
     await work.wait(30)
     work.announce(instances)
-    if balanced:
+    if balanced and not environment.load_balanced:
         await open_balancer(work)
+    fleet.mark(environment, "CREATE_COMPLETE")
 
 
 def group_limits(work: Work, *, balanced: bool) -> tuple[int, int]:
@@ -139,18 +142,35 @@ async def _open_address(work: Work) -> None:
     work.say(f"Created EIP: {address}")
 
 
+async def prepare_balancer(work: Work) -> None:
+    """What there is before the instances: a target group, or the whole of a classic load balancer."""
+    environment, fleet = work.environment, work.fleet
+    if work.balancer != "classic":
+        fleet.create_target_group(environment)
+        work.say(f"Created target group named: {environment.resources.target_group_arn}")
+    group = fleet.create_security_group(environment, "AWSEBLoadBalancerSecurityGroup")
+    work.say(f"Created security group named: {group}")
+    if work.balancer == "classic":
+        await open_balancer(work)
+
+
 async def open_balancer(work: Work) -> None:
     """Open the load balancer; the environment's names lead to it from then on."""
-    environment = work.environment
+    environment, resources = work.environment, work.environment.resources
     address = await work.drive(work.driver.create_load_balancer, environment.id, work.health_check())
-    port = int(address.rpartition(":")[2]) if ":" in address else 80
-    kind = work.option("aws:elasticbeanstalk:environment", "LoadBalancerType", "application")
-    work.fleet.create_load_balancer(environment, kind, address, port)
-    environment.endpoint_url = environment.resources.load_balancer_dns
+    if work.balancer == "classic":
+        work.fleet.create_classic_load_balancer(environment)
+    else:
+        port = int(address.rpartition(":")[2]) if ":" in address else 80
+        work.fleet.create_load_balancer(environment, work.balancer, port)
+    environment.endpoint_url = resources.load_balancer_dns
     await point(work)
+    if work.balancer == "classic":
+        work.say(f"Created load balancer named: {resources.load_balancer_name}")
+        return
     await work.wait(60)
-    work.say(f"Created load balancer named: {environment.resources.load_balancer_arn}")
-    work.say(f"Created Load Balancer listener named: {environment.resources.listener_arn}")
+    work.say(f"Created load balancer named: {resources.load_balancer_arn}")
+    work.say(f"Created Load Balancer listener named: {resources.listener_arn}")
 
 
 async def point(work: Work) -> None:
@@ -189,6 +209,7 @@ async def terminate(work: Work) -> None:
     except DriverError as error:
         # It stays, as EB leaves an environment whose resources cannot be deleted; another attempt may work.
         work.say(f"Deleting Auto Scaling group named: {resources.auto_scaling_group} failed Reason: {error}", "ERROR")
+        work.fleet.mark(environment, "DELETE_FAILED", str(error))
         work.say("Failed to terminate environment.", "ERROR")
         work.finish()
         return
@@ -199,6 +220,7 @@ async def terminate(work: Work) -> None:
 
 async def _tear_down(work: Work) -> None:
     environment, resources = work.environment, work.environment.resources
+    work.fleet.mark(environment, "DELETE_IN_PROGRESS", "User Initiated")
     work.say("Waiting for EC2 instances to terminate. This may take a few minutes.")
     if environment.tier == "WebServer":
         for name in (environment.cname, resources.load_balancer_dns):
@@ -213,13 +235,16 @@ async def _tear_down(work: Work) -> None:
     if resources.auto_scaling_group:
         work.say(f"Deleted Auto Scaling group named: {resources.auto_scaling_group}")
         work.say(f"Deleted Auto Scaling launch configuration named: {resources.launch}")
+    await databases.uncouple(work)
     for group in resources.security_group_names:
         work.say(f"Deleted security group named: {group}")
-    if resources.load_balancer_arn:
-        work.say(f"Deleted load balancer named: {resources.load_balancer_arn}")
+    if resources.load_balancer_name:
+        work.say(f"Deleted load balancer named: {resources.load_balancer_arn or resources.load_balancer_name}")
+    if resources.target_group_arn:
         work.say(f"Deleted target group named: {resources.target_group_arn}")
     if resources.elastic_ip:
         work.say(f"Deleted EIP: {resources.elastic_ip}")
+    work.fleet.mark(environment, "DELETE_COMPLETE")
 
 
 async def rebuild(work: Work) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.options import define
 from localstalk.elasticbeanstalk.state import Environment, Instance, Option, Platform, Settings
 from localstalk.scheduler import sleep
+from localstalk.workflows import databases
 from localstalk.workflows.deploy import attach, deploy, replace_immutably
-from localstalk.workflows.launch import group_limits, open_balancer
-from localstalk.workflows.work import COMMAND, PROCESS, Aborted, Failed, Work
+from localstalk.workflows.launch import group_limits, open_balancer, prepare_balancer
+from localstalk.workflows.work import COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, Work
 
 _ROLLING = "aws:autoscaling:updatepolicy:rollingupdate"
-_ENVIRONMENT = "aws:elasticbeanstalk:environment"
 _ABORTED_TAIL = (
     "During an aborted deployment, some instances may have deployed the new application version. To ensure all "
     "instances are running the same version, re-deploy the appropriate application version."
@@ -39,8 +40,21 @@ class Before:
     api: Settings
     template: Settings
     bundle: Settings
+    resources: dict[str, dict[str, Any]]
     platform: Platform
     effective: Settings
+
+    @classmethod
+    def of(cls, environment: Environment, effective: Settings) -> Before:
+        """As the environment is now."""
+        return cls(
+            dict(environment.api_settings), dict(environment.template_settings), dict(environment.bundle_settings),
+            dict(environment.bundle_resources), environment.platform, effective,
+        )  # fmt: skip
+
+    def restore_bundle(self, environment: Environment) -> None:
+        """Forget what the configuration files of a version said that does not stay."""
+        environment.bundle_settings, environment.bundle_resources = self.bundle, self.resources
 
 
 @dataclass
@@ -76,6 +90,7 @@ async def update(work: Work, change: Change) -> None:
         environment.expected_label = environment.version_label
         environment.failed_label = None
         environment.draft = None
+        work.fleet.mark(environment, "UPDATE_COMPLETE")
         work.say("Environment update completed successfully.")
     environment.deployment_ended = work.control.clock.seconds()
     work.finish()
@@ -118,7 +133,7 @@ def needs_replacement(environment: Environment, change: Change, now: Settings) -
         return True
     old = change.before.effective
     changed = {key for key in now.keys() | old.keys() if now.get(key) != old.get(key)}
-    return any(_severity(key) == "RestartEnvironment" and key[0] != _ENVIRONMENT for key in changed)
+    return any(_severity(key) == "RestartEnvironment" and key[0] != ENVIRONMENT for key in changed)
 
 
 def _severity(key: Option) -> str:
@@ -130,10 +145,11 @@ async def _configure(work: Work, change: Change) -> bool:
     """Apply changed options; returns whether all instances were replaced (with the new version, if there is one)."""
     environment = work.environment
     label = change.label or environment.version_label or ""
-    if (_ENVIRONMENT, "EnvironmentType") in change.options:
+    if (ENVIRONMENT, "EnvironmentType") in change.options:
         await _become_balanced(work)
     if any(key[0] in (PROCESS, "aws:elasticbeanstalk:application") for key in change.options):
         await work.drive(work.driver.configure_load_balancer, environment.id, work.health_check())
+    await databases.adjust(work)
     await _scale(work)
     if needs_replacement(environment, change, work.region.effective(environment)):
         await _replace(work, label, immutable=change.immutable)
@@ -148,11 +164,11 @@ async def _configure(work: Work, change: Change) -> bool:
 
 async def _become_balanced(work: Work) -> None:
     environment = work.environment
-    if environment.load_balanced or environment.tier != "WebServer":
+    if environment.load_balanced or not work.balancer:
         return
-    work.fleet.create_target_group(environment)
-    work.say(f"Created target group named: {environment.resources.target_group_arn}")
-    await open_balancer(work)
+    await prepare_balancer(work)
+    if not environment.load_balanced:
+        await open_balancer(work)
 
 
 async def _scale(work: Work) -> None:
@@ -222,7 +238,7 @@ def _failed(work: Work, change: Change) -> None:
         if change.label is None:
             work.say(_COMPLETE_WITH_ERRORS, "ERROR")
     else:
-        environment.bundle_settings = change.before.bundle
+        change.before.restore_bundle(environment)
 
 
 def _revert(work: Work, change: Change) -> None:
@@ -231,7 +247,8 @@ def _revert(work: Work, change: Change) -> None:
     created = environment.draft.created if environment.draft else now
     environment.draft = work.region.draft(environment, "failed", created)
     environment.api_settings, environment.template_settings = before.api, before.template
-    environment.bundle_settings, environment.platform = before.bundle, before.platform
+    environment.platform = before.platform
+    before.restore_bundle(environment)
 
 
 async def _aborted(work: Work, change: Change) -> None:
@@ -252,6 +269,6 @@ async def _aborted(work: Work, change: Change) -> None:
         work.say(_REVERTED)
     if change.label is not None:
         if not change.configured:
-            environment.bundle_settings = change.before.bundle
+            change.before.restore_bundle(environment)
         work.say(_ABORTED_TAIL, "ERROR")
     work.say("abortEnvironmentUpdate completed successfully.")

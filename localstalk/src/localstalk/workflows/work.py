@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from localstalk.drivers.base import (
     Command,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 COMMAND = "aws:elasticbeanstalk:command"
+ENVIRONMENT = "aws:elasticbeanstalk:environment"
 ASG = "aws:autoscaling:asg"
 LAUNCH = "aws:autoscaling:launchconfiguration"
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
@@ -49,6 +50,15 @@ _REAL_HEALTH_SECONDS = 60.0
 """Real applications need real time to start, however fast the clock runs."""
 
 _FAILED_ON_INSTANCE = InstanceEvent("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
+
+
+class NotCreated(DriverError):  # noqa: N818 - an outcome, as the next ones
+    """A resource of the environment's stack could not be made. ``what`` is how EB's events call it."""
+
+    def __init__(self, what: str, logical_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.what = what
+        self.logical_id = logical_id
 
 
 class Failed(Exception):  # noqa: N818 - an outcome, not an error
@@ -110,6 +120,15 @@ class Work:
     def option(self, namespace: str, name: str, default: str = "") -> str:
         """The effective value of an option."""
         return self.region.option(self.environment, namespace, name, default)
+
+    @property
+    def balancer(self) -> Literal["", "classic", "application", "network"]:
+        """The kind of load balancer that the options want; "" for none. "classic" unless they say otherwise."""
+        kind = self.option(ENVIRONMENT, "EnvironmentType", "LoadBalanced")
+        if kind != "LoadBalanced" or self.environment.tier != "WebServer":
+            return ""
+        wanted = self.option(ENVIRONMENT, "LoadBalancerType", "classic")
+        return cast(Literal["classic", "application", "network"], wanted)
 
     def number(self, namespace: str, name: str, default: int) -> int:
         """The effective value of an option as a number."""
@@ -250,7 +269,7 @@ class Work:
         if name in ("tail-log", "bundle-log"):
             return {}, ""
         try:
-            return self.region.properties(settings), ""
+            return self.region.databases.properties(self.environment, settings) | self.region.properties(settings), ""
         except SecretError as error:
             return {}, str(error)
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""CloudFormation sees the environments' stacks beside those that users make with moto's own.
+
+They are views made for each request, so that nothing is kept twice. moto's CloudFormation takes seconds to import, so
+:func:`install` is called with the first request for it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import ChainMap
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from localstalk.elasticbeanstalk import models, stacks
+
+if TYPE_CHECKING:
+    from localstalk.elasticbeanstalk.state import Environment
+
+_REFUSAL = "The stack {} belongs to an Elastic Beanstalk environment: change or terminate the environment instead."
+
+
+def install() -> None:
+    """Let moto's CloudFormation answer for the environments of the control plane that is installed at that time."""
+    import moto.cloudformation.models as service
+    from moto.cloudformation.exceptions import ValidationError
+    from moto.cloudformation.responses import CloudFormationResponse
+
+    class EnvironmentStack(service.Stack):  # type: ignore[misc]
+        """What moto's answers need of a stack, as it is at this moment."""
+
+        def __init__(self, environment: Environment, account: str, region: str) -> None:
+            stack = environment.resources.stack
+            self.stack_id, self.name, self.status, self.creation_time = (
+                stack.arn,
+                stack.name,
+                stack.status,
+                stack.created,
+            )
+            self.account_id, self.region_name = account, region
+            self.description = stacks.description(environment)
+            self.template = stacks.template(environment)
+            self.tags = environment.tags | environment.own_tags
+            self.parameters: dict[str, str] = {}
+            self.notification_arns: list[str] = []
+            self.role_arn = self.timeout_in_minutes = None
+            self.policy = ""
+            self.enable_termination_protection = self.disable_rollback = False
+            self.custom_resources: dict[str, Any] = {}
+            self.resource_map = SimpleNamespace(resolved_parameters={}, no_echo_parameter_keys=[])
+            self.output_map = SimpleNamespace(values=list, exports=[])
+            self.parts = [_resource(part) for part in stacks.parts(environment)]
+            self.events = [self._event(*change) for change in stack.history]
+
+        def _event(self, when: object, status: str, reason: str) -> service.Event:
+            kind = "AWS::CloudFormation::Stack"
+            event = service.Event(
+                self.stack_id, self.name, self.name, self.stack_id, kind, status, reason or None, None
+            )
+            event.timestamp = when
+            return event
+
+        @property
+        def stack_resources(self) -> list[Any]:
+            return self.parts
+
+        def update(self, *_arguments: object, **_more: object) -> None:
+            raise ValidationError(self.name, _REFUSAL.format(self.name))
+
+    class Stacks(ChainMap[str, Any]):
+        """moto's own stacks, which can be changed, before the environments', which cannot."""
+
+        def pop(self, key: str, *default: Any) -> Any:
+            if key not in self.maps[0] and key in self:
+                raise ValidationError(self[key].name, _REFUSAL.format(self[key].name))
+            return super().pop(key, *default)
+
+    def backend(self: Any) -> Any:
+        real = service.cloudformation_backends[self.current_account][self.region]
+        seen = copy.copy(real)
+        found = [
+            EnvironmentStack(each, self.current_account, self.region)
+            for each in list(models.backends()[self.current_account][self.region].region.environments.values())
+            if each.resources.stack.arn
+        ]
+        gone = {each.stack_id: each for each in found if each.status == "DELETE_COMPLETE"}
+        seen.stacks = Stacks(real.stacks, {each.stack_id: each for each in found if each.stack_id not in gone})
+        seen.deleted_stacks = Stacks(real.deleted_stacks, gone)
+        return seen
+
+    CloudFormationResponse.cloudformation_backend = property(backend)
+
+
+def _resource(part: stacks.Part) -> SimpleNamespace:
+    return SimpleNamespace(
+        logical_resource_id=part.logical_id, physical_resource_id=part.physical_id, cf_resource_type=part.kind
+    )
