@@ -256,6 +256,70 @@ def test_traffic_splitting_replaces_all_instances(stalk: Stalk) -> None:
     assert all(election(stalk, instance_id) == ["Instance is NOT Leader."] for instance_id in instance_ids(stalk))
 
 
+def splitting(name: str, value: str) -> dict[str, str]:
+    return option("aws:elasticbeanstalk:trafficsplitting", name, value)
+
+
+def start_splitting(stalk: Stalk) -> tuple[str, str, set[str], set[str]]:
+    """Deploy up to the middle of the evaluation; the environment's id, the call's id, old and new instances."""
+    settings = (TWO, policy("TrafficSplitting"), splitting("NewVersionPercent", "15"), splitting("EvaluationTime", "9"))
+    environment_id = stalk.create("env-one", *settings)
+    old = set(instance_ids(stalk))
+    stalk.version("v2")
+    answer = stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel="v2")
+    stalk.advance(420)
+    return environment_id, answer["ResponseMetadata"]["RequestId"], old, set(instance_ids(stalk)) - old
+
+
+def test_traffic_is_split_for_the_time_of_the_evaluation(stalk: Stalk) -> None:
+    environment_id, request_id, old, new = start_splitting(stalk)
+    assert len(new) == 2
+    assert stalk.driver.weights[environment_id] == dict.fromkeys(old, 85) | dict.fromkeys(new, 15)
+    assert stalk.lines(request_id)[-1] == ("Shifting 15 percent of the traffic to the new instances for 9 minute(s).")
+    stalk.advance(600)
+    assert set(instance_ids(stalk)) == new
+    assert stalk.driver.weights[environment_id] == {}
+    assert stalk.environment()["VersionLabel"] == "v2"
+
+
+def test_traffic_returns_when_the_new_instances_turn_unhealthy(stalk: Stalk) -> None:
+    environment_id, request_id, old, new = start_splitting(stalk)
+    sick = sorted(new)[0]
+    stalk.driver.set_instance(sick, http_status=500)
+    stalk.advance(60)
+    assert stalk.lines(request_id)[-3:] == [
+        "ERROR Instance id(s) 'i-x' did not pass health check after command execution. Aborting the operation.",
+        *TAIL,
+    ]
+    assert set(instance_ids(stalk)) == old
+    assert stalk.driver.weights[environment_id] == {}
+    found = stalk.environment()
+    assert (found["Status"], found["VersionLabel"], found["Health"]) == ("Ready", "v1", "Green")
+
+
+def test_an_abort_in_the_evaluation_brings_the_traffic_back(stalk: Stalk) -> None:
+    environment_id, _, old, _ = start_splitting(stalk)
+    stalk.eb.abort_environment_update(EnvironmentName="env-one")
+    stalk.advance(60)
+    assert set(instance_ids(stalk)) == old
+    assert (stalk.environment()["VersionLabel"], stalk.driver.weights[environment_id]) == ("v1", {})
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_immutable_single_instance_is_asked_itself(stalk: Stalk, status: int) -> None:
+    stalk.create("env-one", SINGLE, policy("Immutable"))
+    (old,) = instance_ids(stalk)
+    stalk.version("v2")
+    stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel="v2")
+    stalk.advance(60)
+    (new,) = set(instance_ids(stalk)) - {old}
+    stalk.driver.set_instance(new, http_status=status)
+    stalk.advance(1200)
+    healthy = status == 200
+    assert instance_ids(stalk) == [new if healthy else old]
+    assert stalk.environment()["VersionLabel"] == ("v2" if healthy else "v1")
+
+
 @pytest.mark.parametrize("kind", ["classic", "network"])
 def test_traffic_splitting_needs_an_application_load_balancer(stalk: Stalk, kind: str) -> None:
     balancer = option("aws:elasticbeanstalk:environment", "LoadBalancerType", kind)

@@ -9,7 +9,7 @@ with one sentence a user can act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -178,6 +178,12 @@ class Driver(Protocol):
 
     def deregister(self, environment_id: str, instance_id: str) -> None:
         """Stop sending new requests to the target; returns when it has drained or the deregistration delay is over."""
+
+    def weigh(self, environment_id: str, weights: Mapping[str, int]) -> None:
+        """Share the traffic in proportion to ``weights`` (instance id -> 0 to 100), also among targets that come later.
+
+        They stay until the next call; a target without one counts fully, 100.
+        """
 
     def healthy_targets(self, environment_id: str) -> frozenset[str]:
         """Ids of the registered instances that pass their health checks now."""

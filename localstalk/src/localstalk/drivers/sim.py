@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,6 +84,7 @@ class SimDriver:
         self._launched: dict[str, int] = {}
         self._targets: dict[str, set[str]] = {}
         self._names: dict[str, str] = {}
+        self.weights: dict[str, dict[str, int]] = {}
         self._leaders: dict[str, str] = {}
         self._addresses = 0
 
@@ -181,6 +183,7 @@ class SimDriver:
         """Forget the targets."""
         with self._lock:
             self._targets.pop(environment_id, None)
+            self.weights.pop(environment_id, None)
 
     def configure_load_balancer(self, environment_id: str, health_check: HealthCheck) -> None:
         """Health checks need no settings here."""
@@ -194,6 +197,11 @@ class SimDriver:
         """Drop the target."""
         with self._lock:
             self._targets.get(environment_id, set()).discard(instance_id)
+
+    def weigh(self, environment_id: str, weights: Mapping[str, int]) -> None:
+        """Remember the weights."""
+        with self._lock:
+            self.weights[environment_id] = dict(weights)
 
     def healthy_targets(self, environment_id: str) -> frozenset[str]:
         """Targets that run and answer 200."""

@@ -17,15 +17,17 @@ MIN_TIMEOUT = 2.0
 """Seconds that an application has for the answer to a health check at least, however fast the clock runs."""
 
 INSTANCE_PORT = 80
+FULL_WEIGHT = 100
 
 
 @dataclass
 class LoadBalancer:
-    """One environment's load balancer: its own address, its targets (instance id -> address)."""
+    """One environment's load balancer: its own address, its targets (instance id -> address), and their weights."""
 
     address: str
     health_check: HealthCheck
     targets: dict[str, str] = field(default_factory=dict)
+    weights: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -104,7 +106,8 @@ def _backend(environment_id: str, balancer: LoadBalancer, speed: float) -> list[
         f" fall {check.unhealthy_threshold}",
     ]
     for instance_id, address in sorted(balancer.targets.items()):
-        lines.append(f"  server {instance_id} {address}:{INSTANCE_PORT} check")
+        weight = balancer.weights.get(instance_id, FULL_WEIGHT)
+        lines.append(f"  server {instance_id} {address}:{INSTANCE_PORT} check weight {weight}")
     return lines
 
 

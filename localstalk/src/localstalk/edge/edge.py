@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from localstalk.drivers.base import DriverError, HealthCheck
@@ -15,7 +17,11 @@ from .config import LoadBalancer, State, render
 from .dns import NameServer
 from .haproxy import BindError, HAProxy
 
+log = logging.getLogger(__name__)
 DRAIN_POLL_SECONDS = 0.05
+REVIVE_SECONDS = 5.0
+SHORT_LIFE_SECONDS = 1.0
+MAX_SHORT_LIVES = 5
 NAME_SERVER_HOST = 253
 
 
@@ -36,6 +42,7 @@ class Edge:
         except OSError as error:
             self.haproxy.stop()
             raise DriverError(f"The name server cannot listen on {host}: {error.strerror}") from error
+        threading.Thread(target=self._keep_up, name="localstalk-edge", daemon=True).start()
 
     def _start(self, home_label: str) -> State:
         for network in networks(home_label):
@@ -50,7 +57,38 @@ class Edge:
             return state
         raise DriverError("No loopback network 127.N.0.0/16 is free for the load balancers")
 
+    def _keep_up(self) -> None:
+        """Start HAProxy again whenever it ends by itself; give up when it ends at once, again and again."""
+        short = 0
+        while short < MAX_SHORT_LIVES and (process := self.haproxy.process) is not None:
+            began = time.monotonic()
+            process.wait()
+            short = 0 if time.monotonic() - began > SHORT_LIFE_SECONDS else short + 1
+            with self._lock:
+                try:
+                    self._revive()
+                except DriverError:
+                    log.exception("the load balancers are gone")
+
+    def _revive(self) -> None:
+        """Start HAProxy again if it has ended by itself. Its targets count as healthy until a check fails."""
+        if not self.haproxy.ended:
+            return
+        log.warning("HAProxy has ended; it is started again")
+        deadline = time.monotonic() + REVIVE_SECONDS
+        self.haproxy.stop()
+        while True:
+            try:
+                self.haproxy.start(render(self.state, self.haproxy.paths, self.speed, self._version), self._version)
+                return
+            except BindError as error:
+                # Its workers may hold the ports for a moment longer.
+                if time.monotonic() > deadline:
+                    raise DriverError(f"HAProxy cannot be started again: {error}") from error
+                time.sleep(DRAIN_POLL_SECONDS)
+
     def _apply(self, unchecked: list[tuple[str, str]] | None = None) -> None:
+        self._revive()
         self._version += 1
         config = render(self.state, self.haproxy.paths, self.speed, self._version)
         self.haproxy.reload(config, self._version, unchecked or [])
@@ -96,6 +134,14 @@ class Edge:
                 balancer.targets[instance_id] = address
                 self._apply([(environment_id, instance_id)])
 
+    def weigh(self, environment_id: str, weights: Mapping[str, int]) -> None:
+        """Set the weights of targets, also of those that come later."""
+        with self._lock:
+            balancer = self._balancer(environment_id)
+            if balancer.weights != weights:
+                balancer.weights = dict(weights)
+                self._apply()
+
     def deregister(self, environment_id: str, instance_id: str) -> None:
         """Drain a target, then remove it; silent when it is none."""
         with self._lock:
@@ -128,7 +174,8 @@ class Edge:
         with self._lock:
             if environment_id not in self.state.balancers:
                 return frozenset()
-        return self.haproxy.healthy(environment_id)
+            self._revive()
+            return self.haproxy.healthy(environment_id)
 
     def point(self, fqdn: str, environment_id: str) -> None:
         """Let a public name lead to an environment's load balancer; the name keeps its address when it moves."""

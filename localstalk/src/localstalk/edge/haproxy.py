@@ -101,7 +101,7 @@ class HAProxy:
             lines = [line for line in checked.stderr.splitlines() if "[ALERT]" in line] or ["no message"]
             raise DriverError(f"HAProxy refuses its configuration: {lines[0]}")
         temporary.rename(self.paths.config)
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None or self.ended:
             raise DriverError("HAProxy has ended; see edge/haproxy.log in the home directory")
         self.process.send_signal(signal.SIGUSR2)
         self._wait_for(version, RELOAD_SECONDS)
@@ -139,12 +139,17 @@ class HAProxy:
         return 0
 
     def healthy(self, backend: str) -> frozenset[str]:
-        """Return the servers of a backend that pass their checks."""
+        """Return the servers of a backend that pass their checks; one without weight is DRAIN, healthy all the same."""
         return frozenset(
             row["svname"]
             for row in self._stat()
-            if row["# pxname"] == backend and row["svname"] != "BACKEND" and row["status"].startswith("UP")
+            if row["# pxname"] == backend and row["svname"] != "BACKEND" and row["status"].startswith(("UP", "DRAIN"))
         )
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started, and has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
 
     def _stat(self) -> Iterator[dict[str, str]]:
         try:

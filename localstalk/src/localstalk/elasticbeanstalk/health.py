@@ -13,7 +13,7 @@ from localstalk.elasticbeanstalk.errors import ServiceError
 from localstalk.elasticbeanstalk.state import Call, Environment, Instance
 from localstalk.scheduler import blocking, sleep
 from localstalk.workflows import scaling
-from localstalk.workflows.work import Work
+from localstalk.workflows.work import PROCESS, Work
 
 COLORS = {
     "Ok": "Green", "Info": "Green", "Warning": "Yellow", "Degraded": "Red", "Severe": "Red",
@@ -90,8 +90,9 @@ class Health(Environments):
         if environment.tier == "WebServer":
             healthy = await blocking(driver.healthy_targets, environment.id)
         unregistered = [each for each in environment.instances.values() if not each.registered and each.address]
+        path = self.option(environment, PROCESS, "HealthCheckPath", "/")
         for instance in unregistered:
-            probe = await blocking(driver.probe, instance.id, "/")
+            probe = await blocking(driver.probe, instance.id, path)
             if probe.http_status is not None and (probe.http_status < 400 or environment.tier == "Worker"):
                 healthy |= {instance.id}
         faults = self.control.faults

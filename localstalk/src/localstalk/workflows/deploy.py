@@ -141,11 +141,8 @@ async def _join_balancer(work: Work, instances: Sequence[Instance], *, announce_
     work.say(f"Waiting for instance(s) ({ids}) to pass health checks.")
     if announce_last:
         work.announce(instances)
-    if work.environment.load_balanced:
-        await work.pass_health_checks(instances)
-    else:
-        # The single instance's address still leads to the old one: ask the new one itself.
-        await work.pass_health_checks([])
+    # A single instance's address still leads to the old one; the new one is asked itself then.
+    await work.pass_health_checks(instances)
 
 
 async def _take_over(work: Work, old: Sequence[Instance], new: Sequence[Instance], temporary: str, ending: str) -> None:
@@ -179,15 +176,26 @@ async def traffic_splitting(work: Work, label: str) -> None:
     try:
         await _new_instances(work, len(old), label, new)
         work.announce(new)
+        await _share(work, old, new, 0)
         await _join_balancer(work, new)
         work.say(f"Shifting {percent} percent of the traffic to the new instances for {minutes} minute(s).")
-        await work.wait(minutes * 60)
-        await work.pass_health_checks(new)
+        await _share(work, old, new, percent)
+        await work.stay_healthy(new, minutes * 60)
+        work.say("The new instances stayed healthy. Shifting all traffic to them.")
+        await _share(work, old, new, 100)
     except BaseException:
+        await _share(work, old, new, 0)
         await work.remove([each for each in work.environment.instances.values() if each not in old])
+        await work.drive(work.driver.weigh, work.environment.id, {})
         raise
-    work.say("The new instances stayed healthy. Shifting all traffic to them.")
     await _take_over(work, old, new, temporary, "Deployment succeeded.")
+    await work.drive(work.driver.weigh, work.environment.id, {})
+
+
+async def _share(work: Work, old: Sequence[Instance], new: Sequence[Instance], percent: int) -> None:
+    """Give the new instances, who are as many as the old ones, so much of the traffic."""
+    weights = {each.id: 100 - percent for each in old} | {each.id: percent for each in new}
+    await work.drive(work.driver.weigh, work.environment.id, weights)
 
 
 def _temporary_group(work: Work) -> str:

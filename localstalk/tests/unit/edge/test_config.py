@@ -27,7 +27,7 @@ def test_names_lead_to_their_environment_and_a_gone_one_to_a_closed_port() -> No
     assert "bind 127.77.1.1:80" in lines
     assert "bind 127.77.128.1:80" in lines
     assert "bind 127.77.128.2:80" not in lines
-    assert "server i-1 172.31.0.3:80 check" in lines
+    assert "server i-1 172.31.0.3:80 check weight 100" in lines
     assert "description 7" in lines
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from localstalk.drivers.base import (
@@ -101,6 +102,10 @@ class ContainerDriver:
     def deregister(self, environment_id: str, instance_id: str) -> None:
         """Drain the target and remove it."""
         self.edge.deregister(environment_id, instance_id)
+
+    def weigh(self, environment_id: str, weights: Mapping[str, int]) -> None:
+        """Share the traffic of an environment in proportion to weights."""
+        self.edge.weigh(environment_id, weights)
 
     def healthy_targets(self, environment_id: str) -> frozenset[str]:
         """Return the targets that pass their health checks."""
