@@ -7,7 +7,7 @@ LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --
 SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs long chaos bench lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs release long chaos bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ down: ## Stop localstalk and remove every container, network and mount it made
 test: ## Set everything up and pass all tests
 	@scripts/setup runtime test eb
 	@rm -rf build/junit
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity docs unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity docs release unit
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
@@ -58,6 +58,10 @@ sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
 	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
 
+release: ## The tarball: Galaxy's importer, and its modules elsewhere under each ansible-core that they are for
+	@scripts/setup runtime test importer core218 core219
+	$(PYTEST) tests/release
+
 long: ## The integration tests that take minutes: hooks, images, secrets, adoption, cycles, AWX
 	@scripts/setup runtime test eb
 	$(PYTEST) --numprocesses=2 --dist=loadfile -m slow tests/integration
@@ -76,5 +80,5 @@ bench: ## Measure the budgets beside their peers: build/bench.json, docs/perform
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
-	cd requirements && for name in bootstrap runtime test eb; do $(LOCK) $$name.in -o $$name.txt; done
+	cd requirements && for name in bootstrap runtime test eb importer core218 core219; do $(LOCK) $$name.in -o $$name.txt; done
 	cd requirements && $(LOCK) aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt
