@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     url = commands.add_parser("url", help="print the plain URL of a CNAME or CNAME prefix")
     url.add_argument("name")
     url.set_defaults(command=_url)
+    page = commands.add_parser("ui", help="print the URL of a page that shows environments and their events")
+    page.set_defaults(command=_ui)
     _add_fault_commands(commands.add_parser("fault", help="let things go wrong"))
     return parser
 
@@ -313,6 +315,11 @@ def _database(home: Home, chosen: argparse.Namespace) -> int:
 
 def _url(home: Home, chosen: argparse.Namespace) -> int:
     print(_ask(_running(home), f"url/{chosen.name}").strip())
+    return 0
+
+
+def _ui(home: Home, chosen: argparse.Namespace) -> int:
+    print(f"{_running(home).url}/_localstalk/ui")
     return 0
 
 

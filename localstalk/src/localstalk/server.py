@@ -10,13 +10,15 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__, iam, injection
+from localstalk import __version__, iam, injection, ui
 from localstalk.calls import CallCounter
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.control import Control
+from localstalk.ui import feed
 
 if TYPE_CHECKING:
     from localstalk.elasticbeanstalk.region import Region
@@ -115,9 +117,21 @@ class Application:
             return self._dns(start_response)
         if kind == "database" and name and method == "POST":
             return self._database(name, start_response)
+        if kind == "ui" and method == "GET":
+            return self._ui(name, environ, start_response)
         if kind == "faults":
             return self._faults(str(method), name, environ, start_response)
         return answer_text(start_response, 404, f"There is no {method} /_localstalk/{path} here.\n")
+
+    def _ui(self, name: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if name == "":
+            text, headers = ui.page()
+            return _answer(start_response, 200, "text/html", text, headers)
+        if name == "stream":
+            chosen = parse_qs(environ.get("QUERY_STRING", "")).get("environment", [""])[0]
+            start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
+            return feed.stream(self.control, self._regions, self.health(), chosen)
+        return _answer(start_response, 404, "text/plain", f"There is no /_localstalk/ui/{name} here.\n")
 
     def _faults(
         self, method: str, name: str, environ: dict[str, Any], start_response: StartResponse
@@ -178,9 +192,11 @@ _UNKNOWN_ERROR = (
 )
 
 
-def _answer(start_response: StartResponse, status: int, kind: str, text: str) -> Iterable[bytes]:
+def _answer(
+    start_response: StartResponse, status: int, kind: str, text: str, more: Iterable[tuple[str, str]] = ()
+) -> Iterable[bytes]:
     body = text.encode()
-    headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body)))]
+    headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body))), *more]
     start_response(f"{status} {_REASONS[status]}", headers)
     return [body]
 

@@ -15,7 +15,7 @@ from localstalk.elasticbeanstalk.errors import (
     environment_not_found,
     must_be_ready,
 )
-from localstalk.elasticbeanstalk.state import Application, Environment, Event, Severity, Version
+from localstalk.elasticbeanstalk.state import Application, Environment, Event, Severity, Swap, Version
 
 T = TypeVar("T")
 INDEXED = ("environment_name", "environment_id", "request_id")
@@ -40,6 +40,8 @@ class RegionBase:
         self.events_by: dict[tuple[str, str], list[Event]] = {}
         """The same by environment name, environment id and request id: with thousands of environments a client asks
         for one of them, again and again."""
+        self.swaps: list[Swap] = []
+        """Oldest first."""
 
     @property
     def bucket(self) -> str:

@@ -133,6 +133,8 @@ class Instance:
     cpu_percent: float = 0.0
     requests_per_second: float = 0.0
     failing_since: float | None = None
+    led: int | None = None
+    """Id of the deployment for which it was elected leader, if that was its last one."""
 
 
 @dataclass
@@ -312,6 +314,25 @@ class Environment:
     def tier_answer(self) -> dict[str, str]:
         """The tier as answers have it."""
         return {"Name": self.tier, "Type": TIER_TYPES[self.tier], "Version": "1.0"}
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """What a swap did to one environment: its CNAME before and after."""
+
+    environment_id: str
+    environment_name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One exchange of CNAMEs; no operation of the service tells of past ones."""
+
+    date: datetime
+    source: Renamed
+    destination: Renamed
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Literal
 
 from localstalk.drivers.base import CommandResult, DriverError
-from localstalk.elasticbeanstalk.state import Environment, Instance, LogSample, ManagedAction
+from localstalk.elasticbeanstalk.state import Environment, Instance, LogSample, ManagedAction, Renamed, Swap
 from localstalk.scheduler import sleep
 from localstalk.workflows.update import Change, update
 from localstalk.workflows.work import COMMAND, Failed, Work
@@ -20,7 +20,10 @@ async def swap(work: Work, destination: Environment) -> None:
     work.say(f"Swapping CNAMEs for environments '{source.name}' and '{destination.name}'.")
     await sleep(4)
     names = work.control.names
-    source.cname, destination.cname = destination.cname, source.cname
+    before = source.cname, destination.cname
+    destination.cname, source.cname = before
+    sides = (Renamed(source.id, source.name, *before), Renamed(destination.id, destination.name, *reversed(before)))
+    work.region.swaps.append(Swap(work.control.clock.now(), *sides))
     for environment in (source, destination):
         names[work.region.name, environment.cname] = environment.id
         await work.drive(work.driver.point, environment.cname, environment.id)

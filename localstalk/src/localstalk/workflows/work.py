@@ -291,6 +291,8 @@ class Work:
         except DriverError as error:
             result = CommandResult(instance.id, "FAILURE", 1, str(error))
         result = self._spoil(result, command)
+        if command.name == "app-deploy":
+            instance.led = command.deployment_id if result.leader else None
         if result.status == "TIMEOUT" and self.control.simulated:
             await sleep(command.timeout + _TIMEOUT_GRACE)
         if deploying:

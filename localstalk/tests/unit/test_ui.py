@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page of ``localstalk ui`` in a real browser, and what it is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
+from selenium.common.exceptions import JavascriptException, TimeoutException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+from stalk import Stalk, option
+
+from localstalk.drivers.base import Command
+from localstalk.testing import Localstalk
+from localstalk.ui import page
+from localstalk.ui.feed import Feed
+
+SUFFIX = ".us-east-1.elasticbeanstalk.com"
+EVIL = "<script>document.title = 'broken'</script><img src=x onerror=\"document.title = 'broken'\">"
+THREE = (
+    option("aws:autoscaling:asg", "MinSize", "3"),
+    option("aws:elasticbeanstalk:command", "DeploymentPolicy", "Rolling"),
+    option("aws:elasticbeanstalk:command", "BatchSizeType", "Fixed"),
+    option("aws:elasticbeanstalk:command", "BatchSize", "1"),
+)
+
+
+class Page:
+    """The page as somebody in front of it sees it. It is loaded once: what changes, changes by itself."""
+
+    def __init__(self, browser: Browser, endpoint: str) -> None:
+        self.browser = browser
+        self.url = f"{endpoint}/_localstalk/ui"
+        browser.get(self.url)
+        browser.execute_script("window.loadedOnce = true")
+
+    def until(self, holds: Callable[[], object], what: str) -> None:
+        try:
+            WebDriverWait(self.browser, 10, 0.05).until(lambda _: holds())
+        except TimeoutException as error:
+            raise AssertionError(f"{what} never came; the page says:\n{self.text('body')}") from error
+
+    def text(self, selector: str) -> str:
+        """What is visible of the elements; at one moment, for the page replaces them."""
+        script = """return [...document.querySelectorAll(arguments[0])].filter((each) => each.checkVisibility())
+          .map((each) => each.innerText).join('\\n')"""
+        return str(self.browser.execute_script(script, selector)).strip()
+
+    def rows(self, selector: str) -> list[list[str]]:
+        """Texts of the cells of a table's visible rows."""
+        script = """return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter((row) => !row.hidden)
+          .map((row) => [...row.cells].map((cell) => cell.innerText.replaceAll('\\n', ' ')))"""
+        found: list[list[str]] = self.browser.execute_script(script, selector)
+        return found
+
+    def environments(self) -> dict[str, list[str]]:
+        return {row[0].split()[0]: row[1:] for row in self.rows("#environment-table")}
+
+    def events(self) -> list[str]:
+        """Messages, newest first."""
+        script = "return [...document.getElementsByClassName('message')].map((each) => each.textContent)"
+        found: list[str] = self.browser.execute_script(script)
+        return found
+
+    def choose(self, name: str) -> None:
+        self.browser.find_element(By.LINK_TEXT, name).click()
+        self.until(lambda: self.text("#detail-title") == name, name)
+
+    def sound(self) -> None:
+        """Nothing was loaded anew, nothing went wrong, and nobody else was asked."""
+        assert self.browser.execute_script("return window.loadedOnce")
+        assert self.browser.complaints() == []
+        strangers = [url for url in self.browser.requests() if not url.startswith((self.url, "data:", "about:"))]
+        assert strangers == []
+
+
+def messages(stalk: Stalk) -> list[str]:
+    return [each["Message"] for each in stalk.eb.describe_events()["Events"]]
+
+
+def elected(stalk: Stalk, instance_id: str) -> bool:
+    """What the instance itself says of its last deployment."""
+    log = stalk.driver.run(instance_id, Command("tail-log", "any", 0, "", 60)).output
+    return log.rindex("Instance is Leader.") > log.rfind("NOT Leader.") if "Instance is Leader." in log else False
+
+
+def test_environments_and_events_appear_by_themselves(stalk: Stalk, browser: Browser) -> None:
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: "There is no environment yet." in page.text("#nothing"), "the empty list")
+    stalk.create("shop-blue", CNAMEPrefix="shop")
+    page.until(lambda: page.environments(), "shop-blue")
+    assert page.environments() == {"shop-blue": ["Ok", "Ready", "v1", "1", f"shop {SUFFIX}"]}
+    page.until(lambda: page.events() == messages(stalk), "every event")
+    assert "Successfully launched environment: shop-blue" in page.events()
+    stalk.eb.terminate_environment(EnvironmentName="shop-blue")
+    stalk.advance(600)
+    page.until(lambda: page.environments()["shop-blue"][:2] == ["NoData", "Terminated"], "the end of shop-blue")
+    stalk.advance(4000)
+    page.until(lambda: page.environments() == {}, "the empty list again")
+    page.sound()
+
+
+def test_leader_versions_and_health_of_instances(stalk: Stalk, browser: Browser) -> None:
+    environment_id = stalk.create("shop-blue", *THREE)
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.environments(), "shop-blue")
+    page.choose("shop-blue")
+    assert browser.current_url == f"{page.url}#{environment_id}"
+    stalk.version("v2")
+    stalk.eb.update_environment(EnvironmentName="shop-blue", VersionLabel="v2")
+    stalk.advance(40)
+
+    def versions() -> list[str]:
+        return [row[2] for row in page.rows("#fleet-table")]
+
+    half_way = ["v2 deployment 2: Deployed", "v1 deployment 1: Deployed", "v1 deployment 1: Deployed"]
+    page.until(lambda: versions() == half_way, "the first batch")
+    assert "Application update in progress on 3 instances. 1 out of 3 instances completed" in page.text("#facts")
+    stalk.advance(3600)
+    page.until(lambda: versions() == ["v2 deployment 2: Deployed"] * 3, "the last batch")
+    ids = list(stalk.region.environments[environment_id].instances)
+    (leader,) = (each for each in ids if elected(stalk, each))
+    assert {row[0].split()[0]: "leader" in row[0].split() for row in page.rows("#fleet-table")} == {
+        each: each == leader for each in ids
+    }
+    assert page.text("#leader") == f"Leader of deployment 2: {leader}"
+    stalk.driver.set_instance(leader, http_status=500)
+    stalk.advance(300)
+    page.until(lambda: "Severe" in page.text(f"#instance-{leader}"), "red health")
+    assert "ELB processes are not healthy on 1 out of 3 instances." in page.text("#facts")
+    assert page.environments()["shop-blue"][0] == "Degraded"
+    page.sound()
+
+
+def test_the_feed_tells_only_news(stalk: Stalk) -> None:
+    regions = [stalk.region]
+    first, second = (stalk.create(name) for name in ("shop-blue", "shop-green"))
+    feed, close = Feed(stalk.control, lambda: regions), Feed(stalk.control, lambda: regions, first)
+    told = feed.news()
+    assert [each["id"] for each in told["environments"]] == [first, second]
+    assert [each["message"] for each in told["events"]] == messages(stalk)[::-1]
+    assert "detail" not in told
+    told = close.news()
+    assert {each["id"] for each in told["events"]} == {first}
+    assert (told["detail"]["id"], told["detail"]["fleet"][0]["leader"]) == (first, True)
+    assert (feed.news(), close.news()) == ({}, {})
+    stalk.region.environments[second].health.status = "Severe"
+    for each in (feed, close):
+        told = each.news()
+        assert ([one["id"] for one in told["environments"]], list(told)) == ([second], ["environments"])
+    for number in range(300):
+        stalk.region.record(f"event {number}")
+    assert [each["message"] for each in feed.news()["events"]] == [f"event {number}" for number in range(100, 300)]
+
+
+def test_a_deployment_without_a_leader_marks_none(stalk: Stalk, browser: Browser) -> None:
+    stalk.create(
+        "shop-blue", *THREE[:1], option("aws:elasticbeanstalk:command", "DeploymentPolicy", "TrafficSplitting")
+    )
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.environments(), "shop-blue")
+    page.choose("shop-blue")
+    page.until(lambda: page.text("#leader").startswith("Leader of deployment 1"), "the first leader")
+    stalk.version("v2")
+    stalk.update(EnvironmentName="shop-blue", VersionLabel="v2")
+    page.until(lambda: page.text("#leader").startswith("No instance was elected"), "the end of the leader")
+    assert page.text(".leader") == ""
+    page.sound()
+
+
+def test_cnames_before_and_after_a_swap(stalk: Stalk, browser: Browser) -> None:
+    stalk.create("shop-blue", CNAMEPrefix="shop")
+    stalk.create("shop-green", CNAMEPrefix="shop-new")
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: len(page.environments()) == 2, "both environments")
+    assert page.text("#swaps") == ""
+    names = {"SourceEnvironmentName": "shop-blue", "DestinationEnvironmentName": "shop-green"}
+    stalk.eb.swap_environment_cnames(**names)
+    stalk.advance(2)
+    page.until(lambda: {row[1] for row in page.environments().values()} == {"Updating"}, "the swap under way")
+    stalk.advance(60)
+    page.until(lambda: page.rows("#swap-table"), "the swap")
+    exchanged = [
+        ["shop-blue", f"shop {SUFFIX}", f"shop-new {SUFFIX}"],
+        ["shop-green", f"shop-new {SUFFIX}", f"shop {SUFFIX}"],
+    ]
+    assert [row[1:] for row in page.rows("#swap-table")] == exchanged
+    assert {name: row[-1] for name, row in page.environments().items()} == {each[0]: each[2] for each in exchanged}
+    stalk.create("other")
+    page.choose("shop-green")
+    assert page.text("#facts .wrap:nth-of-type(4)") == f"shop{SUFFIX}"
+    assert len(page.rows("#swap-table")) == 2
+    page.choose("other")
+    assert page.rows("#swap-table") == []
+    page.sound()
+
+
+def test_what_users_write_stays_text(stalk: Stalk, browser: Browser) -> None:
+    stalk.eb.create_application(ApplicationName="app", Description=EVIL)
+    environment_id = stalk.create("shop-blue", Description=EVIL)
+    stalk.region.record(EVIL, environment=stalk.region.environments[environment_id])
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.environments(), "shop-blue")
+    page.choose("shop-blue")
+    page.until(lambda: page.text("#facts").count(EVIL) == 2, "both descriptions")
+    page.until(lambda: page.events()[0] == EVIL, "the event")
+    browser.get(f"{page.url}#{EVIL}")
+    page.until(lambda: page.text("#missing") == "There is no such environment here.", "the unknown environment")
+    assert browser.title == "localstalk"
+    assert browser.execute_script("return [document.scripts.length, document.images.length]") == [1, 0]
+    page.sound()
+
+
+def test_the_browser_runs_nothing_but_the_page_itself(stalk: Stalk, browser: Browser) -> None:
+    Page(browser, stalk.endpoint)
+    with pytest.raises(JavascriptException, match="TrustedHTML"):
+        browser.execute_script("document.body.innerHTML = arguments[0]", EVIL)
+    browser.execute_script(
+        "const image = new Image(); image.src = 'http://192.0.2.1/'; document.body.append(image);"
+        "const style = document.createElement('style'); style.textContent = '* {}'; document.body.append(style);"
+    )
+    said = "\n".join(browser.complaints())
+    assert "This document requires 'TrustedHTML' assignment" in said
+    assert 'violates the following Content Security Policy directive: "img-src data:"' in said
+    assert "Applying inline style violates the following Content Security Policy directive" in said
+    _, headers = page()
+    assert dict(headers)["X-Content-Type-Options"] == "nosniff"
+
+
+def test_it_only_reads(stalk: Stalk) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for method, path in (("POST", "ui"), ("DELETE", "ui"), ("POST", "ui/stream"), ("GET", "ui/nothing")):
+        request = urllib.request.Request(f"{stalk.endpoint}/_localstalk/{path}", method=method)  # noqa: S310 - our own
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open(request)
+        with refused.value as answer:
+            assert (answer.code, answer.read().decode().count("There is no ")) == (404, 1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_by_everybody(stalk: Stalk, browser: Browser, scheme: str) -> None:
+    browser.prefer(scheme)
+    environment_id = stalk.create("shop-blue", *THREE)
+    stalk.driver.set_instance(next(iter(stalk.region.environments[environment_id].instances)), http_status=500)
+    stalk.advance(300)
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.environments(), "shop-blue")
+    # The page moves unless the user does not want that; contrast counts when it stands still.
+    browser.execute_script("document.getAnimations().forEach((each) => each.finish())")
+    assert browser.faint() == []
+    page.choose("shop-blue")
+    browser.execute_script("document.getAnimations().forEach((each) => each.finish())")
+    assert browser.faint() == []
+    assert browser.execute_script("return document.activeElement.id") == "detail-title"
+    tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    told = [(node["role"]["value"], node.get("name", {}).get("value")) for node in tree if not node["ignored"]]
+    for wanted in [
+        ("banner", ""), ("main", ""), ("region", "Environments 1"), ("region", "shop-blue"), ("region", "Its events"),
+        ("searchbox", "Filter"), ("rowheader", "shop-blue app · us-east-1"), ("columnheader", "CNAME"), ("status", ""),
+    ]:  # fmt: skip
+        assert wanted in told, told
+    page.sound()
+
+
+def test_the_command_and_a_daemon_that_comes_back(browser: Browser, tmp_path: Path) -> None:
+    running = Localstalk(tmp_path / "home", "--driver", "sim")
+
+    def cli(*arguments: str) -> str:
+        command = [sys.executable, "-m", "localstalk", "--home", str(running.home), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    try:
+        assert cli("ui") == f"{running.url}/_localstalk/ui\n"
+        page = Page(browser, running.url)
+        page.until(lambda: "sim driver · 20 times real time" in page.text("#about"), "who answers")
+        cli("down")
+        page.until(lambda: page.text("#connection") == "localstalk does not answer; trying again", "the end")
+        cli("up", "--driver", "sim", "--speed", "7", "--port", running.url.rpartition(":")[2])
+        page.until(lambda: "sim driver · 7 times real time" in page.text("#about"), "another daemon")
+        assert (page.text("#connection"), page.events()) == ("connected", [])
+        assert browser.execute_script("return window.loadedOnce")
+    finally:
+        running.close()
+
+
+def test_pages_in_the_background_leave_the_browser_its_connections(stalk: Stalk, browser: Browser) -> None:
+    first = browser.current_window_handle
+    opened = []
+    # A browser opens six connections to a host; the eighth page would wait for ever.
+    for _ in range(8):
+        browser.switch_to.new_window("tab")
+        opened.append(browser.current_window_handle)
+        page = Page(browser, stalk.endpoint)
+        page.until(lambda: page.text("#connection") == "connected", "a connection")  # noqa: B023 - called at once
+    for handle in opened:
+        browser.switch_to.window(handle)
+        browser.close()
+    browser.switch_to.window(first)
+
+
+def test_filter(stalk: Stalk, browser: Browser) -> None:
+    for name in ("shop-blue", "shop-green", "blog"):
+        stalk.create(name)
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.text("#count") == "3", "three environments")
+    browser.find_element(By.ID, "filter").send_keys("Shop")
+    page.until(lambda: page.text("#count") == "2 of 3", "the two of the shop")
+    assert sorted(page.environments()) == ["shop-blue", "shop-green"]
+    assert page.text("#tally") == "2 Ok"
+    page.sound()
+
+
+def test_a_thousand_environments(stalk: Stalk, browser: Browser) -> None:
+    # Copies of one that was made properly: a thousand calls would take longer than all other tests of this file.
+    model = stalk.region.environments[stalk.create("shop-0000")]
+    for number in range(1, 1000):
+        copy = replace(model, id=f"e-{number:010}", name=f"shop-{number:04}", cname=f"shop-{number:04}{SUFFIX}")
+        stalk.region.environments[copy.id] = copy
+    page = Page(browser, stalk.endpoint)
+    page.until(lambda: page.text("#count") == "1000" and page.text("#tally") == "1000 Ok", "a thousand environments")
+    stalk.eb.restart_app_server(EnvironmentName="shop-0500")
+    page.until(lambda: page.environments()["shop-0500"][1] == "Updating", "a change among a thousand")
+    last = stalk.region.environments.pop(model.id)
+    page.until(lambda: page.text("#count") == "999", "the end of one of a thousand")
+    stalk.region.environments[last.id] = last
+    page.until(lambda: page.text("#count") == "1000", "one more among a thousand")
+    assert [row[0].split()[0] for row in page.rows("#environment-table")] == [f"shop-{each:04}" for each in range(1000)]
+    page.sound()
