@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from localstalk import __version__
+from localstalk.faults import KINDS
 from localstalk.home import Home, Record
 from localstalk.quotas import QUOTAS
 
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_fault_commands(fault: argparse.ArgumentParser) -> None:
     commands = fault.add_subparsers(required=True, metavar="COMMAND")
     add = commands.add_parser("add", help="add a fault; prints it as JSON")
-    add.add_argument("kind", help="throttle, error, latency, drop, stuck, health, instance, cpu or command")
+    add.add_argument("kind", help=f"one of {', '.join(KINDS)}")
     add.add_argument("fields", nargs="*", metavar="FIELD=VALUE", type=_field, help="see the README of localstalk")
     add.set_defaults(command=_fault_add)
     show = commands.add_parser("list", help="print all faults as JSON")

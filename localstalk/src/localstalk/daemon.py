@@ -41,7 +41,8 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
     """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
     from localstalk.elasticbeanstalk.control import Control
     from localstalk.instance_api import opener
-    from localstalk.server import Application, listen
+    from localstalk.server import Application
+    from localstalk.serving import Serving
 
     os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "true")
     # The eb CLI attaches AWS's own policies to the roles that it creates.
@@ -58,14 +59,13 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         if chosen.iam:
             iam.enforce(_ACCOUNT)
             control.enforces_iam = True
-        server = listen(application, chosen.port)
-        _stop_on_signal(server.shutdown)
+        serving = Serving(application, chosen.port)
+        _stop_on_signal(serving.stop)
         control.scheduler.start()
-        home.write(Record(os.getpid(), server.port, chosen.driver, chosen.speed))
+        home.write(Record(os.getpid(), serving.port, chosen.driver, chosen.speed))
         threading.Thread(target=_warm_up, daemon=True).start()
-        server.serve_forever(poll_interval=0.1)
+        serving.run()
         control.scheduler.stop()
-        server.server_close()
     finally:
         driver.close()
 

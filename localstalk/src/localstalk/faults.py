@@ -14,7 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["throttle", "error", "latency", "drop", "stuck", "health", "instance", "cpu", "command"]
+Kind = Literal[
+    "throttle", "error", "latency", "drop", "stuck", "health", "instance", "cpu", "command", "ssm", "dns", "restart"
+]
 Check = Callable[[Any], Any]
 
 
@@ -103,6 +105,7 @@ FIELDS: dict[str, Check] = {
     "percent": _number(0, 100),
     "command": _one_of("app-deploy", "config-deploy", "restart-app-server", "tail-log", "bundle-log"),
     "version": _text,
+    "offset": _number(-4, 86_400),
     "outcome": _one_of("FAILURE", "TIMEOUT"),
 }
 _WHICH_CALLS = {"service": "elasticbeanstalk", "operations": (), "account": None, "region": None}
@@ -119,6 +122,9 @@ KINDS: dict[str, dict[str, Any]] = {
     "instance": {"state": _MUST, **_WHERE},
     "cpu": {"percent": _MUST, **_WHERE},
     "command": {"command": "app-deploy", "outcome": "FAILURE", "version": None, **_WHERE, **_HOW_OFTEN},
+    "ssm": {**_WHERE},
+    "dns": {"offset": _MUST, "environment": None},
+    "restart": {"seconds": _MUST},
 }
 """The fields of each kind with their defaults; None means: any."""
 _CALLS = ("throttle", "error", "latency", "drop")
@@ -278,6 +284,15 @@ class Faults:
                 if fault.kind == "command" and fault.applies(**subject) and fault.strikes():
                     return str(fault.values["outcome"])
         return None
+
+    def unreachable(self, environment: str, instance: str) -> bool:
+        """Whether Systems Manager has lost its connection to an instance."""
+        return self._find("ssm", environment=environment, instance=instance) is not None
+
+    def dns(self, environment: str) -> float:
+        """Seconds after the end of a swap, below zero before it, at which the names lead elsewhere."""
+        found = self._find("dns", environment=environment)
+        return float(found.values["offset"]) if found else 0.0
 
     def _find(self, kind: Kind, **subject: str) -> Fault | None:
         if not self._faults:

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk import wire
-from localstalk.faults import ApiCall, FaultError, Verdict
+from localstalk.faults import ApiCall, Fault, FaultError, Verdict
 
 if TYPE_CHECKING:
     from localstalk.elasticbeanstalk.control import Control
@@ -83,9 +83,12 @@ def hang_up(environ: dict[str, Any], answer: Iterable[bytes]) -> Iterable[bytes]
 class FaultPages:
     """``GET``, ``POST`` and ``DELETE`` of ``/_localstalk/faults``; answers are status and content."""
 
-    def __init__(self, control: Control, regions: Callable[[], Iterator[Region]]) -> None:
+    def __init__(
+        self, control: Control, regions: Callable[[], Iterator[Region]], restart: Callable[[float, object], None]
+    ) -> None:
         self.control = control
         self.regions = regions
+        self.restart = restart
 
     def answer(self, method: str, fault_id: str, environ: dict[str, Any]) -> tuple[int, object]:
         """Content is JSON, or one sentence where the status is an error."""
@@ -111,11 +114,20 @@ class FaultPages:
             return 400, str(error)
         except ValueError:
             return 400, "A fault is a JSON object with a kind and the fields of that kind."
-        if fault.values.get("state") != "killed":
+        if fault.kind != "restart" and fault.values.get("state") != "killed":
             return 201, fault.describe()
         # Dying is not a state that lasts: it is done, and then over.
         self.control.faults.clear(fault.id)
+        if fault.kind == "restart":
+            return self._restart(fault, environ.get("werkzeug.socket"))
         return self._kill(fault.values["environment"], fault.values["instance"], fault.describe())
+
+    def _restart(self, fault: Fault, answered: object) -> tuple[int, object]:
+        try:
+            self.restart(fault.values["seconds"], answered)
+        except DriverError as error:
+            return 503, str(error)
+        return 201, fault.describe() | {"hits": 1}
 
     def _kill(self, environment: str | None, instance: str | None, described: dict[str, Any]) -> tuple[int, object]:
         with self.control.scheduler.lock:

@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localstalk.drivers.base import Driver, DriverError
+
+if TYPE_CHECKING:
+    from localstalk.elasticbeanstalk.control import Control
 
 DOCUMENT = "AWS-RunShellScript"
 MAX_OUTPUT = 24_000
@@ -22,12 +25,15 @@ MAX_OUTPUT = 24_000
 DEFAULT_SECONDS = 3600.0
 TIMED_OUT = 124
 _BUSY = ("Pending", "InProgress")
+_ENVIRONMENT_TAG = "elasticbeanstalk:environment-name"
 
 
-def install(driver: Callable[[], Driver]) -> None:
-    """Let moto's Systems Manager run its commands with the driver that there is then."""
+def install(control: Callable[[], Control]) -> None:
+    """Let moto's Systems Manager run its commands with the driver, and suffer the faults, that there are then."""
     import moto.ssm.models as service
     from moto.core.exceptions import ServiceException
+    from moto.core.responses import ActionResult
+    from moto.ssm.responses import SimpleSystemManagerResponse
 
     class InvalidDocument(ServiceException):  # type: ignore[misc]
         code = "InvalidDocument"
@@ -46,7 +52,8 @@ def install(driver: Callable[[], Driver]) -> None:
             super().__init__(*args, **kwargs)
             if self.document_name != DOCUMENT:
                 raise InvalidDocument(f"localstalk has no document {self.document_name}, only {DOCUMENT}.")
-            missing = [name for name in self.instance_ids if not self._is_running(name)]
+            running = _running(self.account_id, self.backend_region)
+            missing = [name for name in self.instance_ids if name not in running]
             if missing or not self.instance_ids:
                 raise InvalidInstanceId(
                     f"Instances [[{', '.join(missing)}]] not in a valid state for account {self.account_id}"
@@ -54,32 +61,75 @@ def install(driver: Callable[[], Driver]) -> None:
             self.status = self.status_details = "InProgress"
             for invocation in self.invocations:
                 _begin(invocation)
+            faults = control().faults
             for invocation in self.invocations:
-                threading.Thread(target=self._carry_out, args=(invocation,), daemon=True).start()
+                if faults.unreachable(running[invocation["InstanceId"]], invocation["InstanceId"]):
+                    _lose(invocation)
+                else:
+                    threading.Thread(target=self._carry_out, args=(invocation,), daemon=True).start()
+            self._settle()
 
         def _get_instance_ids_from_targets(self) -> list[str]:
             found: list[str] = super()._get_instance_ids_from_targets() if self.targets else []
             return found
-
-        def _is_running(self, instance_id: str) -> bool:
-            from moto.ec2.models import ec2_backends
-
-            backend = ec2_backends[self.account_id][self.backend_region]
-            found = [each for each in backend.all_instances() if each.id == instance_id]
-            return any(each.state == "running" for each in found)
 
         def _carry_out(self, invocation: dict[str, Any]) -> None:
             parameters = self.parameters
             seconds = float((parameters.get("executionTimeout") or [DEFAULT_SECONDS])[0])
             folder = (parameters.get("workingDirectory") or [""])[0]
             lines = [f"cd {_quoted(folder)} || exit 1"] if folder else []
-            _run(driver(), invocation, "\n".join([*lines, *parameters.get("commands", [])]) + "\n", seconds)
-            states = [each["Status"] for each in self.invocations]
-            if not any(state in _BUSY for state in states):
-                self.status = self.status_details = next((state for state in states if state != "Success"), "Success")
-                self.error_count = sum(state != "Success" for state in states)
+            _run(control().driver, invocation, "\n".join([*lines, *parameters.get("commands", [])]) + "\n", seconds)
+            self._settle()
+
+        def _settle(self) -> None:
+            """The command has ended when all of its invocations have; the first that failed says how."""
+            ended = [(each["Status"], each["StatusDetails"]) for each in self.invocations]
+            if not any(status in _BUSY for status, _ in ended):
+                failed = [each for each in ended if each[0] != "Success"]
+                self.error_count = len(failed)
+                self.status_details = failed[0][1] if failed else "Success"
+                # Last: whoever sees the end may read the rest.
+                self.status = failed[0][0] if failed else "Success"
+
+    def describe_instance_information(self: Any) -> ActionResult:
+        """Which instances the service can reach; moto has no such operation."""
+        running = _running(self.current_account, self.region)
+        wanted = _filtered(self._get_param("Filters") or self._get_param("InstanceInformationFilterList") or [])
+        faults, now = control().faults, datetime.now(UTC)
+        found = [
+            {
+                "InstanceId": instance_id,
+                "PingStatus": "ConnectionLost" if faults.unreachable(environment, instance_id) else "Online",
+                "LastPingDateTime": now,
+                "PlatformType": "Linux",
+                "ResourceType": "EC2Instance",
+            }
+            for instance_id, environment in running.items()
+            if wanted is None or instance_id in wanted
+        ]
+        return ActionResult({"InstanceInformationList": found})
 
     service.Command = Command
+    SimpleSystemManagerResponse.describe_instance_information = describe_instance_information
+
+
+def _filtered(filters: Any) -> set[str] | None:
+    """The instance ids that filters leave, None for all; other filters than that by id are not known."""
+    for each in filters:
+        if each.get("Key", each.get("key")) == "InstanceIds":
+            return set(each.get("Values", each.get("valueSet", ())))
+    return None
+
+
+def _running(account: str, region: str) -> dict[str, str]:
+    """Names of the environments ("" without one) of all running instances, by instance id."""
+    from moto.ec2.models import ec2_backends
+
+    return {
+        each.id: next((tag["value"] for tag in each.get_tags() if tag["key"] == _ENVIRONMENT_TAG), "")
+        for each in ec2_backends[account][region].all_instances()
+        if each.state == "running"
+    }
 
 
 def _quoted(text: str) -> str:
@@ -94,6 +144,17 @@ def _begin(invocation: dict[str, Any]) -> None:
         ExecutionStartDateTime=_stamp(),
         ExecutionElapsedTime="",
         ExecutionEndDateTime="",
+    )
+
+
+def _lose(invocation: dict[str, Any]) -> None:
+    """What becomes of a command for an agent whose connection is lost: nothing ran, so there is no output."""
+    invocation.update(
+        StandardOutputContent="",
+        StandardErrorContent="",
+        ExecutionStartDateTime="",
+        StatusDetails="Undeliverable",
+        Status="Failed",
     )
 
 

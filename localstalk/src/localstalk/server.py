@@ -54,13 +54,15 @@ class Application:
         models.install(control)
         self.control = control
         self.calls = CallCounter()
+        self.restart: Callable[[float, object], None] = _no_restart
+        """What the fault of that name does: be away for seconds, after the answer on the given socket."""
 
         def create(service: str) -> Any:
             # Only now: moto's modules for these are not needed before.
             if service == "ssm":
                 from localstalk import run_command
 
-                run_command.install(lambda: self.control.driver)
+                run_command.install(lambda: self.control)
             if service == "s3":
                 from localstalk import conditional
 
@@ -136,7 +138,8 @@ class Application:
     def _faults(
         self, method: str, name: str, environ: dict[str, Any], start_response: StartResponse
     ) -> Iterable[bytes]:
-        status, content = injection.FaultPages(self.control, self._regions).answer(method, name, environ)
+        pages = injection.FaultPages(self.control, self._regions, self.restart)
+        status, content = pages.answer(method, name, environ)
         if isinstance(content, str):
             return answer_text(start_response, status, f"{content}\n")
         return answer_json(start_response, content, status)
@@ -201,6 +204,11 @@ def _answer(
     return [body]
 
 
+def _no_restart(seconds: float, answered: object) -> None:
+    """A server that somebody else runs cannot be away."""
+    raise DriverError("This localstalk runs inside another process, which cannot restart it.")
+
+
 def answer_text(start_response: StartResponse, status: int, text: str) -> Iterable[bytes]:
     """Answer a request with plain text."""
     return _answer(start_response, status, "text/plain", text)
@@ -211,8 +219,12 @@ def answer_json(start_response: StartResponse, content: object, status: int = 20
     return _answer(start_response, status, "application/json", json.dumps(content) + "\n")
 
 
-def serve_socket(application: WsgiApplication, host: str, bound: socket.socket) -> BaseWSGIServer:
-    """A threaded server on a socket that listens already; it has its own handle of it."""
+def serve_socket(
+    application: WsgiApplication, host: str, bound: socket.socket, connections: set[socket.socket] | None = None
+) -> BaseWSGIServer:
+    """A threaded server on a socket that listens already; it has its own handle of it. ``connections`` holds the open
+    connections at any time."""
+    opened: set[socket.socket] = set() if connections is None else connections
     from moto.moto_server.werkzeug_app import MotoRequestHandler
 
     class Handler(MotoRequestHandler):  # type: ignore[misc]
@@ -221,17 +233,25 @@ def serve_socket(application: WsgiApplication, host: str, bound: socket.socket) 
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = bound.family != socket.AF_UNIX
 
+        def setup(self) -> None:
+            super().setup()
+            opened.add(self.connection)
+
+        def finish(self) -> None:
+            opened.discard(self.connection)
+            super().finish()
+
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Requests are not logged: the events are the record."""
 
     return make_server(host, 0, application, threaded=True, request_handler=Handler, fd=bound.fileno())
 
 
-def listen(application: Application, port: int) -> BaseWSGIServer:
+def listen(application: Application, port: int, connections: set[socket.socket] | None = None) -> BaseWSGIServer:
     """A threaded server on 127.0.0.1, bound already; port 0 picks a free one. Raises OSError when it is taken."""
     # Binding ourselves turns "address in use" into an OSError; werkzeug would print and exit.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", port))
         bound.listen(128)
-        return serve_socket(application, "127.0.0.1", bound)
+        return serve_socket(application, "127.0.0.1", bound, connections)

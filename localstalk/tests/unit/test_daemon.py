@@ -19,7 +19,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ConnectionClosedError as BotoConnectionClosedError
 
 from localstalk.home import Home
 
@@ -209,10 +210,39 @@ def test_faults_from_the_command_line(home: Path) -> None:
     assert cli(home, "fault", "list").stdout == ""
 
 
+def test_a_restart_breaks_connections_and_keeps_the_state(home: Path) -> None:
+    cli(home, "up", "--driver", "sim", "--speed", "1000")
+    record = Home(home).running()
+    assert record is not None
+    eb = client(home, "elasticbeanstalk")
+    eb.create_application(ApplicationName="shop")
+    added = cli(home, "fault", "add", "restart", "seconds=600")
+    assert (added.returncode, json.loads(added.stdout)["hits"]) == (0, 1)
+    # An open connection was cut, and none is accepted.
+    with pytest.raises((EndpointConnectionError, BotoConnectionClosedError)):
+        eb.describe_applications()
+    with pytest.raises(EndpointConnectionError):
+        client(home, "elasticbeanstalk").describe_applications()
+    assert Home(home).running() == record
+    # It stops at once, also while it is away.
+    assert cli(home, "down").stdout == "localstalk was stopped.\n"
+    assert gone(record.pid)
+    cli(home, "up", "--driver", "sim", "--port", str(record.port))
+    eb = client(home, "elasticbeanstalk")
+    assert eb.describe_applications()["Applications"] == []
+    eb.create_application(ApplicationName="shop")
+    cli(home, "fault", "add", "restart", "seconds=0.2")
+    patient = client(home, "elasticbeanstalk", attempts=10)
+    assert [each["ApplicationName"] for each in patient.describe_applications()["Applications"]] == ["shop"]
+    assert cli(home, "fault", "list").stdout == ""
+
+
 ADMINISTRATOR = ("localstalk", "localstalk")
 
 
-def client(home: Path, service: str, key: str = ADMINISTRATOR[0], secret: str = ADMINISTRATOR[1]) -> Any:
+def client(
+    home: Path, service: str, key: str = ADMINISTRATOR[0], secret: str = ADMINISTRATOR[1], attempts: int = 1
+) -> Any:
     record = Home(home).running()
     assert record is not None
     return boto3.session.Session().client(
@@ -221,7 +251,7 @@ def client(home: Path, service: str, key: str = ADMINISTRATOR[0], secret: str = 
         region_name="us-east-1",
         aws_access_key_id=key,
         aws_secret_access_key=secret,
-        config=Config(retries={"total_max_attempts": 1}),
+        config=Config(retries={"total_max_attempts": attempts}),
     )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -274,6 +275,87 @@ def test_a_killed_instance_is_replaced(stalk: Stalk, admin: Admin) -> None:
         404,
         f"There is no instance {first}.",
     )
+
+
+def ssm_status(stalk: Stalk, instance_id: str) -> tuple[str, str, int]:
+    ssm = stalk.client("ssm")
+    sent = ssm.send_command(
+        DocumentName="AWS-RunShellScript", InstanceIds=[instance_id], Parameters={"commands": ["true"]}
+    )["Command"]
+    deadline = time.monotonic() + 10
+    while True:
+        got = ssm.get_command_invocation(CommandId=sent["CommandId"], InstanceId=instance_id)
+        if got["Status"] != "InProgress":
+            return got["Status"], got["StatusDetails"], got["ResponseCode"]
+        assert time.monotonic() < deadline
+
+
+def test_instances_that_systems_manager_cannot_reach(stalk: Stalk, admin: Admin) -> None:
+    stalk.create("env-one")
+    stalk.create("env-two")
+    first, second = (next(iter(stalk.region.by_name(name).instances)) for name in ("env-one", "env-two"))  # type: ignore[union-attr]
+    fault = admin.add("ssm", environment="env-one")
+    assert ssm_status(stalk, first) == ("Failed", "Undeliverable", -1)
+    # The sim driver has no shell: this one was reached.
+    assert ssm_status(stalk, second) == ("Failed", "Failed", 127)
+    ssm = stalk.client("ssm")
+    (command,) = [each for each in ssm.list_commands()["Commands"] if each["InstanceIds"] == [first]]
+    assert (command["Status"], command["StatusDetails"], command["ErrorCount"]) == ("Failed", "Undeliverable", 1)
+
+    def pings(**filters: Any) -> dict[str, str]:
+        found = ssm.describe_instance_information(**filters)["InstanceInformationList"]
+        return {each["InstanceId"]: each["PingStatus"] for each in found}
+
+    assert pings() == {first: "ConnectionLost", second: "Online"}
+    assert pings(Filters=[{"Key": "InstanceIds", "Values": [first]}]) == {first: "ConnectionLost"}
+    admin.ask("DELETE", f"/{fault['id']}")
+    assert ssm_status(stalk, first)[1] == "Failed"
+    assert pings() == {first: "Online", second: "Online"}
+
+
+LIVE, NEXT = "live.us-east-1.elasticbeanstalk.com", "next.us-east-1.elasticbeanstalk.com"
+
+
+def start_swap(stalk: Stalk) -> tuple[str, str]:
+    ids = (stalk.create("env-one", CNAMEPrefix="live"), stalk.create("env-two", CNAMEPrefix="next"))
+    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+    return ids
+
+
+def test_names_that_change_before_the_end_of_a_swap(stalk: Stalk, admin: Admin) -> None:
+    admin.add("dns", offset=-3)
+    one, two = start_swap(stalk)
+    stalk.advance(1.5)
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (one, two)
+    stalk.advance(1)
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (LIVE, "Updating")
+    stalk.advance(3)
+    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (NEXT, "Ready")
+
+
+def test_names_that_change_after_the_end_of_a_swap(stalk: Stalk, admin: Admin) -> None:
+    fault = admin.add("dns", offset=30, environment="env-two")
+    one, two = start_swap(stalk)
+    stalk.advance(10)
+    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (NEXT, "Ready")
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (one, two)
+    stalk.advance(30)
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+    # Without the fault, names and API change together; a late change in between does no harm.
+    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+    stalk.advance(10)
+    admin.ask("DELETE", f"/{fault['id']}")
+    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+    stalk.advance(10)
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+    stalk.advance(60)
+    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+
+
+def test_a_localstalk_inside_another_process_cannot_restart(admin: Admin) -> None:
+    status, text = admin.ask("POST", body={"kind": "restart", "seconds": 1})
+    assert (status, text) == (503, "This localstalk runs inside another process, which cannot restart it.")
 
 
 @pytest.mark.parametrize(("outcome", "line"), [("FAILURE", "Failed: 1"), ("TIMEOUT", "TimedOut: 1")])

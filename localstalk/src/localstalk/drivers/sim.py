@@ -222,6 +222,11 @@ class SimDriver:
         with self._lock:
             self._names.pop(fqdn, None)
 
+    def leads_to(self, fqdn: str) -> str | None:
+        """Id of the environment that a name leads to."""
+        with self._lock:
+            return self._names.get(fqdn)
+
     def url(self, fqdn: str) -> str | None:
         """The name itself: there is no proxy, so nothing answers there."""
         with self._lock:

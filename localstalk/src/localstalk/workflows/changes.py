@@ -11,6 +11,8 @@ from localstalk.scheduler import sleep
 from localstalk.workflows.update import Change, update
 from localstalk.workflows.work import COMMAND, Failed, Work
 
+_SWAP_SECONDS = 4.0
+
 
 async def swap(work: Work, destination: Environment) -> None:
     """Exchange the CNAMEs; name, id, endpoint and version of both stay."""
@@ -18,20 +20,39 @@ async def swap(work: Work, destination: Environment) -> None:
     work.say("swapEnvironmentCNAMEs is starting.")
     await sleep(1)
     work.say(f"Swapping CNAMEs for environments '{source.name}' and '{destination.name}'.")
-    await sleep(4)
-    names = work.control.names
+    offset = work.control.faults.dns(source.name) or work.control.faults.dns(destination.name)
+    await sleep(_SWAP_SECONDS + min(0.0, offset))
+    names, region = work.control.names, work.region.name
+    if offset < 0:
+        for holder, other in ((source, destination), (destination, source)):
+            await work.drive(work.driver.point, other.cname, holder.id)
+        await sleep(-offset)
     before = source.cname, destination.cname
     destination.cname, source.cname = before
     sides = (Renamed(source.id, source.name, *before), Renamed(destination.id, destination.name, *reversed(before)))
     work.region.swaps.append(Swap(work.control.clock.now(), *sides))
     for environment in (source, destination):
-        names[work.region.name, environment.cname] = environment.id
-        await work.drive(work.driver.point, environment.cname, environment.id)
+        names[region, environment.cname] = environment.id
+    if offset > 0:
+        late = _point_later(work, [source.cname, destination.cname], offset)
+        work.control.scheduler.spawn(late, f"late DNS of {source.name}")
+    elif offset == 0:
+        for environment in (source, destination):
+            await work.drive(work.driver.point, environment.cname, environment.id)
     work.say(f"'{source.cname}' now points to '{source.endpoint_url}'.")
     work.say(f"Completed swapping CNAMEs for environments '{source.name}' and '{destination.name}'.")
     for environment in (source, destination):
         environment.status, environment.operation = "Ready", None
         environment.updated = work.control.clock.now()
+
+
+async def _point_later(work: Work, cnames: list[str], seconds: float) -> None:
+    """Let names lead to whoever holds them then: another swap may come first."""
+    await sleep(seconds)
+    for cname in cnames:
+        holder = work.control.names.get((work.region.name, cname))
+        if holder is not None:
+            await work.drive(work.driver.point, cname, holder)
 
 
 async def restart(work: Work) -> None:
