@@ -22,6 +22,7 @@ from localstalk.faults import KINDS
 from localstalk.home import Home, Record
 from localstalk.quotas import QUOTAS
 
+_SPEED = 20.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _KILL_SECONDS = 10.0
@@ -55,9 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=["container", "sim", "auto"],
         help="what instances are: containers (default), a simulation, or containers where they can run (auto)",
     )
-    up.add_argument(
-        "--speed", type=_speed, default=20.0, help="how much faster than the wall the clock runs (default 20)"
-    )
+    up.add_argument("--speed", type=_speed, help="how much faster than the wall the clock runs (default 20)")
     up.add_argument("--port", type=_port, default=0, help="port of the API on 127.0.0.1 (default: a free one)")
     up.add_argument(
         "--quota",
@@ -152,10 +151,26 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
 
 
 def _check_same(running: Record, chosen: argparse.Namespace) -> None:
+    """What was asked for must be what there is; what was not asked for may be as it is."""
+    other = []
     if chosen.driver not in (None, "auto", running.driver):
-        raise CliError(f"it already runs with the {running.driver} driver; stop it first with: localstalk down")
+        other.append(f"with the {running.driver} driver")
+    if chosen.speed not in (None, running.speed):
+        other.append(f"at speed {running.speed:g}")
     if chosen.port not in (0, running.port):
-        raise CliError(f"it already runs on port {running.port}; stop it first with: localstalk down")
+        other.append(f"on port {running.port}")
+    for name, count in _quotas(chosen).items():
+        have = running.quotas.get(name, QUOTAS[name])
+        if have != count:
+            other.append(f"with --quota {name}={have}")
+    if chosen.iam and not running.iam:
+        other.append("without --iam")
+    if other:
+        raise CliError(f"it already runs {', '.join(other)}; stop it first with: localstalk down")
+
+
+def _quotas(chosen: argparse.Namespace) -> dict[str, int]:
+    return {name: int(count) for name, _, count in (each.partition("=") for each in chosen.quota)}
 
 
 def _choose_driver(wanted: str | None) -> tuple[str, str]:
@@ -178,7 +193,7 @@ def _choose_driver(wanted: str | None) -> tuple[str, str]:
 
 def _start(home: Home, driver: str, reason: str, chosen: argparse.Namespace) -> Record:
     command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), "--driver", driver]
-    command += ["--speed", str(chosen.speed), "--port", str(chosen.port), "--reason", reason]
+    command += ["--speed", str(chosen.speed or _SPEED), "--port", str(chosen.port), "--reason", reason]
     command += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam
     with home.log.open("wb") as output:
         process = subprocess.Popen(

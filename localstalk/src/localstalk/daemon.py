@@ -52,8 +52,8 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         workers = 0 if chosen.driver == "sim" else _WORKERS
         control = Control(ScaledClock(chosen.speed), driver, home.path, workers=workers)
         control.driver_reason = chosen.reason
-        for name, _, count in (each.partition("=") for each in chosen.quota):
-            control.quotas[name] = int(count)
+        quotas = {name: int(count) for name, _, count in (each.partition("=") for each in chosen.quota)}
+        control.quotas |= quotas
         application = Application(control)
         driver.offer_api(opener(application))
         if chosen.iam:
@@ -62,7 +62,7 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         serving = Serving(application, chosen.port)
         _stop_on_signal(serving.stop)
         control.scheduler.start()
-        home.write(Record(os.getpid(), serving.port, chosen.driver, chosen.speed))
+        home.write(Record(os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam))
         threading.Thread(target=_warm_up, daemon=True).start()
         serving.run()
         control.scheduler.stop()

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -23,6 +23,9 @@ class Record:
     port: int
     driver: str
     speed: float
+    quotas: dict[str, int] = field(default_factory=dict)
+    """Those that were changed."""
+    iam: bool = False
 
     @property
     def url(self) -> str:

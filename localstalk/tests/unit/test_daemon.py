@@ -62,6 +62,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     cli(folder, "down")
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A daemon that no test changes."""
+    folder = tmp_path_factory.mktemp("running") / "home"
+    started = cli(folder, "up", "--driver", "sim", "--speed", "40", "--quota", "Environment=2")
+    assert started.returncode == 0, started.stderr
+    yield folder
+    cli(folder, "down")
+
+
 def test_up_is_idempotent_and_down_leaves_nothing(home: Path) -> None:
     first = cli(home, "up", "--driver", "sim")
     assert (first.returncode, first.stderr) == (0, "")
@@ -169,11 +179,30 @@ def test_a_taken_port_is_one_sentence(home: Path) -> None:
     assert "Address already in use" in result.stderr
 
 
-def test_another_driver_is_refused_while_it_runs(home: Path) -> None:
-    cli(home, "up", "--driver", "sim")
-    result = cli(home, "up", "--driver", "container")
-    assert result.returncode == 1
-    assert result.stderr == ("localstalk: it already runs with the sim driver; stop it first with: localstalk down\n")
+@pytest.mark.parametrize(
+    ("wanted", "runs"),
+    [
+        (["--driver", "container"], "with the sim driver"),
+        (["--speed", "30"], "at speed 40"),
+        (["--iam"], "without --iam"),
+        (["--quota", "Environment=3"], "with --quota Environment=2"),
+        (["--quota", "Application=9"], "with --quota Application=75"),
+        (["--speed", "20", "--quota", "Environment=200"], "at speed 40, with --quota Environment=2"),
+    ],
+)
+def test_what_a_running_daemon_is_not_is_refused(running: Path, wanted: list[str], runs: str) -> None:
+    result = cli(running, "up", *wanted)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"localstalk: it already runs {runs}; stop it first with: localstalk down\n"
+
+
+@pytest.mark.parametrize(
+    "wanted", [[], ["--driver", "auto"], ["--driver", "sim", "--speed", "40", "--quota", "Environment=2"]]
+)
+def test_what_it_is_may_be_asked_for_again(running: Path, wanted: list[str]) -> None:
+    result = cli(running, "up", *wanted)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("localstalk is already running at ")
 
 
 def test_admin_pages_that_do_not_exist(home: Path) -> None:
