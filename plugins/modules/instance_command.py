@@ -148,6 +148,7 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.commands import run_command
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_sources import Services
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
     AnsibleBeanstalkError,
     CallCounter,
@@ -176,8 +177,8 @@ def main():
     )
     counter = CallCounter()
     try:
-        client, ssm = (counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ssm"))
-        result = run_command(client, ssm, module.params, module.check_mode)
+        services = Services(*(counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")))
+        result = run_command(services, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
         fail(module, error, api_calls=counter.total)
     module.exit_json(changed=True, **result, api_calls=counter.total)

@@ -2,7 +2,8 @@
 """Systems Manager's Run Command: moto's commands, which are carried out on the instances instead of only noted.
 
 ``AWS-RunShellScript`` is the document that localstalk knows. Its script runs as root, as the agent on a real instance
-runs it; the states and the answers of GetCommandInvocation follow the API reference of AWS Systems Manager.
+runs it; states and answers, those of ListCommandInvocations (which moto lacks) too, follow the API reference of AWS
+Systems Manager. Targets by tag are the running instances; when there is none, the command ends at once.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 DOCUMENT = "AWS-RunShellScript"
 MAX_OUTPUT = 24_000
 """GetCommandInvocation returns so many characters of each stream; the rest is in S3 when a bucket was named."""
+
+MAX_PLUGIN_OUTPUT = 2_500
+"""ListCommandInvocations returns so many characters of both streams together."""
 
 DEFAULT_SECONDS = 3600.0
 TIMED_OUT = 124
@@ -54,7 +58,7 @@ def install(control: Callable[[], Control]) -> None:
                 raise InvalidDocument(f"localstalk has no document {self.document_name}, only {DOCUMENT}.")
             running = _running(self.account_id, self.backend_region)
             missing = [name for name in self.instance_ids if name not in running]
-            if missing or not self.instance_ids:
+            if missing or not (self.instance_ids or self.targets):
                 raise InvalidInstanceId(
                     f"Instances [[{', '.join(missing)}]] not in a valid state for account {self.account_id}"
                 )
@@ -67,11 +71,14 @@ def install(control: Callable[[], Control]) -> None:
                     _lose(invocation)
                 else:
                     threading.Thread(target=self._carry_out, args=(invocation,), daemon=True).start()
-            self._settle()
+            if self.invocations:
+                self._settle()
+            else:
+                self.status, self.status_details = "Failed", "NoInstancesInTag"
 
         def _get_instance_ids_from_targets(self) -> list[str]:
-            found: list[str] = super()._get_instance_ids_from_targets() if self.targets else []
-            return found
+            found = super()._get_instance_ids_from_targets() if self.targets else []
+            return sorted(_running(self.account_id, self.backend_region).keys() & set(found))
 
         def _carry_out(self, invocation: dict[str, Any]) -> None:
             parameters = self.parameters
@@ -111,6 +118,7 @@ def install(control: Callable[[], Control]) -> None:
 
     service.Command = Command
     SimpleSystemManagerResponse.describe_instance_information = describe_instance_information
+    SimpleSystemManagerResponse.list_command_invocations = _list_command_invocations
 
 
 def _filtered(filters: Any) -> set[str] | None:
@@ -129,6 +137,41 @@ def _running(account: str, region: str) -> dict[str, str]:
         each.id: next((tag["value"] for tag in each.get_tags() if tag["key"] == _ENVIRONMENT_TAG), "")
         for each in ec2_backends[account][region].all_instances()
         if each.state == "running"
+    }
+
+
+def _list_command_invocations(response: Any) -> Any:
+    """ListCommandInvocations by command: in the order of the instances, in pages of at most 50."""
+    from moto.core.responses import ActionResult
+
+    command = response.ssm_backend.get_command_by_id(response._get_param("CommandId"))
+    wanted, details = response._get_param("InstanceId"), response._get_param("Details")
+    start, size = int(response._get_param("NextToken") or 0), min(response._get_int_param("MaxResults") or 50, 50)
+    found = sorted(command.invocations, key=lambda each: str(each["InstanceId"]))
+    found = [each for each in found if wanted in (None, each["InstanceId"])]
+    answer: dict[str, Any] = {
+        "CommandInvocations": [_listed(command, each, bool(details)) for each in found[start : start + size]]
+    }
+    if start + size < len(found):
+        answer["NextToken"] = str(start + size)
+    return ActionResult(answer)
+
+
+def _listed(command: Any, invocation: dict[str, Any], details: bool) -> dict[str, Any]:
+    common = {name: invocation[name] for name in ("Status", "StatusDetails")}
+    output = invocation["StandardOutputContent"]
+    if invocation["StandardErrorContent"]:
+        output += f"\n----------ERROR-------\n{invocation['StandardErrorContent']}"
+    plugin = {
+        "Name": invocation["PluginName"],
+        "ResponseCode": invocation["ResponseCode"],
+        "Output": output[:MAX_PLUGIN_OUTPUT],
+    }
+    return {
+        **{name: invocation[name] for name in ("CommandId", "InstanceId", "Comment", "DocumentName")},
+        **common,
+        "RequestedDateTime": command.requested_date_time,
+        "CommandPlugins": [plugin | common] if details else [],
     }
 
 

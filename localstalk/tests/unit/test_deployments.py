@@ -338,7 +338,8 @@ def instance_ids(stalk: Stalk) -> list[str]:
 def election(stalk: Stalk, instance_id: str) -> list[str]:
     """What the instance's log says about leading, oldest first."""
     command = Command("tail-log", "", 0, "", 1.0)
-    return [line for line in stalk.driver.run(instance_id, command).output.splitlines() if "Leader." in line]
+    lines = stalk.driver.run(instance_id, command).output.splitlines()
+    return [line.partition("] ")[2] for line in lines if "Leader." in line]
 
 
 def test_other_policies_elect_one_leader(stalk: Stalk) -> None:

@@ -84,3 +84,43 @@ def test_refusals(ssm: Any, instance: str) -> None:
             ssm.send_command(**wanted, Parameters={"commands": ["x"]})
         assert refused.value.response["Error"]["Code"] == code
     assert SCRIPTS == []
+
+
+def tagged(stalk: Stalk, count: int) -> list[str]:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "environment", "Value": "e-1"}]}]
+    made = stalk.client("ec2").run_instances(
+        ImageId="ami-00000000000000000", MinCount=count, MaxCount=count, TagSpecifications=tags
+    )
+    return sorted(each["InstanceId"] for each in made["Instances"])
+
+
+def finished(ssm: Any, **wanted: Any) -> dict[str, Any]:
+    sent = ssm.send_command(DocumentName="AWS-RunShellScript", Parameters={"commands": ["x"]}, **wanted)["Command"]
+    deadline = time.monotonic() + 5
+    while sent["Status"] == "InProgress" and time.monotonic() < deadline:
+        sent = ssm.list_commands(CommandId=sent["CommandId"])["Commands"][0]
+    return dict(sent)
+
+
+def test_targets_by_tag_are_listed_in_pages(ssm: Any, stalk: Stalk) -> None:
+    made = tagged(stalk, 52)
+    stalk.client("ec2").terminate_instances(InstanceIds=[made.pop()])
+    done = finished(ssm, Targets=[{"Key": "tag:environment", "Values": ["e-0", "e-1"]}])
+    assert done["Status"] == "Success"
+    first = ssm.list_command_invocations(CommandId=done["CommandId"], Details=True)
+    second = ssm.list_command_invocations(CommandId=done["CommandId"], NextToken=first["NextToken"])
+    listed = [*first["CommandInvocations"], *second["CommandInvocations"]]
+    assert [each["InstanceId"] for each in listed] == made
+    assert "NextToken" not in second
+    assert [each["CommandPlugins"] for each in second["CommandInvocations"]] == [[]]
+    (plugin,) = listed[0]["CommandPlugins"]
+    assert (plugin["Status"], plugin["ResponseCode"]) == ("Success", 0)
+    assert plugin["Output"] == "out\n----------ERROR-------\nerr"
+    (one,) = ssm.list_command_invocations(CommandId=done["CommandId"], InstanceId=made[1])["CommandInvocations"]
+    assert one["InstanceId"] == made[1]
+
+
+def test_no_instance_has_the_tag(ssm: Any) -> None:
+    done = finished(ssm, Targets=[{"Key": "tag:environment", "Values": ["e-0"]}])
+    assert (done["Status"], done["StatusDetails"]) == ("Failed", "NoInstancesInTag")
+    assert ssm.list_command_invocations(CommandId=done["CommandId"])["CommandInvocations"] == []

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -265,6 +265,22 @@ def describe_events(client: Client, since: datetime | None = None, **filters: An
     return _pages(client.describe_events, "Events", MaxRecords=1000, **params)
 
 
+@_call("describe events")
+def _event_page(client: Client, **params: Any) -> Answer:
+    return dict(client.describe_events(MaxRecords=1000, **params))
+
+
+def event_pages(client: Client, most: int, **filters: Any) -> Iterator[list[Answer]]:
+    """Pages of events, newest first, at most so many; each costs a call when it is asked for."""
+    params = {key: value for key, value in filters.items() if value}
+    for _ in range(most):
+        answer = _event_page(client, **params)
+        yield list(answer.get("Events", []))
+        if not answer.get("NextToken"):
+            return
+        params["NextToken"] = answer["NextToken"]
+
+
 @_call("describe the health of the instances")
 def describe_instances_health(client: Client, environment_id: str) -> list[Answer] | None:
     """Health and deployment of each instance; None when the environment has no enhanced health reporting."""
@@ -354,9 +370,46 @@ def command_invocation(ssm: Client, command_id: str, instance_id: str) -> Answer
         return {}
 
 
+@_call("send the command to the instances")
+def send_to_tagged(ssm: Client, tag: str, values: Sequence[str], script: str, timeout: int) -> str:
+    """Start a shell script on all managed instances with one of up to 50 values of a tag; returns the command's id."""
+    sent = ssm.send_command(
+        DocumentName="AWS-RunShellScript",
+        Targets=[{"Key": f"tag:{tag}", "Values": list(values)}],
+        Parameters={"commands": script.split("\n"), "executionTimeout": [str(timeout)]},
+        # By default, one failure keeps the script from all instances that were not reached yet.
+        MaxErrors="100%",
+    )
+    return str(sent["Command"]["CommandId"])
+
+
+@_call("ask for the state of the command")
+def command_status(ssm: Client, command_id: str) -> str:
+    """State of a command as a whole."""
+    found = ssm.list_commands(CommandId=command_id)["Commands"]
+    return str(found[0]["Status"]) if found else "Pending"
+
+
+@_call("read the output of the command")
+def command_outputs(ssm: Client, command_id: str) -> dict[str, str]:
+    """Output by instance, of those on which the command succeeded; the service cuts each off at 2500 characters."""
+    found = _pages(
+        ssm.list_command_invocations, "CommandInvocations", CommandId=command_id, Details=True, MaxResults=50
+    )
+    return {
+        item["InstanceId"]: str(plugin.get("Output", ""))
+        for item in found
+        if item["Status"] == "Success"
+        for plugin in item.get("CommandPlugins", [])[:1]
+    }
+
+
 @_call("describe the EC2 instances of Elastic Beanstalk")
-def describe_ec2_instances(ec2: Client, tag: str) -> list[Answer]:
-    """Running EC2 instances that have a tag of this name."""
-    filters = [{"Name": "tag-key", "Values": [tag]}, {"Name": "instance-state-name", "Values": ["running"]}]
+def describe_ec2_instances(ec2: Client, tag: str, values: Sequence[str] = ()) -> list[Answer]:
+    """Running EC2 instances that have a tag of this name; with up to 200 values: those of any state that have one."""
+    if values:
+        filters = [{"Name": f"tag:{tag}", "Values": list(values)}]
+    else:
+        filters = [{"Name": "tag-key", "Values": [tag]}, {"Name": "instance-state-name", "Values": ["running"]}]
     reservations = _pages(ec2.describe_instances, "Reservations", Filters=filters, MaxResults=1000)
     return [instance for reservation in reservations for instance in reservation["Instances"]]

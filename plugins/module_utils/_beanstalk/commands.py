@@ -11,6 +11,8 @@ from typing import Any
 
 from . import api, info
 from .common import AnsibleBeanstalkRefusedError, AnsibleBeanstalkWaitError
+from .leader_sources import Services
+from .leaders import LeaderQuery
 from .waiters import Deadline
 
 _AT_ONCE = 50
@@ -21,9 +23,10 @@ _BUSY = ("", "Pending", "InProgress", "Delayed", "Cancelling")
 Result = dict[str, Any]
 
 
-def choose_instances(client: Any, environment_id: str, params: Mapping[str, Any]) -> list[str]:
+def choose_instances(services: Services, environment: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     """The instances that the parameters mean, in order; AnsibleBeanstalkRefusedError when there are none."""
-    resources = api.describe_resources(client, environment_id)
+    environment_id = environment["EnvironmentId"]
+    resources = api.describe_resources(services.eb, environment_id)
     present = sorted(item["Id"] for item in resources.get("Instances", []))
     if not present:
         raise AnsibleBeanstalkRefusedError(message=f"The environment {environment_id} has no instance.")
@@ -31,7 +34,8 @@ def choose_instances(client: Any, environment_id: str, params: Mapping[str, Any]
         return present
     if params["target"] == "one":
         return present[:1]
-    leader = info.ask_leader(client, {**params, "environment_id": environment_id})["leader"]
+    (answer,) = LeaderQuery(services, params, lambda: 0).ask([environment])
+    leader = answer["leader"]
     if leader["state"] != "found":
         raise AnsibleBeanstalkRefusedError(
             message=f"The environment {environment_id} has no leader to run the command on ({leader['state']}): "
@@ -74,15 +78,15 @@ def run_on(ssm: Any, instances: Sequence[str], script: str, deadline: Deadline, 
     return [_outcome(name, answers[name]) for name in commands]
 
 
-def run_command(client: Any, ssm: Any, params: Mapping[str, Any], check_mode: bool) -> Result:
+def run_command(services: Services, params: Mapping[str, Any], check_mode: bool) -> Result:
     """Run a script on the leader, on one instance or on all; returns the outcome on each."""
-    environment = info.find_one(client, params)
+    environment = info.find_one(services.eb, params)
     environment_id = environment["EnvironmentId"]
-    instances = choose_instances(client, environment_id, params)
+    instances = choose_instances(services, environment, params)
     if check_mode:
         return {"environment_id": environment_id, "results": [_outcome(name, {}) for name in instances]}
     deadline = Deadline(params["wait_timeout"], params["poll_interval"])
-    results = run_on(ssm, instances, params["script"], deadline, params["timeout"])
+    results = run_on(services.ssm, instances, params["script"], deadline, params["timeout"])
     failed = [item for item in results if item["status"] != "Success"]
     if failed and params["fail_on_rc"]:
         first = failed[0]

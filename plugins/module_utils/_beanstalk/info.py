@@ -2,19 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading environments, and asking one of them for its leader."""
+"""Reading environments."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import api, leader, tags
-from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, says
+from . import api, tags
+from .common import AnsibleBeanstalkRefusedError
 from .environments import holder_of
-from .logs import request_tails
-from .transformations import cname_prefix, environment_out, instance_out, iso, tags_out
-from .waiters import Deadline
+from .transformations import cname_prefix, environment_out, instance_out, tags_out
 
 Environment = dict[str, Any]
 
@@ -66,70 +64,3 @@ def find_one(client: Any, params: Mapping[str, Any]) -> Environment:
             message=f"The application {params['application']} has no environment {wanted}."
         )
     return match
-
-
-def _present(client: Any, environment_id: str) -> tuple[list[str], dict[str, str], dict[str, int]]:
-    """Instances that exist now, when each got its deployment, and the number of that deployment."""
-    health = api.describe_instances_health(client, environment_id)
-    if health is None:
-        resources = api.describe_resources(client, environment_id)
-        return [item["Id"] for item in resources.get("Instances", [])], {}, {}
-    deployed, numbers = {}, {}
-    for item in health:
-        deployment = item.get("Deployment") or {}
-        if deployment.get("DeploymentTime") is not None:
-            deployed[item["InstanceId"]] = iso(deployment["DeploymentTime"])
-        if deployment.get("DeploymentId") is not None:
-            numbers[item["InstanceId"]] = int(deployment["DeploymentId"])
-    return [item["InstanceId"] for item in health], deployed, numbers
-
-
-def _removed(client: Any, environment: Environment, evidence: Sequence[leader.Evidence]) -> list[str]:
-    """Instances that left after the elections that the evidence tells of."""
-    times = [item.at for item in evidence if item.at]
-    found = api.describe_events(client, EnvironmentId=environment["EnvironmentId"])
-    removed = []
-    for event in found:
-        text = event.get("Message", "")
-        if text.startswith("Removed instance") and (not times or iso(event["EventDate"]) >= min(times)):
-            removed += [part.strip() for part in text[text.find("[") + 1 : text.find("]")].split(",")]
-    return removed
-
-
-def ask_leader(client: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Leader, evidence and hook results of one environment."""
-    environment = find_one(client, params)
-    environment_id = environment["EnvironmentId"]
-    existing, deployed, numbers = _present(client, environment_id)
-    deadline = Deadline(params["wait_timeout"], params["poll_interval"])
-    problem = None
-    tails: dict[str, Any] = {}
-    if existing:
-        try:
-            tails = request_tails(client, environment_id, existing, deadline)
-        except AnsibleBeanstalkError as error:
-            # An operation is running, so a new leader is being elected: that is an answer, not a failure.
-            if not says(error, "Must be Ready"):
-                raise
-            problem = "an operation is running, so its logs cannot be read now"
-    evidence = leader.gather(tails)
-    label = environment.get("VersionLabel")
-    verdict = leader.decide(evidence, existing, label, deployed)
-    if verdict.state == "none":
-        removed = [name for name in _removed(client, environment, evidence) if name not in existing]
-        verdict = leader.decide(evidence, existing, label, deployed, removed)
-    chosen = verdict.chosen
-    return {
-        "environment": environment_out(environment),
-        "leader": {
-            "state": verdict.state,
-            "instance_id": verdict.instance_id,
-            "version_label": label if verdict.state in ("found", "lost") else None,
-            "deployment_id": numbers.get(verdict.instance_id or ""),
-            "command": chosen.command if chosen else None,
-            "at": chosen.at if chosen else None,
-            "reason": problem or verdict.reason,
-            "evidence": [item.as_dict() for item in evidence],
-        },
-        "hooks": leader.hook_results(tails),
-    }

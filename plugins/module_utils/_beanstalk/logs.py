@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from .waiters import Deadline, started_at
 
 _HEADING = re.compile(r"^-{3,}\s*\n(/[^\n]+)\n-{3,}\s*$", re.MULTILINE)
 _MAX_BYTES = 8 * 1024 * 1024
+_MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 _FIRST_LOOK_SECONDS = 0.4
 
 Sections = dict[str, list[str]]
@@ -31,12 +34,30 @@ def split_tail(text: str) -> Sections:
 
 def download(url: str) -> str:
     """Text behind a presigned URL; AnsibleBeanstalkError when it cannot be read."""
+    return _content(url, _MAX_BYTES).decode(errors="replace")
+
+
+def _content(url: str, most: int) -> bytes:
     try:
         with open_url(url, timeout=20, http_agent="jack.beanstalk") as answer:
-            return bytes(answer.read(_MAX_BYTES)).decode(errors="replace")
+            return bytes(answer.read(most))
     except (OSError, ValueError) as error:
         # The address holds a signature: it must not be shown.
         raise AnsibleBeanstalkError(message=f"Failed to download a log: {type(error).__name__}") from error
+
+
+def split_bundle(content: bytes) -> Sections:
+    """The log files in a bundle (a zip of /var/log) as file -> lines; rotated and other files are left out."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [item for item in archive.infolist() if item.filename.endswith(".log")]
+            return {
+                "/" + item.filename.lstrip("/"): archive.read(item).decode(errors="replace").splitlines()
+                for item in members
+                if item.file_size <= _MAX_BYTES
+            }
+    except zipfile.BadZipFile:
+        return {}
 
 
 def _newest(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -48,35 +69,64 @@ def _newest(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return newest
 
 
-def request_tails(
-    client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline
-) -> dict[str, Sections]:
-    """Ask for a fresh tail of all logs and return those of the instances named (all when none is).
+class LogRequest:
+    """One environment's request for fresh logs, made at once; `kind` is tail or bundle.
+
+    `instances` are those whose logs are wanted; all of them when none is named.
+    """
+
+    def __init__(self, client: Any, environment_id: str, instances: Sequence[str], kind: str = "tail") -> None:
+        self.environment_id = environment_id
+        self._client, self._kind, self._wanted = client, kind, set(instances)
+        self._fresh: dict[str, Mapping[str, Any]] = {}
+        self._asked = started_at(api.request_logs(client, environment_id, kind))
+
+    def look(self) -> bool:
+        """Look once what has arrived; returns whether all has."""
+        before = len(self._fresh)
+        found = _newest(api.retrieve_logs(self._client, self.environment_id, self._kind))
+        self._fresh = {key: item for key, item in found.items() if item["SampleTimestamp"] >= self._asked}
+        if self._wanted:
+            return self._wanted <= set(self._fresh)
+        # Nobody says how many will answer: when the number stands still for a look, all have.
+        return bool(self._fresh) and len(self._fresh) == before
+
+    def read(self) -> dict[str, Sections]:
+        """Download what has arrived; log file -> lines by instance."""
+        return {
+            key: self._sections(str(item["Message"]))
+            for key, item in sorted(self._fresh.items())
+            if not self._wanted or key in self._wanted
+        }
+
+    def _sections(self, url: str) -> Sections:
+        if self._kind == "bundle":
+            return split_bundle(_content(url, _MAX_BUNDLE_BYTES))
+        return split_tail(download(url))
+
+
+def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dict[str, Sections]]:
+    """Wait for the answers to all requests; logs by environment id and instance.
 
     Returns what has arrived when the deadline passes; an instance that did not answer is missing from the result.
     """
-    asked = started_at(api.request_logs(client, environment_id, "tail"))
-    fresh: dict[str, Mapping[str, Any]] = {}
-    wanted = set(instances)
-    previous = -1
+    waiting = list(requests)
     # An instance takes a second or two; where the clock runs faster, a whole interval would be waited for nothing.
     pause = _FIRST_LOOK_SECONDS
-    while True:
+    while waiting:
         deadline.pause(min(pause, deadline.interval))
         pause *= 3
-        found = _newest(api.retrieve_logs(client, environment_id, "tail"))
-        fresh = {key: item for key, item in found.items() if item["SampleTimestamp"] >= asked}
-        if (wanted and wanted <= set(fresh)) or deadline.over:
+        waiting = [request for request in waiting if not request.look()]
+        if deadline.over:
             break
-        # Nobody says how many will answer: when the number stands still for a tick, all have.
-        if not wanted and fresh and len(fresh) == previous:
-            break
-        previous = len(fresh)
-    return {
-        key: split_tail(download(str(item["Message"])))
-        for key, item in sorted(fresh.items())
-        if not wanted or key in wanted
-    }
+    return {request.environment_id: request.read() for request in requests}
+
+
+def request_tails(
+    client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline
+) -> dict[str, Sections]:
+    """Fresh tails of one environment's logs, as collect() returns them."""
+    return collect([LogRequest(client, environment_id, instances)], deadline)[environment_id]
 
 
 # In the order in which they usually tell why a deployment failed.

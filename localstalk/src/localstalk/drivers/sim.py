@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 from localstalk.drivers.base import (
@@ -25,6 +26,9 @@ from localstalk.drivers.base import (
     Probe,
     ShellResult,
 )
+from localstalk.engine.election import COMMAND_NAME
+from localstalk.engine.request import ACCOUNT
+from localstalk.engine.request import Instance as Identity
 
 _DEPLOYED = InstanceEvent("INFO", "Instance deployment completed successfully.")
 _FAILED = InstanceEvent("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
@@ -39,6 +43,10 @@ class _Instance:
     cpu_percent: float = 1.0
     running: bool = True
     log: list[str] = field(default_factory=list)
+
+    def note(self, *lines: str, level: str = "INFO") -> None:
+        """Write into eb-engine.log."""
+        self.log += [f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f} [{level}] {line}" for line in lines]
 
 
 @dataclass
@@ -102,7 +110,7 @@ class SimDriver:
                 number = self._launched[spec.environment_id] = self._launched.get(spec.environment_id, 0) + 1
                 high, low = divmod(self._addresses, 65536)
                 known = _Instance(spec, f"10.{high % 256}.{low // 256}.{low % 256}", number)
-                known.log.append("Starting EBPlatform-PlatformEngine")
+                known.note("Starting EBPlatform-PlatformEngine")
                 self._instances[spec.instance_id] = known
             return InstanceAddresses(known.address, known.address)
 
@@ -122,7 +130,7 @@ class SimDriver:
             if command.name == "bundle-log":
                 return CommandResult(instance_id, "SUCCESS", archive=_bundle(instance))
             leader = self._elect(instance_id, command) if command.name == "app-deploy" else None
-            instance.log += _log_lines(instance_id, command, leader)
+            instance.note(*_log_lines(instance.spec, command, leader))
             for failure in self.failures:
                 if failure.matches(instance, command):
                     return self._fail(instance, command, failure, leader)
@@ -133,9 +141,8 @@ class SimDriver:
     def _fail(self, instance: _Instance, command: Command, failure: Failure, leader: bool | None) -> CommandResult:
         if failure.times is not None:
             failure.times -= 1
-        instance.log.append(
-            f"An error occurred during execution of command [{command.name}]. Stop running the command."
-        )
+        text = f"An error occurred during execution of command [{command.name}]. Stop running the command."
+        instance.note(text, level="ERROR")
         if failure.status == "TIMEOUT":
             return CommandResult(instance.spec.instance_id, "TIMEOUT", leader=leader)
         output = "Engine execution has encountered an error."
@@ -244,12 +251,33 @@ class SimDriver:
             self._names.clear()
 
 
-def _log_lines(instance_id: str, command: Command, leader: bool | None) -> list[str]:
-    lines = [f"Engine command: ({command.name})"]
+def _log_lines(spec: InstanceSpec, command: Command, leader: bool | None) -> list[str]:
+    """The lines of eb-engine.log that tell of the command, its version and its election (eb-facts §5.5)."""
+    lines = ["Starting EBPlatform-PlatformEngine", f"Engine command: ({command.name})"]
+    if command.name == "app-deploy":
+        lines.append(
+            f"Downloading: bucket: {command.bundle_key.partition('/')[0]}, object: resources/environments/"
+            f"{spec.environment_id}/_runtime/_versions/{spec.application_name}/{command.version_label}, "
+            f"expected bucket owner: {ACCOUNT}"
+        )
     if leader is not None:
-        lines += ["Executing instruction: ElectLeader", f"Running leader election for instance {instance_id}..."]
+        lines += ["Executing instruction: ElectLeader", f"Running leader election for instance {spec.instance_id}..."]
+        if command.elects_leader:
+            lines += ["Calling the cfn-elect-cmd-leader to elect the command leader.", _election(spec, command)]
         lines.append("Instance is Leader." if leader else "Instance is NOT Leader.")
     return lines
+
+
+def _election(spec: InstanceSpec, command: Command) -> str:
+    return (
+        f"Running command: /opt/aws/bin/cfn-elect-cmd-leader --stack {_identity(spec).stack_arn} --command-name "
+        f"{COMMAND_NAME} --invocation-id {command.invocation_id} --listener-id {spec.instance_id} "
+        f"--region {spec.region}"
+    )
+
+
+def _identity(spec: InstanceSpec) -> Identity:
+    return Identity(**{each.name: getattr(spec, each.name) for each in fields(Identity)})
 
 
 def _tail(instance: _Instance) -> str:
