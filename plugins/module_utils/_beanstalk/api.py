@@ -273,7 +273,7 @@ def _event_page(client: Client, **params: Any) -> Answer:
 def event_pages(client: Client, most: int, **filters: Any) -> Iterator[list[Answer]]:
     """Pages of events, newest first, at most so many; each costs a call when it is asked for."""
     params = {key: value for key, value in filters.items() if value}
-    for _ in range(most):
+    for _page in range(most):
         answer = _event_page(client, **params)
         yield list(answer.get("Events", []))
         if not answer.get("NextToken"):

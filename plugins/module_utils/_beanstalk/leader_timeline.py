@@ -81,7 +81,7 @@ def timeline(events: Iterable[Event]) -> Timeline:
         if text in _BIRTHS or (text == _UPDATE and _deployed(event, later)):
             mine = _of_operation(event, later)
             found.start, found.end, found.update = at, _end(event, mine), text == _UPDATE
-            found.batches = any(_BATCH.match(told) for _, told in mine)
+            found.batches = any(_BATCH.match(told) for _event, told in mine)
             return found
         later.append((event, text))
     return found
@@ -101,12 +101,12 @@ def _of_operation(start: Event, later: list[tuple[Event, str]]) -> list[tuple[Ev
 def _deployed(start: Event, later: list[tuple[Event, str]]) -> bool:
     """Whether an update put a version on the instances, or put the same version on new ones."""
     mine = _of_operation(start, later)
-    if any(text == _DEPLOYED for _, text in mine):
+    if any(text == _DEPLOYED for _event, text in mine):
         return True
     end = _end(start, mine)
     window = [(event, text) for event, text in later if end is not None and iso(event["EventDate"]) <= end]
-    failed = any(text.startswith("Failed to ") for _, text in mine)
-    return not failed and any(text.startswith("Added instance") for _, text in window)
+    failed = any(text.startswith("Failed to ") for _event, text in mine)
+    return not failed and any(text.startswith("Added instance") for _event, text in window)
 
 
 def _end(start: Event, mine: list[tuple[Event, str]]) -> str | None:
