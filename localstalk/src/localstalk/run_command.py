@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from localstalk.drivers.base import Driver, DriverError
 
 if TYPE_CHECKING:
     from localstalk.elasticbeanstalk.control import Control
+    from localstalk.faults import Faults
 
 DOCUMENT = "AWS-RunShellScript"
 MAX_OUTPUT = 24_000
@@ -36,7 +37,6 @@ def install(control: Callable[[], Control]) -> None:
     """Let moto's Systems Manager run its commands with the driver, and suffer the faults, that there are then."""
     import moto.ssm.models as service
     from moto.core.exceptions import ServiceException
-    from moto.core.responses import ActionResult
     from moto.ssm.responses import SimpleSystemManagerResponse
 
     class InvalidDocument(ServiceException):  # type: ignore[misc]
@@ -57,11 +57,8 @@ def install(control: Callable[[], Control]) -> None:
             if self.document_name != DOCUMENT:
                 raise InvalidDocument(f"localstalk has no document {self.document_name}, only {DOCUMENT}.")
             running = _running(self.account_id, self.backend_region)
-            missing = [name for name in self.instance_ids if name not in running]
-            if missing or not (self.instance_ids or self.targets):
-                raise InvalidInstanceId(
-                    f"Instances [[{', '.join(missing)}]] not in a valid state for account {self.account_id}"
-                )
+            if refusal := _refusal(self, running):
+                raise InvalidInstanceId(refusal)
             self.status = self.status_details = "InProgress"
             for invocation in self.invocations:
                 _begin(invocation)
@@ -98,27 +95,40 @@ def install(control: Callable[[], Control]) -> None:
                 # Last: whoever sees the end may read the rest.
                 self.status = failed[0][0] if failed else "Success"
 
-    def describe_instance_information(self: Any) -> ActionResult:
-        """Which instances the service can reach; moto has no such operation."""
-        running = _running(self.current_account, self.region)
-        wanted = _filtered(self._get_param("Filters") or self._get_param("InstanceInformationFilterList") or [])
-        faults, now = control().faults, datetime.now(UTC)
-        found = [
-            {
-                "InstanceId": instance_id,
-                "PingStatus": "ConnectionLost" if faults.unreachable(environment, instance_id) else "Online",
-                "LastPingDateTime": now,
-                "PlatformType": "Linux",
-                "ResourceType": "EC2Instance",
-            }
-            for instance_id, environment in running.items()
-            if wanted is None or instance_id in wanted
-        ]
-        return ActionResult({"InstanceInformationList": found})
-
     service.Command = Command
-    SimpleSystemManagerResponse.describe_instance_information = describe_instance_information
+    SimpleSystemManagerResponse.describe_instance_information = lambda response: _information(
+        response, control().faults
+    )
     SimpleSystemManagerResponse.list_command_invocations = _list_command_invocations
+
+
+def _information(response: Any, faults: Faults) -> Any:
+    """DescribeInstanceInformation: which instances the service can reach; moto has no such operation."""
+    from moto.core.responses import ActionResult
+
+    running = _running(response.current_account, response.region)
+    wanted = _filtered(response._get_param("Filters") or response._get_param("InstanceInformationFilterList") or [])
+    now = datetime.now(UTC)
+    found = [
+        {
+            "InstanceId": instance_id,
+            "PingStatus": "ConnectionLost" if faults.unreachable(environment, instance_id) else "Online",
+            "LastPingDateTime": now,
+            "PlatformType": "Linux",
+            "ResourceType": "EC2Instance",
+        }
+        for instance_id, environment in running.items()
+        if wanted is None or instance_id in wanted
+    ]
+    return ActionResult({"InstanceInformationList": found})
+
+
+def _refusal(command: Any, running: Mapping[str, str]) -> str:
+    """Why the instances that a command names cannot take it; "" when they can."""
+    missing = [name for name in command.instance_ids if name not in running]
+    if not missing and (command.instance_ids or command.targets):
+        return ""
+    return f"Instances [[{', '.join(missing)}]] not in a valid state for account {command.account_id}"
 
 
 def _filtered(filters: Any) -> set[str] | None:
