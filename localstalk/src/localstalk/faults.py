@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
-    "throttle", "error", "latency", "drop", "stuck", "health", "instance", "cpu", "command", "ssm", "dns", "restart"
+    "throttle", "error", "latency", "drop", "stuck", "health", "instance", "cpu", "command", "election", "ssm", "dns",
+    "restart",
 ]
 Check = Callable[[Any], Any]
 
@@ -122,6 +123,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "instance": {"state": _MUST, **_WHERE},
     "cpu": {"percent": _MUST, **_WHERE},
     "command": {"command": "app-deploy", "outcome": "FAILURE", "version": None, **_WHERE, **_HOW_OFTEN},
+    "election": {"environment": None},
     "ssm": {**_WHERE},
     "dns": {"offset": _MUST, "environment": None},
     "restart": {"seconds": _MUST},
@@ -273,6 +275,10 @@ class Faults:
         """Percent of its processors that an instance is to show as busy."""
         found = self._find("cpu", environment=environment, instance=instance)
         return float(found.values["percent"]) if found else None
+
+    def election(self, environment: str) -> bool:
+        """Whether each batch of a deployment elects a leader of its own."""
+        return self._find("election", environment=environment) is not None
 
     def command(self, command: str, environment: str, instance: str, version: str) -> str | None:
         """How a command on an instance is to end: FAILURE, TIMEOUT, or None for what it really came to."""

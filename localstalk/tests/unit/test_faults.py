@@ -15,9 +15,11 @@ from botocore.config import Config
 from stalk import STACK, Stalk, option
 
 from localstalk import injection
-from localstalk.faults import ApiCall, FaultError, Faults, read
+from localstalk.drivers.base import Command
+from localstalk.faults import KINDS, ApiCall, FaultError, Faults, read
 
 TWO = option("aws:autoscaling:asg", "MinSize", "2")
+ROLLING = {"DeploymentPolicy": "Rolling", "BatchSizeType": "Fixed", "BatchSize": "1"}
 CALL = ApiCall("elasticbeanstalk", "DescribeEvents", "1", "us-east-1")
 
 
@@ -65,7 +67,7 @@ def once(stalk: Stalk) -> Any:
         ([], "A fault is a JSON object with a kind and the fields of that kind."),
         (
             {"kind": "flood"},
-            "kind must be one of throttle, error, latency, drop, stuck, health, instance, cpu, command.",
+            f"kind must be one of {', '.join(KINDS)}.",
         ),
         ({"kind": "throttle", "rate": 2}, "burst is missing; throttle needs it."),
         ({"kind": "throttle", "rate": -1, "burst": 1}, "rate must be a number from 0 to 1e+06."),
@@ -377,6 +379,26 @@ def test_failing_log_requests(stalk: Stalk, admin: Admin) -> None:
     stalk.advance(30)
     assert stalk.lines(EnvironmentName="env-one")[-1] == "ERROR Failed to pull logs for environment instances."
     assert stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="tail")["EnvironmentInfo"] == []
+
+
+@pytest.mark.parametrize(("fault", "leaders"), [(False, 1), (True, 2)])
+def test_batches_share_a_leader_or_not(stalk: Stalk, admin: Admin, fault: bool, leaders: int) -> None:
+    rolling = [option("aws:elasticbeanstalk:command", *pair) for pair in ROLLING.items()]
+    stalk.create("env-one", TWO, *rolling)
+    if fault:
+        admin.add("election", environment="env-one")
+    stalk.version("v2")
+    before = elected(stalk)
+    stalk.update(VersionLabel="v2")
+    assert elected(stalk) - before == leaders
+
+
+def elected(stalk: Stalk) -> int:
+    """How often an instance of env-one was told that it leads."""
+    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    command = Command("tail-log", "", 0, "", 1.0)
+    logs = [stalk.driver.run(each["Id"], command).output for each in resources["Instances"]]
+    return sum(log.count("Instance is Leader.") for log in logs)
 
 
 def test_a_stuck_launch_is_still_there(stalk: Stalk, admin: Admin) -> None:

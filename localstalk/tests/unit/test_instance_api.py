@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
+from moto.s3.models import S3Backend
 from stalk import Stalk
 
 from localstalk.drivers.base import InstanceSpec
@@ -73,19 +76,29 @@ def test_administration_is_out_of_reach(api: str, path: str) -> None:
     connection.close()
 
 
-def test_of_many_conditional_writes_one_succeeds(stalk: Stalk) -> None:
+def test_of_many_conditional_writes_one_succeeds(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = f"ledger-{stalk.account}"
     s3 = stalk.client("s3")
-    s3.create_bucket(Bucket=f"ledger-{stalk.account}")
+    s3.create_bucket(Bucket=bucket)
+    write, together = S3Backend.put_object, threading.Barrier(2)
 
-    def write(number: int) -> str:
+    def write_beside_another(*arguments: Any, **named: Any) -> Any:
+        # Whoever has found the key free waits a little for somebody else who has.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(2)
+        return write(*arguments, **named)
+
+    monkeypatch.setattr(S3Backend, "put_object", write_beside_another)
+
+    def claim(number: int) -> str:
         try:
-            s3.put_object(Bucket=f"ledger-{stalk.account}", Key="k", Body=f"{number}", IfNoneMatch="*")
+            s3.put_object(Bucket=bucket, Key="k", Body=f"{number}", IfNoneMatch="*")
         except botocore.exceptions.ClientError as error:
             return str(error.response["Error"]["Code"])
         return "written"
 
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(write, range(24)))
-    assert sorted(answers) == ["PreconditionFailed"] * 23 + ["written"]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(claim, range(4)))
+    assert sorted(answers) == ["PreconditionFailed"] * 3 + ["written"]
     winner = answers.index("written")
-    assert s3.get_object(Bucket=f"ledger-{stalk.account}", Key="k")["Body"].read() == f"{winner}".encode()
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == f"{winner}".encode()

@@ -151,38 +151,72 @@ hooks_take_marker() {
   hook_reason="leader"
 }
 
-# Claim this task for this bundle in S3, where the owner named a place for it: a conditional write that only one instance
-# wins, also when EB elects a leader for every batch. 0: go on (hook_ledger_state says on what ground), 1: not ours to run.
-hooks_claim() {
-  local answer bucket key claim
-  hook_ledger_state=none
-  [ -n "$hook_ledger" ] || return 0
-  bucket=${hook_ledger%%/*}
-  key=${hook_ledger#*/}/${hook_sha256}/${hook_name}
+# The ledger, where the owner named a place for one: attempt N at a task of this version is the object
+# PREFIX/SHA256/TASK.N in S3, made by a conditional write that only one instance wins, also when EB elects a leader for
+# every batch. It says "STATE INSTANCE TIME UNTIL": running (until that second since the epoch at the latest), done or
+# failed. What failed, or was running on an instance that was killed in the middle, makes room for the next attempt.
+# It needs s3:PutObject and s3:GetObject on these objects, and an AWS CLI that knows --if-none-match.
+
+# Write the state of this attempt (more arguments go to put-object); hooks_answer has what went wrong.
+hooks_ledger_write() {
+  local state=$1 claim rc=0
+  shift
   claim=$(hooks_state_dir)/claim.$$
-  printf '%s %s\n' "$HOOK_INSTANCE_ID" "$hook_at" >"$claim"
-  if answer=$(hooks_s3 put-object --bucket "$bucket" --key "$key" --if-none-match '*' --body "$claim" 2>&1 >/dev/null); then
-    rm -f "$claim"
-    hook_ledger_state=s3
-    return 0
-  fi
+  printf '%s %s %s %s\n' "$state" "$HOOK_INSTANCE_ID" "$hook_at" "$hook_until" >"$claim"
+  hooks_answer=$(hooks_s3 put-object "${hook_claim[@]}" --body "$claim" "$@" 2>&1 >/dev/null) || rc=1
   rm -f "$claim"
-  case $answer in
-    *PreconditionFailed* | *ConditionalRequestConflict*)
-      hook_ledger_state=s3
-      hook_reason="the ledger says that this version has run it: $(hooks_s3 get-object --bucket "$bucket" --key "$key" /dev/stdout 2>/dev/null | head -n 1)"
-      return 1
-      ;;
-  esac
-  # No AWS CLI, an old one, or an instance profile that may not write there: the marker alone decides.
-  hook_ledger_state=unavailable
-  echo "No ledger, the marker alone decides: ${answer##*$'\n'}" >&2
+  return "$rc"
 }
 
-# A task that failed is not done: the next deployment of this version may claim it again.
-hooks_release_claim() {
+# Claim the task. 0: go on (hook_ledger_state says on what ground), 1: not ours to run.
+hooks_claim() {
+  local attempt=1 patience state instance at until
+  [ -n "$hook_ledger" ] || return 0
+  # As long as an attempt can last (see hooks_run_in_container), and a little for clocks that differ.
+  hook_until=$(($(date +%s) + hook_timeout + 30))
+  patience=$((hook_until + 30))
+  while [ "$(date +%s)" -le "$patience" ]; do
+    hook_claim=(--bucket "${hook_ledger%%/*}" --key "${hook_ledger#*/}/${hook_sha256}/${hook_name}.${attempt}")
+    if hooks_ledger_write running --if-none-match '*'; then
+      hook_ledger_state=s3
+      return 0
+    fi
+    case $hooks_answer in
+      *PreconditionFailed*) ;;
+      *ConditionalRequestConflict*) continue ;; # S3's advice: try again
+      *)
+        # No AWS CLI, an old one, or an instance profile that may not write there: the marker alone decides.
+        hook_ledger_state=unavailable
+        echo "No ledger, the marker alone decides: ${hooks_answer##*$'\n'}" >&2
+        return 0
+        ;;
+    esac
+    hook_ledger_state=s3
+    if ! read -r state instance at until < <(hooks_s3 get-object "${hook_claim[@]}" /dev/stdout 2>/dev/null); then
+      hook_reason="the ledger has an attempt that this instance may not read"
+      return 1
+    fi
+    if [ "$state" = 'done' ]; then
+      hook_reason="the ledger says that this version has run it: ${instance} ${at}"
+      return 1
+    elif [ "$state" = failed ] || [ "$(date +%s)" -gt "${until:-0}" ]; then
+      attempt=$((attempt + 1))
+      [ "$state" = failed ] || state='never ended'
+      hook_reason="leader; attempt ${attempt}, because the one of ${instance} at ${at} ${state}"
+    else
+      hook_reason="the ledger says that ${instance} is at it since ${at}"
+      sleep 2
+    fi
+  done
+  return 1
+}
+
+# Tell the ledger how it ended.
+hooks_settle() {
+  local state='done'
   [ "$hook_ledger_state" = s3 ] || return 0
-  hooks_s3 delete-object --bucket "${hook_ledger%%/*}" --key "${hook_ledger#*/}/${hook_sha256}/${hook_name}" >/dev/null
+  [ "$1" -eq 0 ] || state=failed
+  hooks_ledger_write "$state" || hook_reason="${hook_reason}; the ledger could not be told: ${hooks_answer##*$'\n'}"
 }
 
 hooks_s3() {
@@ -322,12 +356,12 @@ run_hook() {
   milliseconds=$((end - begin))
   printf -v milliseconds '%d.%03d' "$((milliseconds / 1000))" "$((milliseconds % 1000))"
   [ "$rc" -ne 124 ] || hook_reason="${hook_reason}; ended after ${hook_timeout} s"
+  hooks_settle "$rc"
   hooks_report true "$rc" "$milliseconds"
   if [ "$rc" -eq 0 ]; then
     echo "Hook ${hook_name} done in ${milliseconds} s."
     exit 0
   fi
-  hooks_release_claim
   echo "Hook ${hook_name} failed with exit code ${rc} after ${milliseconds} s (on_failure: ${hook_on_failure})." >&2
   if [ "$hook_on_failure" = warn ]; then
     exit 0

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +47,7 @@ shift
 verb=$1
 shift
 while [ $# -gt 0 ]; do
-  case $1 in --bucket) bucket=$2 ;; --key) key=$2 ;; --body) body=$2 ;; esac
+  case $1 in --bucket) bucket=$2 ;; --key) key=$2 ;; --body) body=$2 ;; --if-none-match) new=yes ;; esac
   shift
 done
 file=$JACK_HOOKS_ROOT/../s3/$bucket/$key
@@ -52,10 +55,9 @@ mkdir -p "${file%/*}"
 case $verb in
   put-object)
     [ -z "${FAKE_AWS_DENIED:-}" ] || { echo "An error occurred (AccessDenied)" >&2; exit 254; }
-    [ ! -e "$file" ] || { echo "An error occurred (PreconditionFailed)" >&2; exit 254; }
+    [ -z "${new:-}" ] || [ ! -e "$file" ] || { echo "An error occurred (PreconditionFailed)" >&2; exit 254; }
     cat "$body" >"$file" ;;
-  get-object) cat "$file" ;;
-  delete-object) rm "$file" ;;
+  get-object) : >"$JACK_HOOKS_ROOT/asked"; [ -z "${FAKE_AWS_UNREADABLE:-}" ] && cat "$file" ;;
 esac
 """
 
@@ -113,6 +115,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "bad_config", "hooks": [{"preset": "migrate", "on_config_deploy": True}]},
     {"name": "bad_phase", "hooks": [{"preset": "migrate", "phase": "prebuild", "where": "host"}]},
     {"name": "bad_early", "hooks": [{"preset": "collectstatic", "phase": "prebuild"}]},
+    {"name": "bad_service", "hooks": [{"preset": "collectstatic", "service": "web", "phase": "predeploy"}]},
     {"name": "bad_twice", "hooks": [{"preset": "migrate"}, {"preset": "migrate"}]},
     {"name": "bad_timeout", "hooks": [{"preset": "migrate", "timeout": 9999}]},
     {"name": "bad_variable", "hooks": [{"preset": "migrate", "environment": {"A-B": "x"}}]},
@@ -333,12 +336,59 @@ def test_ledger_lets_one_leader_of_several_run_it(tmp_path: Path, rendered: dict
     assert second.ran() == 1
 
 
-def test_ledger_forgets_a_task_that_failed(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+def test_ledger_lets_another_attempt_begin_when_one_has_failed(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
     instance.install(rendered["ledger"]["overlay"])
-    for code in (3, 0):
+    for code in (3, 0, 0):
         instance.mark()
         assert instance.hook(CODE=str(code)).returncode == code
     assert instance.ran() == 2
+    reasons = [record["reason"] for record in instance.log()]
+    assert re.fullmatch(r"leader; attempt 2, because the one of i-0123456789abcdef0 at \S+ failed", reasons[1])
+    assert reasons[2].startswith("the ledger says that this version has run it: i-0123456789abcdef0 ")
+
+
+def claim(instance: Instance, text: str) -> Path:
+    path = instance.root.parent / "s3/bucket/pre/fix" / hashlib.sha256(b"one").hexdigest() / "task.1"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def test_ledger_gives_up_an_attempt_that_was_killed(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["ledger"]["overlay"])
+    claim(instance, f"running i-9 2026-01-01T00:00:00Z {int(time.time()) - 1}\n")
+    instance.mark()
+    assert instance.hook(CODE="0").returncode == 0
+    assert instance.ran() == 1
+    reason = "leader; attempt 2, because the one of i-9 at 2026-01-01T00:00:00Z never ended"
+    assert [record["reason"] for record in instance.log()] == [reason]
+
+
+def test_ledger_makes_a_leader_wait_for_another(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["ledger"]["overlay"])
+    until = int(time.time()) + 300
+    path = claim(instance, f"running i-9 2026-01-01T00:00:00Z {until}\n")
+    instance.mark()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(instance.hook, CODE="0")
+        while not (instance.root / "asked").exists():
+            assert not waiting.done(), waiting.result()
+        path.write_text(f"done i-9 2026-01-01T00:00:00Z {until}\n")
+        assert waiting.result().returncode == 0
+    assert instance.ran() == 0
+    (record,) = instance.log()
+    assert record["reason"] == "the ledger says that this version has run it: i-9 2026-01-01T00:00:00Z"
+
+
+def test_an_unreadable_ledger_forbids_a_run(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    instance.install(rendered["ledger"]["overlay"])
+    claim(instance, "running i-9 2026-01-01T00:00:00Z 1\n")
+    instance.mark()
+    assert instance.hook(CODE="0", FAKE_AWS_UNREADABLE="1").returncode == 0
+    assert instance.ran() == 0
+    assert instance.log()[0]["reason"] == "the ledger has an attempt that this instance may not read"
 
 
 def test_without_a_usable_ledger_the_marker_decides(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
@@ -489,6 +539,7 @@ def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: 
         ("bad_config", "configuration deployments elect no leader"),
         ("bad_phase", "the leader is marked after the phase prebuild"),
         ("bad_early", "in the phase prebuild there is no image yet"),
+        ("bad_service", "in the phase predeploy no compose service of this version runs yet"),
         ("bad_twice", "Two hooks have the same name"),
         ("bad_timeout", "timeout must be 1 to 3600 seconds"),
         ("bad_variable", '"A-B" is not a name for an environment variable'),

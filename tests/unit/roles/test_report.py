@@ -34,6 +34,8 @@ def test_once(tmp_path: Path) -> None:
         *(hook("double", "i-1", True, "unavailable"), hook("double", "i-2", True, "unavailable")),
         *(hook("gone", "i-1", False), hook("gone", "i-2", False)),
         hook("noted", "i-1", True, "s3"),
+        *(hook("again", "i-1", True, "s3"), hook("again", "i-2", True, "s3")),
+        *(hook("before", "i-1", False), hook("before", "i-2", False, "s3") | {"reason": "the ledger says so"}),
         {**hook("everywhere", "i-1", True), "leader_only": False},
     ]
     variables = {
@@ -55,6 +57,8 @@ def test_once(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(re.findall(r"Once: +(.+)", done.stdout)) == [
+        "again took 2 attempts (i-1, i-2); the ledger in S3 lets one begin only when the last has failed",
+        "before was not run by this deployment: the ledger says so",
         "double did not run once but 2 times (i-1, i-2): Elastic Beanstalk elected more than one leader, "
         "by its marker, the ledger was out of reach",
         "gone ran on none of the present instances; if it ran at all, that instance has gone",

@@ -246,7 +246,10 @@ class Work:
         return path, f"{version.bucket}/{version.key}"
 
     async def command(self, name: CommandName, instances: Sequence[Instance], label: str) -> list[CommandResult]:
-        """Run a command on instances at once. All commands of a workflow are one invocation: batches share a leader."""
+        """Run a command on instances at once. All commands of a workflow are one invocation: batches share a leader.
+
+        Nobody has written down whether they do in AWS, so a fault can have it the other way.
+        """
         path, key = (None, "")
         if name == "app-deploy":
             path, key = await self.bundle(label)
@@ -255,8 +258,10 @@ class Work:
         for (namespace, option), value in settings.items():
             options.setdefault(namespace, {})[option] = value
         properties, problem = self._properties(name, settings)
+        split = self.control.faults.election(self.environment.name)
+        invocation_id = self.control.uuid() if split else self.invocation_id
         command = Command(
-            name, self.invocation_id, self.environment.deployment_id, label,
+            name, invocation_id, self.environment.deployment_id, label,
             float(self.number(COMMAND, "Timeout", 600)), path, key, properties, options,
             self.elects_leader,
         )  # fmt: skip
