@@ -17,7 +17,7 @@ from typing import Any, Literal
 Kind = Literal[
     "throttle", "error", "latency", "drop", "stuck", "health", "instance", "cpu", "command", "election", "ssm", "dns",
     "restart",
-]
+]  # fmt: skip
 Check = Callable[[Any], Any]
 
 
