@@ -134,7 +134,7 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
     try:
         home.create()
     except OSError as error:
-        raise CliError(f"cannot write the state directory {home.path}: {error.strerror}") from error
+        raise CliError(f"cannot write {error.filename}: {error.strerror}") from error
     with home.lock("up"):
         running = home.running()
         if running is not None:

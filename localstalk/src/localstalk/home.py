@@ -43,7 +43,10 @@ class Home:
     @property
     def runtime(self) -> Path:
         """A short folder for sockets, whose paths may have 108 bytes only."""
-        base = os.environ.get("XDG_RUNTIME_DIR") or "/run"
+        base = os.environ.get("XDG_RUNTIME_DIR") or ("/run" if os.geteuid() == 0 else None)
+        if base is None:
+            # An ordinary user without a login session; the sim driver, which is what is left then, needs no sockets.
+            return self.path / "run"
         return Path(base) / "localstalk" / hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
 
     @property

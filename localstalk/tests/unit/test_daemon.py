@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -140,6 +142,51 @@ def test_a_stale_record_never_kills_a_stranger(home: Path) -> None:
         assert cli(home, "down").returncode == 0
         assert stranger.poll() is None
         stranger.kill()
+
+
+NOBODY = 65534
+
+
+def as_ordinary_user(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user without rights, with an interpreter that such a user may run."""
+    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    for interpreter in (sys.executable, "/usr/bin/python3"):
+        try:
+            probe = subprocess.run([interpreter, "-c", "import localstalk.cli"], check=False, env=environ, **user)  # type: ignore[call-overload]
+        except OSError:
+            continue
+        if probe.returncode == 0:
+            command = [interpreter, "-m", "localstalk", "--home", str(folder / "home"), *arguments]
+            done: subprocess.CompletedProcess[str] = subprocess.run(
+                command, capture_output=True, text=True, timeout=120, check=False, env=environ, cwd="/", **user
+            )  # type: ignore[call-overload]
+            return done
+    pytest.skip("no interpreter here that an ordinary user may run")
+
+
+def test_an_ordinary_user_is_told_what_is_missing_and_may_simulate() -> None:
+    with tempfile.TemporaryDirectory(prefix="localstalk-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+        refused = as_ordinary_user(folder, "up")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert re.fullmatch(
+            r"localstalk: The container driver needs (root|programs that are missing).*\n", refused.stderr
+        )
+        elsewhere = as_ordinary_user(folder, "--home", "/proc/localstalk", "up", "--driver", "sim")
+        assert (elsewhere.returncode, elsewhere.stderr.count("\n")) == (1, 1)
+        assert elsewhere.stderr.startswith("localstalk: cannot write /proc/localstalk: ")
+        try:
+            started = as_ordinary_user(folder, "up", "--driver", "auto")
+            assert (started.returncode, started.stderr) == (0, "")
+            said, running = started.stdout.splitlines()
+            assert said.startswith("Containers cannot run here (The container driver needs ")
+            assert running.startswith("localstalk is running at http://127.0.0.1:")
+        finally:
+            stopped = as_ordinary_user(folder, "down")
+        assert stopped.stdout == "localstalk was stopped.\n"
 
 
 def test_two_daemons_side_by_side(home: Path, tmp_path: Path) -> None:
