@@ -39,7 +39,9 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
 	@scripts/setup runtime test eb
 	$(PYTEST) --numprocesses=2 tests/unit
-	$(LOCALSTALK_PYTEST) --numprocesses=2 -m "not containers"
+	@rm -rf build/operations
+	export LOCALSTALK_RECORD=$(CURDIR)/build/operations; $(LOCALSTALK_PYTEST) --numprocesses=2 -m "not containers"
+	cd localstalk && python tests/operations_table.py --check $(CURDIR)/build/operations README.md
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
 	@scripts/setup runtime test eb

@@ -79,11 +79,9 @@ def test_pytest(tmp_path: Path) -> None:
 
 
 def test_every_operation_has_a_full_row() -> None:
-    rows = re.findall(
-        r"^\| (\w+) \| yes \| ([^|]+) \| yes \(\d+\) \|$", README.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    rows = re.findall(r"^\| (\w+) \| yes \| ([^|]+) \| yes \|$", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name, _ in rows] == sorted(wire.service_model().operation_names)
-    assert all(validated.startswith(("yes (", "takes no parameters")) for _, validated in rows)
+    assert {validated for _, validated in rows} == {"yes", "takes no parameters"}
 
 
 def test_every_kind_of_fault_is_told() -> None:
