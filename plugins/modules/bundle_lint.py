@@ -63,7 +63,8 @@ attributes:
 notes:
   - "Rules for the structure of configuration files: V(yaml-syntax), V(json-syntax), V(duplicate-key), V(unknown-key),
     V(wrong-type), V(missing-key), V(leader-only-misplaced), V(leader-only-with-test),
-    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle)."
+    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle),
+    V(lfs-pointer) (in a zip anywhere, in a folder only where the other rules look)."
   - "Rules for option settings: V(unknown-namespace), V(unknown-option), V(option-value), V(option-combination),
     V(option-without-namespace), V(properties-too-long), V(secret-in-property), V(rds-deletion-policy)."
   - "Rules for hooks and commands: V(hook-not-executable), V(hook-no-shebang), V(hook-crlf), V(hook-ignored),

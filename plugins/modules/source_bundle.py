@@ -16,8 +16,13 @@ description:
     the repository.
   - The version label is made from the content, so equal content has an equal label on any machine. An unchanged
     source is recognised without reading it again.
-  - An C(.ebignore) file has the meaning that the EB CLI gives it. Folders named C(.git) and C(.elasticbeanstalk) are
-    never shipped. Files under C(.platform/hooks) and C(.platform/confighooks) are always executable in the bundle.
+  - What C(.gitattributes) marks C(export-ignore) is left out, as C(git archive) does it, which the EB CLI calls. Only
+    the C(.gitattributes) files of the source count, not those of the machine or of the one clone. Contents are shipped
+    as git stores them, or with O(from=work_tree) as they are on disk, so C(export-subst), C(eol) and filters change
+    nothing. A pointer of Git LFS is therefore shipped as such; with O(platform) the rule C(lfs-pointer) warns of it.
+  - An C(.ebignore) file has the meaning that the EB CLI gives it, so C(export-ignore) does not count then.
+  - Folders named C(.git) and C(.elasticbeanstalk) are never shipped. Files under C(.platform/hooks) and
+    C(.platform/confighooks) are always executable in the bundle.
 author:
   - The jack.beanstalk team (!UNKNOWN)
 requirements:

@@ -20,13 +20,13 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 
-from . import bundle_cache, bundle_git, bundle_zip
+from . import bundle_cache, bundle_git, bundle_repository, bundle_zip
 from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec
 from .lint.runner import lint_bundle
 from .naming import check_version_label
 
 _RACY_SECONDS = 2.0
-_FORMAT = 2
+_FORMAT = 3
 
 
 class BundleResult:
@@ -57,20 +57,20 @@ class _Source:
         self.empty_git = os.fsencode(os.path.join(cache_dir, "empty.git"))
         if not os.path.isdir(self.root):
             raise BundleError(f"The application source {spec.path} is not a folder.")
-        bundle_git.require_git()
+        bundle_repository.require_git()
         ignore = os.path.join(self.root, b".ebignore")
         self.ignore_file = ignore if os.path.isfile(ignore) else None
-        self.repo = bundle_git.open_repository(self.root)
+        self.repo = bundle_repository.open_repository(self.root)
         if self.repo is None and spec.source != "work_tree":
             raise BundleError(f"{spec.path} is not in a git repository: use from: work_tree, or run git init.")
         if self.repo is not None:
             self._open(self.repo)
 
-    def _open(self, repo: bundle_git.Repository) -> None:
+    def _open(self, repo: bundle_repository.Repository) -> None:
         if self.spec.source == "ref":
-            self.commit, self._tree = bundle_git.resolve(repo, self.spec.ref)
+            self.commit, self._tree = bundle_repository.resolve(repo, self.spec.ref)
         else:
-            head = bundle_git.git(repo.root, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1, 128))
+            head = bundle_repository.git(repo.root, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1, 128))
             self.commit = head.decode().strip() or None
         if self.spec.source == "index" or (self.spec.source == "work_tree" and self.ignore_file is None):
             self._index = bundle_git.read_index(repo)
@@ -80,7 +80,7 @@ class _Source:
                 ["git", "-C", self.root, "status", "--porcelain=v1", "-z", "--no-renames", *self._status_scope()],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=bundle_git.git_environment(),
+                env=bundle_repository.git_environment(),
             )
 
     def _status_scope(self) -> list[str]:
@@ -132,10 +132,11 @@ class _Source:
         """The files of the tree, without overlays and secrets."""
         if self.spec.source == "work_tree" or self.repo is None:
             return bundle_git.list_work_tree(self.root, self.repo, self.ignore_file, self.empty_git)
+        attributes = None if self.ignore_file is not None else self.empty_git
         if self.spec.source == "ref":
-            entries = bundle_git.list_tree(self.repo, self._tree)
+            entries = bundle_git.list_tree(self.repo, self._tree, attributes)
         else:
-            entries = bundle_git.list_index(self.repo, self._index)
+            entries = bundle_git.list_index(self.repo, self._index, attributes)
         entries = [entry for entry in entries if bundle_git.shipped(entry.path)]
         if self.ignore_file is not None:
             entries = bundle_git.filter_ignored(entries, self.ignore_file, self.empty_git)
@@ -145,7 +146,7 @@ class _Source:
         """Last commit's subject, shortened as the EB CLI does."""
         if self.commit is None:
             return "Deployed by jack.beanstalk"
-        text = bundle_git.subject(self.root, self.commit)
+        text = bundle_repository.subject(self.root, self.commit)
         return text if len(text) <= 195 else text[:195] + "..."
 
 
@@ -236,9 +237,8 @@ def _warnings(source: _Source, dirty: list[bytes], extra: dict[bytes, Entry]) ->
         )
     if spec.secrets and source.repo is not None:
         secrets = [path for path, entry in extra.items() if entry.data is not None and path not in _overlay(spec)]
-        tracked = (
-            bundle_git.git(source.root, "--literal-pathspecs", "ls-files", "-z", "--", *secrets) if secrets else b""
-        )
+        listing = ("--literal-pathspecs", "ls-files", "-z", "--")
+        tracked = bundle_repository.git(source.root, *listing, *secrets) if secrets else b""
         if tracked:
             names = ", ".join(os.fsdecode(name) for name in tracked.split(b"\0")[:-1])
             warnings.append(f"Secret file(s) tracked by git: {names}. Remove them from the repository's history.")
@@ -252,7 +252,7 @@ def _overlay(spec: SourceSpec) -> set[bytes]:
 def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     """Make the source bundle that `spec` describes, or recognise that it is there already.
 
-    In check mode nothing is written except an empty repository in the cache folder where an .ebignore needs one.
+    In check mode nothing is written except an empty repository in the cache folder, where rules need git to match them.
     Raises BundleError with one sentence for the user.
     """
     started = time.time()

@@ -4,16 +4,18 @@
 
 """The folder of bundles: what was made for which input, and who may read it."""
 
-# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH116, PTH118, PTH123, PTH208
+# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH112, PTH116, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import shutil
 import time
 from typing import Any
 
+from .bundle_attributes import WORK_PREFIX
 from .bundle_types import BundleError, SourceSpec
 
 _KEEP_SECONDS = 7 * 86400
@@ -115,14 +117,21 @@ def prune(cache_dir: str, keep: str) -> None:
     now = time.time()
     for name in os.listdir(cache_dir):
         path = os.path.join(cache_dir, name)
-        if path == keep or not name.endswith((".zip", ".part", ".json")):
+        if path == keep or not (name.endswith((".zip", ".part", ".json")) or name.startswith(WORK_PREFIX)):
             continue
         age = _KEEP_SECRET_SECONDS if CONFIDENTIAL in name else _KEEP_SECONDS
         try:
             if os.stat(path).st_atime < now - age:
-                os.unlink(path)
+                _remove(path)
         except FileNotFoundError:
             continue
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        os.unlink(path)
 
 
 def note_label(cache_dir: str, label: str) -> None:

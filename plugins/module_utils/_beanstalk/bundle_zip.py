@@ -20,12 +20,12 @@ import os
 import signal
 import stat
 import struct
-import subprocess
 import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from .bundle_git import SYMLINK, git_environment
+from .bundle_git import SYMLINK
+from .bundle_repository import ObjectReader
 from .bundle_types import BundleError, Entry, Packed
 
 # EB's own limit (design: 500 MB; the EB CLI stops at 512 MiB).
@@ -50,46 +50,6 @@ def final_mode(path: bytes, mode: int) -> int:
         return SYMLINK | 0o777
     executable = mode & 0o100 or path.startswith(_FORCED_EXECUTABLE)
     return stat.S_IFREG | (0o755 if executable else 0o644)
-
-
-class _ObjectReader:
-    """Reads objects of repositories through one git cat-file for each, in batches that cannot fill the pipe."""
-
-    def __init__(self) -> None:
-        self._children: dict[bytes, subprocess.Popen[bytes]] = {}
-
-    def read(self, root: bytes, oids: Sequence[bytes]) -> list[bytes]:
-        child = self._children.get(root)
-        if child is None:
-            child = self._children[root] = subprocess.Popen(
-                ["git", "-C", root, "cat-file", "--batch"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=git_environment(),
-                bufsize=1 << 18,
-            )
-        stdin, stdout = child.stdin, child.stdout
-        if stdin is None or stdout is None:
-            raise BundleError("git cat-file has no pipes.")
-        stdin.write(b"\n".join(oids) + b"\n")
-        stdin.flush()
-        contents = []
-        for oid in oids:
-            head = stdout.readline().split()
-            if len(head) != 3:
-                raise BundleError(f"git has no object {oid.decode()} in {os.fsdecode(root)}.")
-            size = int(head[2])
-            data = stdout.read(size + 1)
-            if len(data) != size + 1:
-                raise BundleError(f"git stopped while reading {os.fsdecode(root)}.")
-            contents.append(data[:-1])
-        return contents
-
-    def close(self) -> None:
-        for child in self._children.values():
-            child.communicate()
-        self._children.clear()
 
 
 def _read_disk(entry: Entry) -> tuple[int, bytes]:
@@ -122,7 +82,7 @@ def _same_blob(data: bytes, oid: bytes) -> bool:
     return digest.hexdigest().encode() == oid
 
 
-def _contents(batch: Sequence[Entry], reader: _ObjectReader) -> list[tuple[int, bytes] | None]:
+def _contents(batch: Sequence[Entry], reader: ObjectReader) -> list[tuple[int, bytes] | None]:
     """Mode and content of each entry; None for a file that is gone or is neither file nor link.
 
     A git object is taken from the file on disk when that hashes to the object's own name (then it *is* the content,
@@ -166,7 +126,7 @@ def _deflate(data: bytes) -> tuple[int, bytes]:
 def _pack(entries: Sequence[Entry], handle: int | None) -> list[Packed]:
     """Write the local records of `entries` to `handle` (None: hash only) and describe them."""
     packed: list[Packed] = []
-    reader = _ObjectReader()
+    reader = ObjectReader()
     offset = 0
     try:
         for start in range(0, len(entries), _BATCH):

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import bundle_git
+from .. import bundle_git, bundle_repository
 from ..bundle_cache import default_cache_dir
 from ..bundle_types import BundleError, Entry
 
@@ -56,7 +56,7 @@ class Source:
             file = self.root / name
             return file.read_bytes() if file.is_file() else None
         entry = self._listing().get(name)
-        return None if entry is None else bundle_git.git(entry.root, "cat-file", "blob", entry.oid)
+        return None if entry is None else bundle_repository.git(entry.root, "cat-file", "blob", entry.oid)
 
     def _listing(self) -> dict[str, Entry]:
         if self._entries is None:
@@ -64,9 +64,9 @@ class Source:
         return self._entries
 
     def _list(self) -> list[Entry]:
-        bundle_git.require_git()
+        bundle_repository.require_git()
         root = os.fsencode(self.root)
-        repository = bundle_git.open_repository(root)
+        repository = bundle_repository.open_repository(root)
         if self.kind == "work_tree":
             ignore = self.root / ".ebignore"
             empty = os.fsencode(Path(default_cache_dir()) / "empty.git")
@@ -75,4 +75,4 @@ class Source:
             raise BundleError(f"{self.root} is not in a git repository: use from: work_tree, or run git init.")
         if self.kind == "index":
             return bundle_git.list_index(repository, bundle_git.read_index(repository))
-        return bundle_git.list_tree(repository, bundle_git.resolve(repository, self.ref)[1])
+        return bundle_git.list_tree(repository, bundle_repository.resolve(repository, self.ref)[1])

@@ -44,6 +44,10 @@ class Bundle(ABC):
         """Tell whether the execute bit is set; None when the archive does not say (made on Windows)."""
 
     @abstractmethod
+    def size(self, name: str) -> int:
+        """Return the bytes that a file has, 0 when it cannot be asked."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the file, if one is open."""
 
@@ -92,6 +96,12 @@ class Tree(Bundle):
         except OSError:
             return None
 
+    def size(self, name: str) -> int:
+        try:
+            return (self.root / name).stat().st_size
+        except OSError:
+            return 0
+
     def close(self) -> None:
         pass
 
@@ -106,6 +116,9 @@ class Archive(Bundle):
         self.zip = zipfile.ZipFile(path)
         self.entries = {info.filename: info for info in self.zip.infolist() if not info.is_dir()}
         self.names = list(self.entries)
+
+    def size(self, name: str) -> int:
+        return self.entries[name].file_size
 
     def close(self) -> None:
         self.zip.close()

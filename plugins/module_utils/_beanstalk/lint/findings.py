@@ -60,6 +60,11 @@ RULES: dict[str, Rule] = {
         "EB looks at the top of the archive: it finds neither the application nor its configuration.",
         "Build the archive inside the folder, not from its parent.",
     ),
+    "lfs-pointer": Rule(
+        WARNING,
+        "EB gets the text that Git LFS keeps in place of the file, and the application cannot use it.",
+        "Bundle the work tree (from: work_tree) after git lfs pull, or keep the file outside of the bundle.",
+    ),
     # --- option settings ---
     "unknown-namespace": Rule(
         ERROR,

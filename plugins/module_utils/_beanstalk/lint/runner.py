@@ -29,6 +29,9 @@ _SWITCHED_OFF = (".disabled", ".off", ".example", ".sample", ".template", ".j2",
 _SET_ASIDE = re.compile(
     r"/(inactive|disabled|unused|off|old|archived?|backups?|examples?|samples?|templates?)/", re.IGNORECASE
 )
+# https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md: three lines, of which only the size's number varies.
+_LFS_START = b"version https://git-lfs.github.com/spec/v1\noid sha256:"
+_LFS_SIZES = range(126, 146)
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,17 @@ class BundleLinter:
         self.findings += lint_docker(self.bundle, self.platform)
         self.files += sum(map(self.bundle.has, (DOCKERFILE, COMPOSE, DOCKERRUN)))
         self._manifests()
+        self._lfs_pointers()
         for folder in MISSPELT:
             if self.bundle.below(folder):
                 right = ".platform" if folder.startswith(".p") else ".ebextensions"
                 self._add("misspelt-folder", folder, 0, f"{folder} is not {right}")
         return self.findings
+
+    def _lfs_pointers(self) -> None:
+        for name in self.bundle.names:
+            if self.bundle.size(name) in _LFS_SIZES and self.bundle.content(name).startswith(_LFS_START):
+                self._add("lfs-pointer", name, 1, "this is a pointer of Git LFS, not the file itself")
 
     def _text(self, name: str) -> str:
         try:

@@ -18,6 +18,7 @@ LEGACY = "/opt/elasticbeanstalk/hooks/appdeploy/post/xy_01.sh"
 DOCKERFILE = {"Dockerfile": "FROM python:3.11\nEXPOSE 8000\n"}
 COMPOSE = "services:\n  web:\n    build: .\n    ports: ['80:8000']\n"
 DOCKERRUN = '{"AWSEBDockerrunVersion": "%s"%s}'
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a' * 16}\nsize 12345\n"
 
 
 def options(namespace: str, *lines: str) -> dict[str, str]:
@@ -159,6 +160,9 @@ CASES = [
         "ebextensions-ignored-file",
         {".ebextensions/01.yml": "commands:\n  a: {command: x}\n"},
         {".ebextensions/newrelic.yml": "license: x\n", ".ebextensions/nginx/conf.d/a.conf": "server {}\n"},
+    ),
+    Case(
+        "lfs-pointer", {"logo.png": POINTER}, {"logo.png": POINTER.replace("oid ", "old "), "README.md": POINTER * 2}, 1
     ),
     Case("misspelt-folder", {".ebextentions/01.config": "files:\n"}, {CONFIG: "files:\n"}),
     Case(
