@@ -90,6 +90,8 @@ options:
         be given as such.
       - An option that has a parameter of its own may be given either way, but not differently in both.
       - Options that are not named are left alone. A null value removes an environment property.
+      - Secrets by ARN (C(aws:elasticbeanstalk:application:environmentsecrets)) are refused on a platform version from
+        before 26 March 2025, which cannot fetch them.
       - Depending on the option, Elastic Beanstalk restarts the application or replaces the instances.
     type: dict
     default: {}

@@ -133,13 +133,38 @@ def _different_bytes(first: Path, second: Path) -> int:
     return abs(len(one) - len(two)) + sum(a != b for a, b in zip(one, two, strict=False))
 
 
+def _peers(first: Path, second: Path, target: Path, runs: int) -> tuple[dict[str, list[float]], set[str]]:
+    """Seconds of each peer, and the names that git put into its zip."""
+    seconds: dict[str, list[float]] = {"git": [], "zipfile": [], "eb": [], "eb_ignore": []}
+    ignore = first / ".ebignore"
+    wanted: set[str] = set()
+
+    def run(name: str, python: Path | str, program: str, source: Path) -> None:
+        seconds[name].append(float(str(_run(python, program, source, target)[0])))
+        if name == "git":
+            wanted.update(_names(target))
+        target.unlink()
+
+    for number in range(runs):
+        run("git", sys.executable, _GIT_ARCHIVE, first)
+        run("zipfile", sys.executable, _ZIPFILE, second)
+        run("eb", _EB_PYTHON, _EB, first)
+        if number:
+            continue
+        ignore.write_text(".elasticbeanstalk/\n.git/\n.ebignore\n", encoding="utf-8")
+        run("eb_ignore", _EB_PYTHON, _EB, first)
+        ignore.unlink()
+    return seconds, wanted
+
+
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """Medians of the same tree; every run in a fresh process, files in the page cache for all."""
+    """Medians of the same tree; every run in a fresh process, files in the page cache for all.
+
+    The peers take tens of seconds a run, so they have two (with an .ebignore one), ours have five.
+    """
     first, second = _checkouts(folder, quick)
-    target = folder / "peer.zip"
     cold: list[float] = []
     unchanged: list[float] = []
-    peers: dict[str, list[float]] = {"git": [], "zipfile": [], "eb": [], "eb_ignore": []}
     made = [first, second]
     for _ in range(1 if quick else 5):
         for index, checkout in enumerate((second, first)):
@@ -152,16 +177,8 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         if changed:
             raise RuntimeError("the unchanged tree was bundled again")
         unchanged.append(float(str(seconds)))
-        peers["git"].append(float(str(_run(sys.executable, _GIT_ARCHIVE, first, target)[0])))
-        wanted = _names(target)
-        target.unlink()
-        peers["zipfile"].append(float(str(_run(sys.executable, _ZIPFILE, second, target)[0])))
-        target.unlink()
-        peers["eb"].append(float(str(_run(_EB_PYTHON, _EB, first, target)[0])))
-        ignore = first / ".ebignore"
-        ignore.write_text(".elasticbeanstalk/\n.git/\n.ebignore\n", encoding="utf-8")
-        peers["eb_ignore"].append(float(str(_run(_EB_PYTHON, _EB, first, target)[0])))
-        ignore.unlink()
+        print(f"bundles: cold {cold[-1]:.2f} s, unchanged {unchanged[-1]:.2f} s", file=sys.stderr, flush=True)  # noqa: T201
+    peers, wanted = _peers(first, second, folder / "peer.zip", 1 if quick else 2)
     names = _names(made[1])
     eb = "eb CLI"
     return [

@@ -344,6 +344,12 @@ def solution_stacks(client: Client) -> list[str]:
     return list(client.list_available_solution_stacks()["SolutionStacks"])
 
 
+@_call("describe the platform version")
+def describe_platform(client: Client, arn: str) -> Answer:
+    """One platform version."""
+    return dict(client.describe_platform_version(PlatformArn=arn)["PlatformDescription"])
+
+
 @_call("swap the CNAMEs")
 def swap_cnames(client: Client, source_id: str, destination_id: str) -> Answer:
     """Start to exchange the CNAMEs of two environments."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import api, friendly, platforms, settings, tags, waiters
+from . import api, friendly, platforms, references, settings, tags, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -100,6 +100,7 @@ class EnvironmentManager:
         check_names_free(self.client, params)
         by_arn = platforms.is_arn(params["platform"])
         platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
+        references.check_platform(self.client, self.wanted_settings, platform)
         wanted = {key: val for key, val in self._flat_settings().items() if val is not None}
         if not self.check_mode:
             _changed, found = self._changed_meanwhile(None)
@@ -211,6 +212,9 @@ class EnvironmentManager:
                 message=f"The environment {name} is of the tier {tier}, which cannot be changed; make a new one."
             )
         self._plan_settings(environment, plan)
+        platform = plan.platform()
+        if platform or "OptionSettings" in plan.update:
+            references.check_platform(self.client, self.wanted_settings, platform or environment)
         plan.tag_plan = tags.plan_tags(
             self.client, environment.get("EnvironmentArn") or "", params["tags"], params["purge_tags"]
         )

@@ -43,12 +43,20 @@ class Plan:
         self.update: dict[str, Any] = {}
         self.tag_plan: tags.TagPlan | None = None
 
+    def platform(self) -> dict[str, Any]:
+        """The new platform as parameters of a call; empty when it stays."""
+        return _platform(self.update)
+
+
+def _platform(update: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: update[key] for key in ("SolutionStackName", "PlatformArn") if key in update}
+
 
 def update_calls(update: Mapping[str, Any]) -> list[dict[str, Any]]:
     """UpdateEnvironment calls for an update: a new platform cannot be combined with a new version."""
     if not update:
         return []
-    platform = {key: update[key] for key in ("SolutionStackName", "PlatformArn") if key in update}
+    platform = _platform(update)
     if not platform or "VersionLabel" not in update:
         return [dict(update)]
     rest = {key: value for key, value in update.items() if key not in platform}

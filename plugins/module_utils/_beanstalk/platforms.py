@@ -31,6 +31,14 @@ def branch_of_arn(arn: str) -> str | None:
     return parts[1] if len(parts) == 3 and ":platform" in parts[0] else None
 
 
+def arn_of_stack(stack: str, partition: str, region: str) -> str:
+    """The platform ARN of one of AWS's solution stacks since Amazon Linux 2, "" for a name of another form."""
+    found = branch_of_stack(stack)
+    if not found:
+        return ""
+    return f"arn:{partition}:elasticbeanstalk:{region}::platform/{found[0]}/{'.'.join(map(str, found[1]))}"
+
+
 def newest_of_branch(branch: str, stacks: Iterable[str]) -> str | None:
     """The newest solution stack of a branch; names are compared without regard to case."""
     best: tuple[tuple[int, ...], str] | None = None

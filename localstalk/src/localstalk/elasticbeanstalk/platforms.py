@@ -17,6 +17,8 @@ from localstalk.elasticbeanstalk.state import Call, Platform
 
 _DATA = Path(__file__).parent / "data" / "platforms.json"
 _RELEASED = datetime(2026, 9, 1, tzinfo=UTC)
+# The Amazon Linux AMI was retired then (eb-facts, 5), so that none of its versions is younger.
+_RETIRED = datetime(2022, 7, 18, tzinfo=UTC)
 _BUILDER = "Packer Builder"
 
 
@@ -128,11 +130,12 @@ class Platforms(RegionBase):
         if params.get("PlatformArn") is None:
             raise ServiceError("MissingRequiredParameter", "PlatformArn must be specified.")
         platform = self.platform_by_arn(params["PlatformArn"])
+        released = _RETIRED if platform.generation == "al1" else _RELEASED
         description = platform_summary(platform) | {
             "PlatformName": platform.name,
             "SolutionStackName": platform.solution_stack,
-            "DateCreated": _RELEASED,
-            "DateUpdated": _RELEASED,
+            "DateCreated": released,
+            "DateUpdated": released,
             "Description": f"{platform.name}, version {platform.version}",
             "Maintainer": "AWS" if platform.owner == "AWSElasticBeanstalk" else self.account,
             "ProgrammingLanguages": [{"Name": name, "Version": version} for name, version in platform.languages],
