@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import zipfile
 
+import pytest
 import yaml
 
 from .conftest import APPLICATION, ENVIRONMENT, PREFIX, Shop, Stalk, last_label, wait_for
@@ -53,6 +56,14 @@ def test_health(shop: Shop, stalk: Stalk, created: str) -> None:
     assert [ENVIRONMENT, "Ok"] in [line[:2] for line in lines]
     assert [instance, "Ok"] in [line[:2] for line in lines]
     assert [instance, "Deployed", "1", label] in [line[:4] for line in lines]
+
+
+@pytest.mark.parametrize(("view", "shown"), [("status", ""), ("request", ""), ("cpu", "user %")])
+def test_views_of_health(shop: Shop, created: str, view: str, shown: str) -> None:
+    said = shop.eb("health", "--view", view)
+    # Without a terminal, the CLI itself leaves the tables of the first two out.
+    assert [ENVIRONMENT, "Ok"] in [line.split()[:2] for line in said.splitlines()]
+    assert shown in said
 
 
 def test_deploy_takes_the_commit(shop: Shop, stalk: Stalk, created: str) -> None:
@@ -105,6 +116,12 @@ def test_logs(shop: Shop, stalk: Stalk, created: str) -> None:
     assert "Logs were saved to" in shop.eb("logs", "--all")
     engine = shop.root / ".elasticbeanstalk" / "logs" / "latest" / instance / "var" / "log" / "eb-engine.log"
     assert "Engine command: (app-deploy)" in engine.read_text()
+    said = shop.eb("logs", "--zip")
+    (path,) = re.findall(r"Logs were saved to (.+\.zip)", said)
+    with zipfile.ZipFile(path) as outer:
+        (name,) = [each for each in outer.namelist() if each.endswith("eb-engine.log")]
+        assert instance in name
+        assert "Engine command: (app-deploy)" in outer.read(name).decode()
 
 
 def test_setenv_while_following_events(shop: Shop, stalk: Stalk, created: str) -> None:

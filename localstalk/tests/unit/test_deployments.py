@@ -67,10 +67,23 @@ def test_create_load_balanced(stalk: Stalk) -> None:
 
 
 def test_create_single_instance(stalk: Stalk) -> None:
-    lines = created(stalk, SINGLE)
-    assert not [line for line in lines if "load balancer" in line or "target group" in line or "alarm" in line]
-    waiting = lines.index("Waiting for EC2 instances to launch. This may take a few minutes.")
-    assert "Created EIP: 192.0.2.1" in lines[:waiting]
+    assert created(stalk, SINGLE, CNAMEPrefix="shop") == [
+        "createEnvironment is starting.",
+        "Using elasticbeanstalk-us-east-1-ACCOUNT as Amazon S3 storage bucket for environment data.",
+        "Environment health has transitioned to Pending. Initialization in progress (running for 3 seconds). "
+        "There are no instances.",
+        "Created security group named: awseb-e-x-stack-AWSEBSecurityGroup-RND",
+        "Created Auto Scaling launch configuration named: awseb-e-x-stack-AWSEBAutoScalingLaunchConfiguration-RND",
+        "Created EIP: 192.0.2.1",
+        "Created Auto Scaling group named: awseb-e-x-stack-AWSEBAutoScalingGroup-RND",
+        "Waiting for EC2 instances to launch. This may take a few minutes.",
+        "Added instance [i-x] to your environment.",
+        DONE,
+        "Application available at shop.us-east-1.elasticbeanstalk.com.",
+        "Successfully launched environment: env-one",
+        "Environment health has transitioned from Pending to Ok. "
+        "Initialization completed 7 seconds ago and took 3 minutes.",
+    ]
     assert stalk.environment()["EndpointURL"] == "192.0.2.1"
 
 
@@ -229,13 +242,31 @@ def test_immutable_on_two_instances_replaces_both(stalk: Stalk) -> None:
     stalk.create("env-one", TWO, policy("Immutable"))
     before = {each["Id"] for each in resources(stalk)["Instances"]}
     stalk.version("v2")
-    lines = stalk.lines(stalk.update(VersionLabel="v2"))
-    assert lines[6:11] == [
+    known = len(stalk.lines(EnvironmentName="env-one"))
+    stalk.update(VersionLabel="v2")
+    assert stalk.lines(EnvironmentName="env-one")[known:] == [
+        *IMMUTABLE_START,
+        "Environment health has transitioned from Ok to Info. Application update in progress on 3 instances. "
+        "0 out of 3 instances completed (running for 8 seconds).",
+        DONE,
+        "Adding new instance(s) (i-x) to the load balancer.",
+        "Waiting for instance(s) (i-x) to pass health checks.",
+        "Added instance [i-x] to your environment.",
         "Test instance passed health checks. Launching remaining new instances.",
         DONE,
+        "Added instance [i-x] to your environment.",
         "Successfully launched all instances.",
         "Adding new instance(s) (i-x) to the load balancer.",
         "Waiting for instance(s) (i-x) to pass health checks.",
+        *IMMUTABLE_GROUPS,
+        DONE,
+        DONE,
+        IMMUTABLE_END[0],
+        IMMUTABLE_END[1],
+        "Removed instances [i-x, i-x] from your environment.",
+        *IMMUTABLE_END[2:],
+        "Environment health has transitioned from Info to Ok. Application update completed 8 seconds ago and took 5 "
+        "minutes.",
     ]
     after = {each["Id"] for each in resources(stalk)["Instances"]}
     assert len(after) == 2
@@ -348,22 +379,37 @@ def test_other_policies_elect_one_leader(stalk: Stalk) -> None:
     assert elections == [["Instance is Leader."], ["Instance is NOT Leader."]]
 
 
-@pytest.mark.parametrize(
-    "name", ["AllAtOnce", "Rolling", "RollingWithAdditionalBatch", "Immutable", "TrafficSplitting"]
-)
+FAILED_OPENINGS = {
+    "AllAtOnce": ["Deploying new version to instance(s)."],
+    "Rolling": ["Deploying new version to instance(s).", *batch(1, 1, 1)[:3]],
+    "RollingWithAdditionalBatch": [
+        "Rolling with Additional Batch deployment policy enabled. Launching  a new batch of 1 additional instance(s).",
+        "Batch 1: 1 EC2 instance(s) [i-x] launched. Deploying application version 'v2'.",
+        batch(1, 1, 1)[2],
+    ],
+    "Immutable": IMMUTABLE_START[1:],
+    "TrafficSplitting": [
+        "Traffic splitting deployment policy enabled. Launching 1 instance(s) with the new version.",
+        IMMUTABLE_START[2],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FAILED_OPENINGS)
 def test_a_failed_deployment_keeps_the_old_label(stalk: Stalk, name: str) -> None:
     stalk.create("env-one", policy(name))
     stalk.version("v2")
     stalk.driver.failures.append(Failure(version_label="v2"))
     lines = stalk.lines(stalk.update(VersionLabel="v2"))
-    assert lines[-6:] == [
+    assert lines == [
+        "Environment update is starting.",
+        *FAILED_OPENINGS[name],
         INSTANCE_FAILED,
         COMMAND_FAILED,
         "Command execution completed on all instances. Summary: [Successful: 0, Failed: 1].",
         ABORTING,
         *TAIL,
     ]
-    assert END not in lines
     found = stalk.environment()
     assert (found["Status"], found["VersionLabel"]) == ("Ready", "v1")
     assert (found["Health"] == "Green") is (name in ("RollingWithAdditionalBatch", "Immutable", "TrafficSplitting"))
@@ -426,142 +472,3 @@ def test_the_label_stays_old_until_success(stalk: Stalk) -> None:
     assert stalk.environment()["VersionLabel"] == "v1"
     stalk.advance(600)
     assert stalk.environment()["VersionLabel"] == "v2"
-
-
-def test_configuration_update(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(OptionSettings=[setting])) == [
-        "Environment update is starting.",
-        "Updating environment env-one's configuration settings.",
-        DONE,
-        "Successfully deployed new configuration to environment.",
-        END,
-    ]
-
-
-def test_version_and_settings_together(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.version("v2")
-    setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(VersionLabel="v2", OptionSettings=[setting])) == [
-        "Environment update is starting.",
-        "Updating environment env-one's configuration settings.",
-        "Deploying new version to instance(s).",
-        DONE,
-        DEPLOYED,
-        "Successfully deployed new configuration to environment.",
-        END,
-    ]
-
-
-def test_a_failed_configuration_update_is_reverted(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.driver.failures.append(Failure("config-deploy", times=1))
-    setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(OptionSettings=[setting]))[-3:] == [
-        "ERROR Failed to deploy configuration.",
-        "The environment was reverted to the previous configuration setting.",
-        "ERROR Update environment operation is complete, but with errors. For more information, see troubleshooting "
-        "documentation.",
-    ]
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
-    statuses = [each["DeploymentStatus"] for each in described["ConfigurationSettings"]]
-    assert statuses == ["deployed", "failed"]
-    names = [{each["OptionName"] for each in one["OptionSettings"]} for one in described["ConfigurationSettings"]]
-    assert ["COLOUR" in each for each in names] == [False, True]
-    stalk.eb.delete_environment_configuration(ApplicationName="app", EnvironmentName="env-one")
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
-    assert len(described["ConfigurationSettings"]) == 1
-
-
-def test_a_change_of_instance_type_replaces_instances(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    before = resources(stalk)["Instances"]
-    setting = option("aws:autoscaling:launchconfiguration", "InstanceType", "t3.large")
-    assert stalk.lines(stalk.update(OptionSettings=[setting]))[-1] == END
-    assert resources(stalk)["Instances"] != before
-    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
-    assert [each["InstanceType"] for each in health["InstanceHealthList"]] == ["t3.large"]
-
-
-def test_immutable_needs_both_options(stalk: Stalk) -> None:
-    stalk.create("env-one", policy("Immutable"))
-    stalk.version("v2")
-    setting = option("aws:autoscaling:launchconfiguration", "InstanceType", "t3.large")
-    lines = stalk.lines(stalk.update(VersionLabel="v2", OptionSettings=[setting]))
-    assert lines[1].startswith(
-        "ERROR To enable immutable config and application deployments together, you must set both"
-    )
-
-
-def test_scaling_out_deploys_the_current_version(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.update(OptionSettings=[option("aws:autoscaling:asg", "MinSize", "3")])
-    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["Deployment"])
-    assert [each["Deployment"]["VersionLabel"] for each in health["InstanceHealthList"]] == ["v1"] * 3
-
-
-def test_bad_options_in_the_bundle_fail_the_deployment(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.version("v2", **{".ebextensions/a.config": "option_settings:\n  aws:nope:\n    What: 1\n"})
-    assert stalk.lines(stalk.update(VersionLabel="v2"))[1:] == [
-        'ERROR "option_settings" in one of the configuration files failed validation. More details to follow.',
-        "ERROR Invalid option specification (Namespace: 'aws:nope', OptionName: 'What'): "
-        "Unknown configuration setting.",
-        *TAIL,
-    ]
-    assert stalk.environment()["VersionLabel"] == "v1"
-
-
-def test_options_of_a_call_win_over_those_of_the_bundle(stalk: Stalk) -> None:
-    properties = "aws:elasticbeanstalk:application:environment"
-    text = f"option_settings:\n  {properties}:\n    COLOUR: green\n    SHAPE: round\n"
-    stalk.version("v1", **{".ebextensions/a.config": text})
-    stalk.create("env-one", option(properties, "COLOUR", "blue"))
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
-    found = {
-        each["OptionName"]: each["Value"]
-        for each in described["ConfigurationSettings"][0]["OptionSettings"]
-        if each["Namespace"] == properties
-    }
-    assert found == {"COLOUR": "blue", "SHAPE": "round"}
-
-
-def test_terminate(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    answer = stalk.eb.terminate_environment(EnvironmentName="env-one")
-    assert answer["Status"] == "Terminating"
-    stalk.advance(600)
-    lines = stalk.lines(answer["ResponseMetadata"]["RequestId"])
-    assert [line for line in lines if "launch configuration" not in line and "target group" not in line] == [
-        "terminateEnvironment is starting.",
-        "Deleted CloudWatch alarm named: awseb-e-x-stack-AWSEBCloudwatchAlarmHigh-RND",
-        "Deleted CloudWatch alarm named: awseb-e-x-stack-AWSEBCloudwatchAlarmLow-RND",
-        "Deleted Auto Scaling group policy named: ARN",
-        "Deleted Auto Scaling group policy named: ARN",
-        "Waiting for EC2 instances to terminate. This may take a few minutes.",
-        "Deleted Auto Scaling group named: awseb-e-x-stack-AWSEBAutoScalingGroup-RND",
-        "Deleted security group named: sg-x",
-        "Deleted security group named: awseb-e-x-stack-AWSEBSecurityGroup-RND",
-        "Deleted load balancer named: ARN",
-        "Deleting SNS topic for environment env-one.",
-        "terminateEnvironment completed successfully.",
-    ]
-
-
-def test_swap(stalk: Stalk) -> None:
-    stalk.create("env-one", CNAMEPrefix="live")
-    stalk.create("env-two", CNAMEPrefix="next")
-    answer = stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
-    assert {stalk.environment(name)["Status"] for name in ("env-one", "env-two")} == {"Updating"}
-    stalk.advance(60)
-    endpoint = stalk.environment("env-one")["EndpointURL"]
-    assert stalk.lines(answer["ResponseMetadata"]["RequestId"]) == [
-        "swapEnvironmentCNAMEs is starting.",
-        "Swapping CNAMEs for environments 'env-one' and 'env-two'.",
-        f"'next.us-east-1.elasticbeanstalk.com' now points to '{endpoint}'.",
-        "Completed swapping CNAMEs for environments 'env-one' and 'env-two'.",
-    ]
-    assert stalk.environment("env-one")["CNAME"] == "next.us-east-1.elasticbeanstalk.com"
-    assert stalk.environment("env-two")["CNAME"] == "live.us-east-1.elasticbeanstalk.com"
