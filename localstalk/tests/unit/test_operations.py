@@ -286,6 +286,18 @@ def test_managed_platform_update(stalk: Stalk) -> None:
 def test_swap_refusals(stalk: Stalk) -> None:
     one = stalk.create("env-one")
     swap = stalk.eb.swap_environment_cnames
+    stalk.eb.create_application(ApplicationName="other")
+    stalk.eb.create_application_version(ApplicationName="other", VersionLabel="v1")
+    stalk.eb.create_environment(
+        ApplicationName="other",
+        EnvironmentName="env-other",
+        VersionLabel="v1",
+        SolutionStackName=STACK,
+        OptionSettings=[PROFILE],
+    )
+    stalk.advance(600)
+    strangers = {"SourceEnvironmentName": "env-one", "DestinationEnvironmentName": "env-other"}
+    assert "must belong to the same application" in refusal(swap, **strangers)[1]
     assert refusal(swap)[0] == "MissingRequiredParameter"
     mixed = {"SourceEnvironmentId": one, "DestinationEnvironmentName": "env-one"}
     assert refusal(swap, **mixed)[0] == "InvalidParameterCombination"

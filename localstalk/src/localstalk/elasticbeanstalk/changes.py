@@ -26,7 +26,7 @@ class Changes(Health):
     """Operations that change an environment without updating it."""
 
     def swap_environment_cnames(self, call: Call, params: dict[str, Any]) -> None:
-        """Exchange two CNAMEs. Stricter than known: both Ready, both with a CNAME (eb-facts §4, §12.3)."""
+        """Exchange two CNAMEs. Stricter than known: both Ready, with a CNAME, of one application (eb-facts §12.3)."""
         source, destination = self._pair(params)
         for environment in (source, destination):
             if environment.status != "Ready":
@@ -35,6 +35,9 @@ class Changes(Health):
                 raise InvalidParameterValue("Environment does not support a cname")
         if source is destination:
             raise InvalidParameterValue("The source and the destination environment must be different.")
+        if source.application != destination.application:
+            text = "The source and the destination environment must belong to the same application."
+            raise InvalidParameterValue(text)
         work = Work(self._region(), source, call.request_id)
         self.begin(source, call, "swap", "Updating", changes.swap(work, destination))
         destination.operation, destination.status = source.operation, "Updating"
