@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The leader matrix: right answer after everything that can happen to an environment, asked of real instances."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import BIN, ROOT, Stalk
+from .small import DOCKERFILE, MODERN, SERVER, options
+
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
+
+EB = ROOT / ".venv-eb" / "bin" / "eb"
+NAME = "leader-matrix"
+COMMAND = "aws:elasticbeanstalk:command"
+ONE_BY_ONE = {"BatchSizeType": "Fixed", "BatchSize": "1"}
+# The command timeout is on localstalk's clock, and these instances need real seconds.
+PATIENT = {"Timeout": "3600"}
+TRIGGER = {"MeasureName": "CPUUtilization", "Unit": "Percent", "UpperThreshold": "90", "LowerThreshold": "0"}
+
+
+class Matrix:
+    """One environment of two instances, what is done to it, and what was asked and answered."""
+
+    def __init__(self, stalk: Stalk, folder: Path) -> None:
+        self.stalk, self.folder, self.aws = stalk, folder, stalk.aws()
+        self.eb, self.ec2 = stalk.client("elasticbeanstalk"), stalk.client("ec2")
+        self.rows: list[tuple[str, dict[str, Any]]] = []
+
+    def module(self, name: str, **params: Any) -> dict[str, Any]:
+        """Run a module as a user does."""
+        connection = {
+            "endpoint_url": self.aws["AWS_ENDPOINT_URL"],
+            "region": self.aws["AWS_DEFAULT_REGION"],
+            "access_key": self.aws["AWS_ACCESS_KEY_ID"],
+            "secret_key": self.aws["AWS_SECRET_ACCESS_KEY"],
+        }
+        arguments = json.dumps({**connection, "application": NAME, "name": NAME, "poll_interval": 0.3, **params})
+        inventory = ("-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={BIN / 'python'}")
+        done = subprocess.run(
+            [BIN / "ansible", "localhost", *inventory, "-m", f"jack.beanstalk.{name}", "-a", arguments],
+            cwd=ROOT,
+            env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return dict(json.loads(done.stdout.partition("=> ")[2]))
+
+    def version(self, label: str) -> None:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("Dockerfile", f"{DOCKERFILE}# {label}\n")
+            archive.writestr("server.pl", SERVER)
+        bucket = self.eb.create_storage_location()["S3Bucket"]
+        self.stalk.client("s3").put_object(Bucket=bucket, Key=f"{NAME}/{label}.zip", Body=content.getvalue())
+        self.eb.create_application_version(
+            ApplicationName=NAME,
+            VersionLabel=label,
+            SourceBundle={"S3Bucket": bucket, "S3Key": f"{NAME}/{label}.zip"},
+            AutoCreateApplication=True,
+        )
+
+    def settings(self, size: int, **command: str) -> list[dict[str, str]]:
+        values = options(size, **{"DeploymentPolicy": "AllAtOnce", **PATIENT, **command})
+        values["aws:autoscaling:trigger"] = TRIGGER
+        return [
+            {"Namespace": namespace, "OptionName": name, "Value": value}
+            for namespace, settings in values.items()
+            for name, value in settings.items()
+        ]
+
+    def create(self, label: str) -> None:
+        self.eb.create_environment(
+            ApplicationName=NAME,
+            EnvironmentName=NAME,
+            SolutionStackName=self._stack(),
+            VersionLabel=label,
+            OptionSettings=self.settings(2),
+        )
+        self.ready(label)
+
+    def _stack(self) -> str:
+        generation, _, runtime = MODERN.partition(" running on ")
+        stacks = self.eb.list_available_solution_stacks()["SolutionStacks"]
+        return str(next(each for each in stacks if runtime in each and each.endswith(f"running {generation}")))
+
+    def deploy(self, label: str, *, size: int = 2, **command: str) -> None:
+        self.eb.update_environment(
+            EnvironmentName=NAME, VersionLabel=label, OptionSettings=self.settings(size, **command)
+        )
+        self.ready(label)
+
+    def ready(self, label: str) -> None:
+        def reached() -> bool:
+            (found,) = self.eb.describe_environments(EnvironmentNames=[NAME], IncludeDeleted=False)["Environments"]
+            return found["Status"] == "Ready" and found.get("VersionLabel") == label
+
+        self.until(reached)
+        events = self.eb.describe_events(EnvironmentName=NAME, Severity="ERROR")["Events"]
+        assert events == [], events
+
+    def instances(self) -> list[str]:
+        """Those that run a version, oldest first."""
+        listed = self.eb.describe_instances_health(EnvironmentName=NAME, AttributeNames=["All"])["InstanceHealthList"]
+        deployed = [each for each in listed if each.get("Deployment", {}).get("Status") == "Deployed"]
+        return [each["InstanceId"] for each in sorted(deployed, key=lambda each: each["LaunchedAt"])]
+
+    def until(self, holds: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + 120
+        while not holds():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.3)
+
+    def container(self, instance: str) -> str:
+        listed = subprocess.run(["podman", "ps", "--format", "{{.Names}}"], check=True, capture_output=True, text=True)
+        (name,) = (line for line in listed.stdout.split() if line.endswith(instance))
+        return name
+
+    def kill(self, victim: str) -> None:
+        """End a machine; Auto Scaling launches another one."""
+        subprocess.run(["podman", "kill", self.container(victim)], check=True, capture_output=True)
+        self.until(lambda: victim not in self.instances() and len(self.instances()) == 2)
+
+    def elected(self) -> set[str]:
+        """The instances whose own log says that they won their last election."""
+        told = {}
+        for instance in self.instances():
+            words = ["podman", "exec", self.container(instance), "grep", "Leader.$", "/var/log/eb-engine.log"]
+            told[instance] = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+        return {instance for instance, line in told.items() if line.endswith("Instance is Leader.")}
+
+    def ask(self, cell: str, **params: Any) -> dict[str, Any]:
+        """Ask for the leader, and note what it cost."""
+        answer = self.module("leader_info", **params)
+        assert "leader" in answer, answer
+        self.rows.append((cell, answer))
+        return dict(answer["leader"])
+
+    def found(self, cell: str, label: str, **params: Any) -> str:
+        leader = self.ask(cell, **params)
+        assert (leader["state"], leader["version_label"]) == ("found", label), leader
+        assert self.elected() == {leader["instance_id"]}
+        return str(leader["instance_id"])
+
+    def table(self) -> str:
+        lines = [f"{'':28}{'state':9}{'calls':>5}  by source"]
+        for cell, answer in self.rows:
+            spent = ", ".join(f"{cost['source']} {cost['api_calls']}" for cost in answer["costs"])
+            lines.append(f"{cell:28}{answer['leader']['state']:9}{answer['api_calls']:5}  {spent}")
+        return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    """A localstalk with containers whose clock runs fast, and two versions of a tiny application."""
+    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
+    started = stalk.cli("up", "--driver", "container", "--speed", "100")
+    assert started.returncode == 0, started.stderr
+    try:
+        made = Matrix(stalk, tmp_path_factory.mktemp("shop"))
+        for label in ("v1", "v2"):
+            made.version(label)
+        yield made
+    finally:
+        stalk.cli("down")
+    assert stalk.leftovers() == []
+
+
+def test_matrix(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        _deployments(matrix)
+        _eb_cli(matrix)
+        _commands(matrix)
+        _disagreement(matrix)
+        _departures(matrix)
+    finally:
+        with capsys.disabled():
+            print(f"\n{matrix.table()}")  # noqa: T201 - the table is there to be read
+
+
+def _deployments(matrix: Matrix) -> None:
+    matrix.create("v1")
+    matrix.found("first deploy", "v1")
+    matrix.deploy("v2")
+    matrix.found("redeploy", "v2")
+    matrix.deploy("v1", DeploymentPolicy="Rolling", **ONE_BY_ONE)
+    matrix.found("rolling", "v1")
+    before = set(matrix.instances())
+    matrix.deploy("v2", DeploymentPolicy="TrafficSplitting")
+    assert not before & set(matrix.instances())
+    assert matrix.ask("traffic splitting")["state"] == "none"
+    assert matrix.elected() == set()
+    matrix.deploy("v1", DeploymentPolicy="Immutable")
+    assert matrix.found("immutable", "v1") not in before
+
+
+def _eb_cli(matrix: Matrix) -> None:
+    """The official CLI deploys: no hook of ours, nothing but the engine's log."""
+    (matrix.folder / "Dockerfile").write_text(DOCKERFILE)
+    (matrix.folder / "server.pl").write_text(SERVER)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | matrix.aws
+    env |= {"HOME": str(matrix.folder.parent), "TERM": "dumb"}
+    region = matrix.aws["AWS_DEFAULT_REGION"]
+    # The last deployment's policy is Immutable; this one is quick and in place.
+    matrix.deploy("v1")
+    for words in (
+        ("init", NAME, "--region", region, "--platform", MODERN),
+        ("deploy", NAME, "--label", "by-eb", "--timeout", "5"),
+    ):
+        done = subprocess.run(
+            [EB, *words],
+            cwd=matrix.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+    leader = matrix.found("eb deploy", "by-eb")
+    for source in ("ssm", "bundle"):
+        assert matrix.found(f"eb deploy, asked by {source}", "by-eb", sources=[source]) == leader
+        assert {item["via"] for item in matrix.rows[-1][1]["leader"]["evidence"]} == {source}
+
+
+def _commands(matrix: Matrix) -> None:
+    """instance_command finds its targets, and returns what each of them said."""
+    (leader,) = matrix.elected()
+    whoami = "curl -s http://169.254.169.254/latest/meta-data/instance-id || hostname"
+    for target, expected in (("all", set(matrix.instances())), ("leader", {leader})):
+        answer = matrix.module("instance_command", target=target, script=f"echo here; {whoami}")
+        assert {item["instance_id"] for item in answer["results"]} == expected, answer
+        assert {item["rc"] for item in answer["results"]} == {0}
+        assert all(item["stdout"].startswith("here\n") for item in answer["results"])
+    ones = [matrix.module("instance_command", target="one", script="id -u") for _ in range(2)]
+    assert [item["stdout"] for one in ones for item in one["results"]] == ["0\n", "0\n"]
+    assert ones[0]["results"][0]["instance_id"] == ones[1]["results"][0]["instance_id"] in matrix.instances()
+    failed = matrix.module("instance_command", target="leader", script="echo no >&2; exit 3")
+    assert f"first on {leader} (Failed, exit code 3): no" in failed["msg"]
+
+
+def _disagreement(matrix: Matrix) -> None:
+    (leader,) = matrix.elected()
+    (other,) = set(matrix.instances()) - {leader}
+    at = matrix.rows[-1][1]["leader"]["at"][:19]
+    tag = {"Key": "jack:leader", "Value": f"leader - {at}Z by-eb"}
+    matrix.ec2.create_tags(Resources=[leader], Tags=[tag])
+    assert matrix.found("tag and log agree", "by-eb", sources=["tags", "tail"]) == leader
+    matrix.ec2.create_tags(Resources=[other], Tags=[tag])
+    assert matrix.ask("tag and log disagree")["state"] == "unknown"
+
+
+def _departures(matrix: Matrix) -> None:
+    matrix.deploy("v1")
+    leader = matrix.found("deploy again", "v1")
+    matrix.kill(leader)
+    lost = matrix.ask("leader replaced")
+    assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
+    (other,) = set(matrix.instances()) - matrix.elected()
+    matrix.kill(other)
+    assert matrix.ask("all replaced")["state"] == "lost"
+    matrix.deploy("v2")
+    leader = matrix.found("deploy again", "v2")
+    _scale_in(matrix, leader)
+    lost = matrix.ask("leader scaled in")
+    assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
+
+
+def _scale_in(matrix: Matrix, leader: str) -> None:
+    """The oldest goes when Auto Scaling takes one for want of load, the youngest when MaxSize becomes smaller."""
+    (left,) = set(matrix.instances()) - {leader}
+    if matrix.instances()[0] == leader:
+        settings = {"MinSize": "1", "MaxSize": "2"}, {"LowerThreshold": "50"}
+    else:
+        settings = {"MinSize": "1", "MaxSize": "1"}, {}
+    namespaces = ("aws:autoscaling:asg", "aws:autoscaling:trigger")
+    matrix.eb.update_environment(
+        EnvironmentName=NAME,
+        OptionSettings=[
+            {"Namespace": namespace, "OptionName": name, "Value": value}
+            for namespace, values in zip(namespaces, settings, strict=True)
+            for name, value in values.items()
+        ],
+    )
+    matrix.until(lambda: matrix.instances() == [left])
+    matrix.ready("v2")
