@@ -12,6 +12,7 @@ from typing import Any
 from . import api, events, waiters
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, AnsibleBeanstalkWaitError, is_busy
 from .environments import holder_of
+from .proof import Side, proof_of
 from .transformations import cname_prefix, environment_out, event_out
 
 Environment = dict[str, Any]
@@ -26,6 +27,8 @@ class Swap:
         self.check_mode = check_mode
         self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"])
         self.events: list[dict[str, Any]] = []
+        self.proof = proof_of(params)
+        self.proven: dict[str, Any] = {}
 
     def ensure(self) -> tuple[bool, dict[str, Any]]:
         """Swap unless the environment holds the CNAME already; returns (changed, result)."""
@@ -38,8 +41,12 @@ class Swap:
             after = {taker["EnvironmentId"]: holder.get("CNAME"), holder["EnvironmentId"]: taker.get("CNAME")}
             return True, self._result(taker, holder, before, after)
         self._wait_for_both(taker, holder)
+        identities = self.proof.distinguish(_side(taker), _side(holder)) if self.proof else {}
         answer = self._call(taker, holder)
         taker, holder = self._prove(taker, holder, before, answer)
+        if self.proof:
+            for side in (_side(taker), _side(holder)):
+                self.proven[side.cname] = self.proof.wait(side, identities.get(side.name), self.deadline)
         return True, self._result(taker, holder, before, _pair(taker, holder))
 
     def _find(self) -> tuple[Environment, Environment]:
@@ -121,9 +128,14 @@ class Swap:
             "previous_id": holder["EnvironmentId"] if holder else None,
             "before": dict(before),
             "after": dict(after),
+            "proof": self.proven,
             "events": [event_out(event) for event in self.events],
             "diff": {"before": dict(before), "after": dict(after)},
         }
+
+
+def _side(environment: Environment) -> Side:
+    return Side(environment["EnvironmentName"], str(environment["CNAME"]), str(environment.get("EndpointURL") or ""))
 
 
 def _pair(*environments: Environment) -> dict[str, Any]:
