@@ -10,9 +10,12 @@ version_added: 0.1.0
 short_description: Instances of Elastic Beanstalk as hosts
 description:
   - Lists the running EC2 instances of Elastic Beanstalk environments as hosts, named by their instance ids.
-  - Needs one paged call to Elastic Beanstalk and one to EC2 for each region, however many environments there are.
+  - Needs one call to Elastic Beanstalk for each region, and one to EC2 for every 1000 instances in it, however many
+    environments there are.
   - Hosts are in groups such as C(eb_application_blog), C(eb_environment_blog_production), C(eb_tier_webserver),
     C(eb_health_green), C(eb_version_v1), and C(eb_role_live) where the environment has the tag C(jack:role).
+  - The group C(eb_leader) has the instances whose tag C(jack:leader) says that they led the deployment of the version
+    that their environment runs. Where no hook sets that tag, M(jack.beanstalk.leader_info) tells the leader.
   - The configuration is a YAML file whose name ends in C(beanstalk.yml) or C(beanstalk.yaml).
 author:
   - The jack.beanstalk team (!UNKNOWN)

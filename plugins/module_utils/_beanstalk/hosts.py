@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .leader_evidence import LEADER, LEADER_TAG, Evidence, tag_evidence
 from .transformations import environment_out, plain, tags_out
 
 ID_TAG = "elasticbeanstalk:environment-id"
@@ -58,7 +59,29 @@ def join(
         environment = by_id.get(tags_out(instance.get("Tags", [])).get(ID_TAG, ""))
         if environment is not None:
             hosts.append(host_variables(instance, environment, region))
+    leaders = leaders_by_tag(hosts)
+    for host in hosts:
+        host["eb_leader"] = host["instance_id"] in leaders
     return sorted(hosts, key=lambda host: (host["eb_application"], host["eb_environment"], host["instance_id"]))
+
+
+def leaders_by_tag(hosts: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Instances whose tag says that they led the deployment of the version that runs.
+
+    Nobody leads an environment whose tags name two, or in which a tag tells of a later deployment.
+    """
+    told: dict[str, list[Evidence]] = {}
+    for host in hosts:
+        items = tag_evidence(host["instance_id"], host["tags"].get(LEADER_TAG))
+        told.setdefault(host["eb_environment_id"], []).extend(
+            item for item in items if item.version_label == host["eb_version_label"]
+        )
+    leaders = set()
+    for items in told.values():
+        newest = max((item.deployment_id or 0 for item in items), default=0)
+        claims = {item.instance_id for item in items if item.says == LEADER and (item.deployment_id or 0) == newest}
+        leaders |= claims if len(claims) == 1 else set()
+    return leaders
 
 
 def address_of(host: Mapping[str, Any], preferred: Sequence[str]) -> str | None:
@@ -75,6 +98,7 @@ def groups_of(host: Mapping[str, Any]) -> list[str]:
     """Groups that a host is in without any configuration."""
     kinds = ("application", "environment", "tier", "health", "version_label", "role")
     named = {"version_label": "version"}
-    return [
+    groups = [
         group_name("eb", named.get(kind, kind), str(host[f"eb_{kind}"])) for kind in kinds if host.get(f"eb_{kind}")
     ]
+    return [*groups, "eb_leader"] if host.get("eb_leader") else groups

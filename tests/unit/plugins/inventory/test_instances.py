@@ -7,11 +7,15 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
+import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hosts
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -55,6 +59,7 @@ def test_a_host() -> None:
             "eb_environment_id": "e-abcdefghij",
             "eb_health": "Green",
             "eb_health_status": "Ok",
+            "eb_leader": False,
             "eb_logical": None,
             "eb_platform": "64bit Amazon Linux 2023 v4.3.0 running Docker",
             "eb_region": "us-east-1",
@@ -82,6 +87,35 @@ def test_a_host() -> None:
     ]
     assert hosts.address_of(found[0], ["public_ip", "private_ip"]) == "10.0.0.7"
     assert hosts.address_of(found[0], ["public_ip"]) is None
+
+
+def calls(aws: dict[str, str]) -> Counter[str]:
+    """API calls that localstalk has had, by name."""
+    with urllib.request.urlopen(f"{aws['endpoint_url']}/_localstalk/calls", timeout=10) as answer:  # noqa: S310
+        return Counter(json.load(answer))
+
+
+def led(instance: str, value: str | None, environment: str = "e-1") -> dict[str, Any]:
+    tags = {"jack:leader": value} if value else {}
+    return {"instance_id": instance, "eb_environment_id": environment, "eb_version_label": "v2", "tags": tags}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["leader 3 2026-03-03T12:00:00Z v2", "not_leader 3 2026-03-03T12:00:01Z v2", None], {"i-0"}),
+        (["leader 3 2026-03-03T12:00:00Z v1", None], set()),
+        (["leader 3 2026-03-03T12:00:00Z v2", "not_leader 4 2026-03-03T13:00:00Z v2"], set()),
+        (["leader 3 2026-03-03T12:00:00Z v2", "leader 4 2026-03-03T13:00:00Z v2"], {"i-1"}),
+        (["leader 3 2026-03-03T12:00:00Z v2", "leader 3 2026-03-03T12:00:01Z v2"], set()),
+        (["chief", None], set()),
+    ],
+)
+def test_leaders_by_tag(values: list[str | None], expected: set[str]) -> None:
+    found = [led(f"i-{number}", value) for number, value in enumerate(values)]
+    other = led("i-other", "leader 9 2026-03-03T12:00:00Z v2", "e-2")
+    assert hosts.leaders_by_tag([*found, other]) == expected | {"i-other"}
+    assert ("eb_leader" in hosts.groups_of({"eb_leader": True}), hosts.groups_of({"eb_leader": False})) == (True, [])
 
 
 def test_against_localstalk(
@@ -114,9 +148,16 @@ def test_against_localstalk(
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     }
     program = Path(sys.executable).with_name("ansible-inventory")
-    done = subprocess.run([program, "-i", config, "--list"], env=env, capture_output=True, text=True, check=True)
-    listed = json.loads(done.stdout)
+    keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
+    ec2 = boto3.client("ec2", endpoint_url=aws["endpoint_url"], region_name=aws["region"], **keys)
     expected = sorted(item["instance_id"] for item in made["instances"])
+    tag = {"Key": "jack:leader", "Value": "leader 1 2026-03-03T12:00:00Z v1"}
+    ec2.create_tags(Resources=expected[1:], Tags=[tag])
+    before = calls(aws)
+    done = subprocess.run([program, "-i", config, "--list"], env=env, capture_output=True, text=True, check=True)
+    assert calls(aws) - before == {"ec2:DescribeInstances": 1, "elasticbeanstalk:DescribeEnvironments": 1}
+    listed = json.loads(done.stdout)
+    assert listed["eb_leader"]["hosts"] == expected[1:]
     assert sorted(listed["eb_environment_hosts_live"]["hosts"]) == expected
     assert sorted(listed["eb_role_live"]["hosts"]) == expected
     variables = listed["_meta"]["hostvars"][expected[0]]
