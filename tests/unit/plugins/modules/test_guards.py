@@ -65,7 +65,8 @@ def test_what_loses_a_database(database: dict[str, str | None], loses: bool) -> 
 
 
 def test_a_coupled_database(run: Run, made: Callable[..., dict[str, Any]]) -> None:
-    settings = {**PROFILE, DATABASE: {"HasCoupledDatabase": True, "DBEngine": "postgres"}}
+    database = {"HasCoupledDatabase": True, "DBEngine": "postgres", "DBPassword": "not-a-secret"}
+    settings = {**PROFILE, DATABASE: database}
     made("guards-database", option_settings=settings)
     absent = environment("guards-database", state="absent")
     for check in (True, False):
