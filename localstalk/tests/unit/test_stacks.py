@@ -216,3 +216,21 @@ def test_the_type_of_a_load_balancer_stays(stalk: Stalk) -> None:
     assert caught.value.response["Error"]["Code"] == "ConfigurationValidationException"
     same = option("aws:elasticbeanstalk:environment", "LoadBalancerType", "application")
     stalk.eb.update_environment(EnvironmentName="env-one", OptionSettings=[same])
+
+
+@pytest.mark.parametrize(("kind", "service"), [("classic", "elb"), ("application", "elbv2")])
+def test_a_single_instance_gets_a_load_balancer_later(stalk: Stalk, kind: str, service: str) -> None:
+    space = "aws:elasticbeanstalk:environment"
+    stalk.create("env-one", SINGLE, option(space, "LoadBalancerType", kind))
+    stalk.update(OptionSettings=[option(space, "EnvironmentType", "LoadBalanced")])
+    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    instances = {each["Id"] for each in resources["Instances"]}
+    (balancer,) = resources["LoadBalancers"]
+    client = stalk.client(service)
+    if kind == "classic":
+        (found,) = client.describe_load_balancers(LoadBalancerNames=[balancer["Name"]])["LoadBalancerDescriptions"]
+        assert {each["InstanceId"] for each in found["Instances"]} == instances
+    else:
+        (group,) = client.describe_target_groups(LoadBalancerArn=balancer["Name"])["TargetGroups"]
+        targets = client.describe_target_health(TargetGroupArn=group["TargetGroupArn"])["TargetHealthDescriptions"]
+        assert {each["Target"]["Id"] for each in targets} == instances

@@ -90,6 +90,8 @@ def test_an_unknown_key_skips_the_file_with_a_warning() -> None:
         "commands: [1]",
         "option_settings: text",
         "Resources: !Ref x",
+        "Resources: [Bucket]",
+        "Resources:\n  Bucket: AWS::S3::Bucket",
         "x: &a [*a, *a]\n? {",
     ],
 )
