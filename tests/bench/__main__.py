@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator
+from bench import bundles, deploys, emulator, fleet
 from bench.figures import Figure, figure, text_table, write
 
 TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
     "bundles": bundles.measure,
     "emulator": emulator.measure,
+    "fleet": fleet.measure,
     "deploys": deploys.measure,
 }
 ROOT = Path(__file__).resolve().parents[2]

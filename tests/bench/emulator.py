@@ -44,7 +44,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
 
 
 def _many(stalk: Stalk, count: int, runs: int) -> list[Figure]:
-    launched, kib = _launch(stalk, count)
+    launched, kib = launch(stalk, count)
     singles = [_timed(stalk, [f"bench-{index % count:04d}" for index in range(max(100, count))]) for _ in range(runs)]
     alls = [statistics.median(_timed(stalk, [""] * 3, count)) for _ in range(runs)]
     return [
@@ -65,8 +65,8 @@ def bundle_bytes() -> bytes:
     return content.getvalue()
 
 
-def _launch(stalk: Stalk, count: int) -> tuple[float, float]:
-    """Seconds until all are Ready, and KiB of memory for each."""
+def launch(stalk: Stalk, count: int, *settings: dict[str, str]) -> tuple[float, float]:
+    """Launch environments with these settings; seconds until all are Ready, and KiB of memory for each."""
     client, s3 = stalk.client("elasticbeanstalk"), stalk.client("s3")
     stack = next(name for name in client.list_available_solution_stacks()["SolutionStacks"] if "2023" in name)
     bucket = client.create_storage_location()["S3Bucket"]
@@ -84,7 +84,7 @@ def _launch(stalk: Stalk, count: int) -> tuple[float, float]:
             CNAMEPrefix=name,
             VersionLabel="1",
             SolutionStackName=stack,
-            OptionSettings=[PROFILE],
+            OptionSettings=[PROFILE, *settings],
         )
 
     # The first one makes the daemon import what all need.

@@ -134,7 +134,9 @@ def test_lost_when_an_instance_left_since() -> None:
     assert ask(tails, removed={C: LATER, "i-0000000000000000d": LATER}).instance_id is None
     # It was launched by the deployment, as the others were, and left.
     assert ask(tails, added={A: DURING, B: DURING, C: DURING}, removed={C: LATER}).instance_id == C
-    # It was there before, or came after: it never led this deployment.
+    # The deployment launched an additional batch, and went through the instances that were there.
+    assert ask(tails, added={B: DURING}, removed={C: LATER}).instance_id == C
+    # It was gone before, or came after: it never led this deployment.
     assert ask(tails, removed={C: BEFORE}).state == "none"
     assert ask(tails, added={C: LATER}, removed={C: LATER}).state == "none"
 

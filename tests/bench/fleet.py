@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet asked at once: the inventory of 1,000 environments with 10 instances each, the leaders of 50 environments."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from bench.emulator import launch
+from bench.figures import Figure, figure
+from bench.stalk import BIN, Stalk
+
+ROOT = Path(__file__).resolve().parents[2]
+_INSTANCES = 10
+_LEADERS = 50
+_SPEED = 200
+_AUTO_SCALING = "aws:autoscaling:asg"
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """One daemon with simulated instances; what each question costs in API calls and in seconds."""
+    stalk = Stalk(folder / "fleet", _SPEED)
+    stalk.up()
+    try:
+        size = [
+            {"Namespace": _AUTO_SCALING, "OptionName": name, "Value": str(_INSTANCES)}
+            for name in ("MinSize", "MaxSize")
+        ]
+        count = 60 if quick else 1000
+        launch(stalk, count, *size)
+        runs = 1 if quick else 5
+        return [*_inventory(stalk, folder, count, runs), *_leaders(stalk, runs)]
+    finally:
+        stalk.down()
+
+
+def _inventory(stalk: Stalk, folder: Path, count: int, runs: int) -> list[Figure]:
+    config = folder / "bench.beanstalk.yml"
+    config.write_text(json.dumps({"plugin": "jack.beanstalk.instances", **_connection(stalk)}))
+    wall, calls = [], []
+    for _run in range(runs):
+        took, spent, listed = _timed(stalk, "ansible-inventory", "-i", str(config), "--list")
+        hosts = len(json.loads(listed)["_meta"]["hostvars"])
+        if hosts != count * _INSTANCES:
+            raise RuntimeError(f"the inventory has {hosts} hosts, not {count * _INSTANCES}")
+        wall.append(took)
+        calls.append(spent)
+    return [
+        figure("inventory_environments", [count], "environments"),
+        figure("inventory_hosts", [count * _INSTANCES], "hosts"),
+        figure("inventory_calls", calls, "calls"),
+        figure("inventory_wall_s", wall, "s"),
+    ]
+
+
+def _leaders(stalk: Stalk, runs: int) -> list[Figure]:
+    """By the tags that hooks set: the sources that read logs cost what leader_info's documentation says."""
+    names = [f"bench-{number:04d}" for number in range(_LEADERS)]
+    _tag_leaders(stalk, names)
+    figures = []
+    for count in (1, _LEADERS):
+        wall, calls = [], []
+        for _run in range(runs):
+            arguments = json.dumps({**_connection(stalk), "names": names[:count], "sources": ["tags"]})
+            words = (
+                "localhost",
+                "-i",
+                "localhost,",
+                "-c",
+                "local",
+                "-e",
+                f"ansible_python_interpreter={BIN / 'python'}",
+            )
+            took, spent, said = _timed(stalk, "ansible", *words, "-m", "jack.beanstalk.leader_info", "-a", arguments)
+            states = [item["leader"]["state"] for item in json.loads(said.partition("=> ")[2])["leaders"]]
+            if states != ["found"] * count:
+                raise RuntimeError(f"not every leader was found: {states}")
+            wall.append(took)
+            calls.append(spent)
+        figures += [figure(f"leader_of_{count}_calls", calls, "calls"), figure(f"leader_of_{count}_wall_s", wall, "s")]
+    return figures
+
+
+def _tag_leaders(stalk: Stalk, names: list[str]) -> None:
+    ec2 = stalk.client("ec2")
+    filters = [{"Name": "tag:elasticbeanstalk:environment-name", "Values": names}]
+    first: dict[str, str] = {}
+    for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
+        for reservation in page["Reservations"]:
+            for instance in reservation["Instances"]:
+                tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+                first.setdefault(tags["elasticbeanstalk:environment-name"], instance["InstanceId"])
+    value = f"leader 1 {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} 1"
+    ec2.create_tags(Resources=list(first.values()), Tags=[{"Key": "jack:leader", "Value": value}])
+
+
+def _connection(stalk: Stalk) -> dict[str, str]:
+    return {
+        "endpoint_url": stalk.url,
+        "region": stalk.variables["AWS_REGION"],
+        "access_key": stalk.variables["AWS_ACCESS_KEY_ID"],
+        "secret_key": stalk.variables["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+def _timed(stalk: Stalk, program: str, *words: str) -> tuple[float, int, str]:
+    """Seconds and API calls that a program took, and what it printed."""
+    environment: dict[str, Any] = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
+    before = Counter(stalk.calls())
+    started = time.perf_counter()
+    done = subprocess.run(
+        [BIN / program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
+    took = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{program} ended with {done.returncode}: {done.stdout[-300:]} {done.stderr}")
+    return took, sum((Counter(stalk.calls()) - before).values()), done.stdout
