@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from localstalk.elasticbeanstalk.state import Instance
+from localstalk.workflows import checks
 from localstalk.workflows.work import COMMAND, Failed, Work
 
 _SPLITTING = "aws:elasticbeanstalk:trafficsplitting"
@@ -32,7 +33,7 @@ async def all_at_once(work: Work, label: str) -> None:
     instances = list(work.environment.instances.values())
     work.report(await work.command("app-deploy", instances, label), total=len(instances))
     await work.register([instance for instance in instances if not instance.registered])
-    await work.pass_health_checks(instances)
+    await checks.pass_health_checks(work, instances)
 
 
 async def rolling(work: Work, label: str) -> None:
@@ -69,7 +70,7 @@ async def _batch(work: Work, label: str, number: int, batch: Sequence[Instance],
     if work.environment.load_balanced:
         work.say(f"Batch {number}: Registering instance(s) with the load balancer and waiting for them to be healthy. ")
         await work.register(batch)
-    await work.pass_health_checks(batch)
+    await checks.pass_health_checks(work, batch)
     work.say(f"Batch {number}: Completed application deployment.")
     return done + len(batch)
 
@@ -142,7 +143,7 @@ async def _join_balancer(work: Work, instances: Sequence[Instance], *, announce_
     if announce_last:
         work.announce(instances)
     # A single instance's address still leads to the old one; the new one is asked itself then.
-    await work.pass_health_checks(instances)
+    await checks.pass_health_checks(work, instances)
 
 
 async def _take_over(work: Work, old: Sequence[Instance], new: Sequence[Instance], temporary: str, ending: str) -> None:
@@ -180,7 +181,7 @@ async def traffic_splitting(work: Work, label: str) -> None:
         await _join_balancer(work, new)
         work.say(f"Shifting {percent} percent of the traffic to the new instances for {minutes} minute(s).")
         await _share(work, old, new, percent)
-        await work.stay_healthy(new, minutes * 60)
+        await checks.stay_healthy(work, new, minutes * 60)
         work.say("The new instances stayed healthy. Shifting all traffic to them.")
         await _share(work, old, new, 100)
     except BaseException:

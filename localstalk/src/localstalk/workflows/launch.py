@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from localstalk.drivers.base import DriverError
-from localstalk.workflows import databases
+from localstalk.workflows import checks, databases
 from localstalk.workflows.deploy import attach
 from localstalk.workflows.work import ASG, LAUNCH, Failed, NotCreated, Work
 
@@ -188,7 +188,7 @@ async def _first_deployment(work: Work) -> None:
     environment.expected_label = environment.version_label
     await work.register(instances)
     work.report(await work.command("app-deploy", instances, environment.version_label or ""))
-    await work.pass_health_checks(instances)
+    await checks.pass_health_checks(work, instances)
 
 
 # --- the end ---

@@ -11,7 +11,7 @@ from localstalk.drivers.base import DriverError
 from localstalk.elasticbeanstalk.options import define
 from localstalk.elasticbeanstalk.state import Environment, Instance, Option, Platform, Settings
 from localstalk.scheduler import sleep
-from localstalk.workflows import databases
+from localstalk.workflows import checks, databases
 from localstalk.workflows.deploy import attach, deploy, replace_immutably
 from localstalk.workflows.launch import group_limits, open_balancer, prepare_balancer
 from localstalk.workflows.work import COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, Work
@@ -158,7 +158,7 @@ async def _configure(work: Work, change: Change) -> bool:
     # A deployment restarts the application anyway.
     if restart and change.label is None:
         work.report(await work.command("config-deploy", list(environment.instances.values()), label))
-        await work.pass_health_checks(list(environment.instances.values()))
+        await checks.pass_health_checks(work, list(environment.instances.values()))
     return False
 
 
@@ -216,7 +216,7 @@ async def _replace_batch(work: Work, batch: Sequence[Instance], label: str) -> N
     try:
         work.report(await work.command("app-deploy", new, label))
         await work.register(new)
-        await work.pass_health_checks(new)
+        await checks.pass_health_checks(work, new)
     except (Failed, Aborted):
         await work.remove(new)
         raise

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from localstalk.drivers.base import (
     Command,
@@ -42,13 +42,6 @@ _SECONDS: dict[CommandName, float] = {
 """How long a simulated command takes."""
 _TIMEOUT_GRACE = 240.0
 """EB waits that much longer than the Timeout option says (eb-facts §3.5)."""
-_CHECKS = 12
-_CHECK_SECONDS = 10.0
-"""Deployments succeed after 12 consecutive good checks within 2 minutes (eb-facts §2.2)."""
-_BAD_CHECKS = 3
-_HEALTH_SECONDS = 600.0
-_REAL_HEALTH_SECONDS = 60.0
-"""Real applications need real time to start, however fast the clock runs."""
 
 _FAILED_ON_INSTANCE = InstanceEvent("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
 
@@ -353,45 +346,6 @@ class Work:
         self.say(f"Command execution completed on all instances. Summary: [{', '.join(parts)}].")
         ids = ", ".join(result.instance_id for result in [*failed, *late])
         self.say(f"Unsuccessful command execution on instance id(s) '{ids}'. Aborting the operation.", "ERROR")
-
-    # --- health ---
-
-    async def pass_health_checks(self, instances: Sequence[Instance]) -> None:
-        """Wait until the instances are healthy for long enough. Raises :class:`Failed` after EB's text."""
-        if self.option(COMMAND, "IgnoreHealthCheck", "false") == "true":
-            return
-        speed = self.control.clock.speed
-        limit = _HEALTH_SECONDS if self.control.simulated else max(_HEALTH_SECONDS, _REAL_HEALTH_SECONDS * speed)
-        deadline = self.control.clock.seconds() + limit
-        good = 0
-        sick: list[str] = []
-        while good < _CHECKS:
-            healthy = await self.region.look(self.environment)
-            sick = [instance.id for instance in instances if instance.id not in healthy]
-            good = 0 if sick else good + 1
-            if good < _CHECKS:
-                if self.control.clock.seconds() >= deadline:
-                    break
-                await self.wait(_CHECK_SECONDS)
-        if good < _CHECKS:
-            self._give_up_on(sick)
-
-    async def stay_healthy(self, instances: Sequence[Instance], seconds: float) -> None:
-        """Watch instances for a while. Raises :class:`Failed` after EB's text when checks fail several times over."""
-        end, bad = self.control.clock.seconds() + seconds, 0
-        while self.control.clock.seconds() < end:
-            healthy = await self.region.look(self.environment)
-            sick = [instance.id for instance in instances if instance.id not in healthy]
-            bad = bad + 1 if sick else 0
-            if bad >= _BAD_CHECKS and self.option(COMMAND, "IgnoreHealthCheck", "false") != "true":
-                self._give_up_on(sick)
-            await self.wait(min(_CHECK_SECONDS, max(0.0, end - self.control.clock.seconds())))
-
-    def _give_up_on(self, sick: Sequence[str]) -> NoReturn:
-        ids = ", ".join(sick)
-        text = f"Instance id(s) '{ids}' did not pass health check after command execution. Aborting the operation."
-        self.say(text, "ERROR")
-        raise Failed
 
     # --- the state of the environment ---
 
