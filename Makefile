@@ -64,7 +64,7 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 	@scripts/setup runtime test importer core218 core219
 	$(PYTEST) tests/release
 
-long: ## The integration tests that take minutes: hooks, the leader, images, secrets, adoption, cycles, AWX
+long: ## Integration tests too long for test: hooks and the leader (fleets), images (system packages), cycles, AWX (dozens of runs)
 	@scripts/setup runtime test eb
 	$(PYTEST) --numprocesses=2 --dist=loadfile -m slow tests/integration
 

@@ -15,7 +15,7 @@ import pytest
 from .conftest import ROOT, Project
 from .small import git
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = pytest.mark.containers
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 

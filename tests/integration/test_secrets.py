@@ -3,156 +3,43 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import random
-import signal
+import re
 import subprocess
-import threading
 import time
-import uuid
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Project, Run
-from .small import Small, git, git_bytes, options
+from .conftest import ROOT, Project, Stalk
+from .residue import Guarded, guarded_application
+from .small import git
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = pytest.mark.containers
 
 EB = ROOT / ".venv-eb" / "bin" / "eb"
 KILLS = 4
-SHARED_TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
-LARGEST = 64 * 1024 * 1024
-
-
-@dataclass
-class Watch:
-    """Looks at all command lines of the machine while something runs."""
-
-    tokens: list[str]
-    seen: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def _look(self) -> None:
-        wanted = [token.encode() for token in self.tokens]
-        while not self._over.wait(0.02):
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
-                with contextlib.suppress(OSError):
-                    words = entry.read_bytes()
-                    if any(token in words for token in wanted):
-                        self.seen.add(words.replace(b"\0", b" ").decode(errors="replace"))
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-
-@dataclass
-class Guarded:
-    """An application with a secret file, overlay and property, and the places where they could stay."""
-
-    small: Small
-    tokens: dict[str, str]
-    place: Path
-    outputs: list[str] = field(default_factory=list)
-    began: float = field(default_factory=time.time)
-
-    def environ(self) -> dict[str, str]:
-        """A home and a folder for temporary files that are all ours, to be searched."""
-        return {"HOME": str(self.place / "home"), "TMPDIR": str(self.place / "tmp"), "ANSIBLE_NOCOLOR": "1"}
-
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        return self.small.start(*args, environ=self.environ())
-
-    def deploy(self, *args: str) -> Run:
-        with Watch(list(self.tokens.values())) as watch:
-            running = self.start("-vvv", "--diff", *args)
-            output, _ = running.communicate(timeout=300)
-        self.outputs.append(output)
-        assert watch.seen == set()
-        return Run(running.returncode, output)
-
-    def findings(self) -> list[str]:
-        """Every place where a secret was found, apart from where the user put it."""
-        own = {str(self.small.folder / ".secrets/base.json")}
-        home = self.small.project.stalk.home
-        found = [
-            f"output {number}: {name}" for number, text in enumerate(self.outputs) for name in self._in(text.encode())
-        ]
-        for folder in (self.small.folder, self.place / "home", self.place / "tmp"):
-            found += self._below(folder)
-        # localstalk's logs; what it keeps as S3 and as disks of instances is AWS's side.
-        found += [f"{path}: {name}" for path in home.rglob("*.log*") for name in self._in(path.read_bytes())]
-        for folder in SHARED_TEMPORARY:
-            found += self._below(folder, self.began)
-        objects = git_bytes(self.small.folder, "cat-file", "--batch-all-objects", "--batch", "--unordered")
-        found += [f"git object: {name}" for name in self._in(objects)]
-        return [line for line in found if line.rpartition(": ")[0] not in own]
-
-    def _below(self, folder: Path, since: float = 0.0) -> Iterator[str]:
-        for base, folders, names in os.walk(folder):
-            if since:
-                # Other tests and people's own folders; ours are searched by name.
-                folders[:] = [name for name in folders if base != str(folder) or not name.startswith(("pytest-", "w"))]
-            for name in names:
-                path = Path(base, name)
-                with contextlib.suppress(OSError):
-                    info = path.lstat()
-                    if path.is_file() and not path.is_symlink() and since <= info.st_mtime and info.st_size <= LARGEST:
-                        yield from (f"{path}: {token}" for token in self._in(path.read_bytes()))
-
-    def _in(self, data: bytes) -> list[str]:
-        texts = [data]
-        if data.startswith(b"PK"):
-            with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(data)) as archive:
-                texts += [archive.read(name) for name in archive.namelist()]
-        return [name for name, token in self.tokens.items() if any(token.encode() in text for text in texts)]
 
 
 @pytest.fixture(scope="module")
 def guarded(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    tokens = {name: uuid.uuid4().hex for name in ("file", "overlay", "property")}
-    place = tmp_path_factory.mktemp("guarded")
-    for name in ("home", "tmp"):
-        (place / name).mkdir(mode=0o700)
-    small = Small.make(
-        project,
-        tmp_path_factory.mktemp("application"),
-        "guarded",
-        eb_source={"path": "", "from": "index"},
-        eb_secrets_files=[".secrets/"],
-        eb_overlay=[{"path": ".secrets/key", "content": tokens["overlay"], "mode": "0600"}],
-        eb_properties={"GREETING": tokens["property"]},
-        eb_hooks=[{"name": "note", "command": "echo noted"}],
-        eb_options=options(1),
-    )
-    small.variables["eb_source"]["path"] = str(small.folder)
-    git(small.folder.parent, "init", "-q", "-b", "main", str(small.folder))
-    (small.folder / ".gitignore").write_text(".secrets/\n")
-    git(small.folder, "add", "-A")
-    git(small.folder, "commit", "-qm", "Without secrets")
-    (small.folder / ".secrets").mkdir()
-    (small.folder / ".secrets" / "base.json").write_text(f'{{"SECRET_KEY": "{tokens["file"]}"}}')
-    made = Guarded(small, tokens, place)
+    made = guarded_application(project, tmp_path_factory.mktemp("application"), "guarded")
     yield made
-    small.terminate()
+    made.small.terminate()
 
 
-def change(guarded: Guarded, text: str) -> None:
-    (guarded.small.folder / "text").write_text(text)
-    git(guarded.small.folder, "add", "text")
+@pytest.fixture(scope="module")
+def simulated(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """The same where instances are simulated: what runs on the control node is the same, and the rest takes no time."""
+    stalk = Stalk(tmp_path_factory.mktemp("simulated") / "localstalk")
+    folder = tmp_path_factory.mktemp("application")
+    driver = {"driver": "sim", "speed": 100}
+    made = guarded_application(Project(project.root, stalk), folder, "simulated", eb_localstalk=driver)
+    run = made.deploy()
+    assert run.rc == 0, run.output
+    yield made
+    assert stalk.cli("down").returncode == 0
 
 
 def test_success_leaves_nothing(guarded: Guarded) -> None:
@@ -170,7 +57,7 @@ def test_success_leaves_nothing(guarded: Guarded) -> None:
 
 
 def test_failure_leaves_nothing(guarded: Guarded) -> None:
-    change(guarded, "fails")
+    guarded.change("fails")
     hooks = guarded.small.variables["eb_hooks"]
     guarded.small.variables["eb_hooks"] = [{"name": "breaks", "command": "exit 1"}]
     run = guarded.deploy()
@@ -186,50 +73,83 @@ def test_failure_leaves_nothing(guarded: Guarded) -> None:
     assert guarded.findings() == []
 
 
-def test_kill_leaves_nothing_but_the_bundle_that_was_to_be_uploaded(guarded: Guarded) -> None:
-    chance = random.Random(20)  # noqa: S311 - moments, not secrets
-    for number in range(KILLS):
-        change(guarded, f"killed {number}")
-        running = guarded.start("-vvv")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            running.wait(chance.uniform(0.5, 9.0))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        guarded.outputs.append(running.communicate(timeout=60)[0])
-        for line in guarded.findings():
-            # Between making and upload the bundle has to be somewhere: for nobody else to read, an hour at most.
-            path = Path(line.rpartition(": ")[0])
-            assert path.name.endswith(".secret.zip"), line
-            assert path.parent == guarded.place / "home/.cache/jack.beanstalk/bundles"
-            assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-            os.utime(path, (0, 0))
-    run = guarded.deploy()
+def ready(guarded: Guarded) -> bool:
+    return bool(guarded.small.environment()["Status"] == "Ready")
+
+
+def wait_until_ready(guarded: Guarded) -> None:
+    deadline = time.monotonic() + 60
+    while not ready(guarded):
+        assert time.monotonic() < deadline, "the environment is still busy"
+        time.sleep(0.1)
+
+
+def only_the_bundle(guarded: Guarded) -> list[Path]:
+    """Between making and upload the bundle has to be somewhere: for nobody else to read, and an hour at most."""
+    left = {Path(line.rpartition(": ")[0]) for line in guarded.findings()}
+    for path in left:
+        assert path.name.endswith(".secret.zip"), path
+        assert path.parent == guarded.bundles
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        os.utime(path, (0, 0))
+    return sorted(left)
+
+
+def test_kill_leaves_nothing_but_the_bundle_that_was_to_be_uploaded(simulated: Guarded) -> None:
+    """Moments are spread evenly over the length of a run that was measured just before."""
+    simulated.change("measured")
+    began = time.monotonic()
+    run = simulated.deploy()
+    length = time.monotonic() - began
     assert run.rc == 0, run.output
-    assert guarded.findings() == []
+    assert simulated.findings() == []
+    tasks = set()
+    for number in range(KILLS):
+        wait_until_ready(simulated)
+        simulated.change(f"killed {number}")
+        moment = length * (number + 0.5) / KILLS
+        run = simulated.deploy(lambda seconds, moment=moment: seconds >= moment)
+        tasks.add((re.findall(r"^TASK \[(.+?)\]", run.output, re.MULTILINE) or ["before the first task"])[-1])
+        only_the_bundle(simulated)
+    assert len(tasks) >= KILLS / 2, f"the moments were not spread over the run: {tasks}"
 
 
-def test_the_search_finds_what_eb_leaves(guarded: Guarded) -> None:
-    aws = guarded.small.project.stalk.aws()
-    environment = guarded.small.environment()["EnvironmentName"]
-    settings = guarded.small.folder / ".elasticbeanstalk"
+def test_kill_while_there_is_a_bundle(simulated: Guarded) -> None:
+    """The one moment at which something must be left, so that it is known to be hit."""
+    wait_until_ready(simulated)
+    simulated.change("killed with a bundle")
+    for path in simulated.bundles.glob("*.secret.zip"):
+        path.unlink()
+    run = simulated.deploy(lambda _seconds: any(simulated.bundles.glob("*.secret.zip")))
+    assert run.rc == -9, run.output
+    assert len(only_the_bundle(simulated)) == 1
+    run = simulated.deploy()
+    assert run.rc == 0, run.output
+    assert simulated.findings() == []
+
+
+def test_the_search_finds_what_eb_leaves(simulated: Guarded) -> None:
+    aws = simulated.small.project.stalk.aws()
+    environment = simulated.small.environment()["EnvironmentName"]
+    settings = simulated.small.folder / ".elasticbeanstalk"
     settings.mkdir()
     (settings / "config.yml").write_text(
-        f"branch-defaults:\n  main:\n    environment: {environment}\nglobal:\n  application_name: guarded\n"
+        f"branch-defaults:\n  main:\n    environment: {environment}\nglobal:\n  application_name: simulated\n"
         "  default_region: us-east-1\n  sc: git\n"
     )
-    change(guarded, "eb")
-    git(guarded.small.folder, "add", "-f", ".secrets")
+    simulated.change("eb")
+    git(simulated.small.folder, "add", "-f", ".secrets")
     done = subprocess.run(
         [EB, "deploy", "--staged", "--timeout", "5"],
-        cwd=guarded.small.folder,
-        env=os.environ | aws | guarded.environ(),
+        cwd=simulated.small.folder,
+        env=os.environ | aws | simulated.environ(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    git(guarded.small.folder, "reset", "-q", "HEAD", "--", ".secrets")
+    git(simulated.small.folder, "reset", "-q", "HEAD", "--", ".secrets")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = guarded.findings()
+    found = simulated.findings()
     assert any(".elasticbeanstalk/app_versions/" in line and ".zip: file" in line for line in found), found
     assert "git object: file" in found
