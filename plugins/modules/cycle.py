@@ -15,6 +15,11 @@ description:
   - A run that was killed is continued by the next one, on any machine. What a cycle has done so far is kept in the lock
     object in S3 and in tags of the environments.
   - Before the swap the live environment is not touched. After the swap, missing proof or red health swaps back.
+  - The candidate starts with as many instances as the live environment has at that moment. When it has replaced it, its
+    C(MinSize) is set to the live environment's own.
+  - Generated security groups, topics and (when O(platform) changes) default machine images are not copied.
+  - Before anything is made, the quotas of environments, Auto Scaling groups and (for a single instance) Elastic IP
+    addresses are looked at, as far as the caller may.
   - The swap counts as proven when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live
     name answers all O(probes), and, where this machine resolves the names and O(url_service) is not given, DNS no
     longer leads to the old endpoint (until O(dns_ttl) and O(dns_margin) are over).
@@ -166,6 +171,12 @@ options:
       - An address to which a CNAME is appended, and which answers with the URL to use in place of C(http://CNAME/). For
         set-ups in which the names do not resolve.
     type: str
+  require_leader_tasks:
+    description:
+      - A candidate is fit only when its logs show which instance was elected leader, and that all leader tasks among
+        the generated hooks ended well there. Costs a log request.
+    type: bool
+    default: false
   soak:
     description:
       - Seconds for which a verified candidate must stay healthy before the swap.
@@ -205,6 +216,8 @@ options:
     default: 0
   keep_versions:
     description:
+      - Saved configurations that carry the name of an environment of an earlier cycle are deleted, too, when O(name) is
+        given.
       - Versions that earlier cycles ran and that are kept although no environment runs them. Others of these are
         deleted.
     type: int

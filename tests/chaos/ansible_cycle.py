@@ -3,7 +3,7 @@
 
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
-[verify:SECONDS] [version:LABEL]
+[verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -14,7 +14,9 @@ import json
 import os
 import signal
 import sys
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ sys.path.insert(0, str(ROOT / "tests" / "unit"))
 import conftest  # noqa: E402, F401 - makes the collection importable
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycle_calls  # noqa: E402
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account  # noqa: E402
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor  # noqa: E402
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Prober  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober  # noqa: E402
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (  # noqa: E402
     Action,
     Goal,
@@ -50,6 +53,17 @@ QUICK = {
     "lease_ttl": 12,
     "drain_max": 10,
     "probes_in_a_row": 1,
+}
+
+
+SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "version": ("version_label", str),
+    "keep": ("keep_retired", float),
+    "verify": ("verify_timeout", float),
+    "force": ("force", lambda text: text == "1"),
+    "age": ("min_age", float),
+    "leader": ("require_leader_tasks", lambda text: text == "1"),
+    "wait": ("lock_wait", float),
 }
 
 
@@ -80,7 +94,7 @@ class Fragile(Executor):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def make(application: str, owner: str, **policy: Any) -> Fragile:
+def make(application: str, owner: str, service: str = "", **policy: Any) -> Fragile:
     """A run over the application's only logical environment, at the pace of a fast localstalk."""
     reader = boto3.client("elasticbeanstalk")
     writer = boto3.client("elasticbeanstalk", config=Config(**cycle_calls.ONE_ATTEMPT))
@@ -88,22 +102,22 @@ def make(application: str, owner: str, **policy: Any) -> Fragile:
     store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], lock_key(application, prefix))
     settings = Policy(**{**QUICK, "base_name": application, **policy})
     observer = Observer(reader, application, prefix)
-    return Fragile(reader, writer, store, observer, settings, owner=owner, prober=Prober([]))
+    prober = Prober([Check()] if service else [], service)
+    account = Account(boto3.client)
+    return Fragile(reader, writer, store, observer, settings, owner=owner, prober=prober, account=account)
 
 
 def main(application: str, *options: str) -> None:
     """Run, and say how it ended."""
     given = {name: rest for name, _, rest in (option.partition(":") for option in options)}
     policy: dict[str, Any] = {"goal": Goal(given.get("goal", "recreate"))}
-    if "version" in given:
-        policy["version_label"] = given["version"]
-    if "keep" in given:
-        policy["keep_retired"] = float(given["keep"])
-    if "verify" in given:
-        policy["verify_timeout"] = float(given["verify"])
+    policy |= {name: kind(given[key]) for key, (name, kind) in SETTINGS.items() if key in given}
+    if "skew" in given:
+        skewed = time.time
+        time.time = lambda: skewed() + float(given["skew"])
     if "dns" in given:
         policy |= {"dns_ttl": float(given["dns"]), "settle": 10, "step_fresh": 8}
-    run = make(application, f"run-{uuid.uuid4().hex[:8]}", **policy)
+    run = make(application, f"run-{uuid.uuid4().hex[:8]}", given.get("probe", ""), **policy)
     if "kill" in given:
         phase, _, number = given["kill"].partition(":")
         run.kill = (phase, int(number))

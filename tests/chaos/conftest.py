@@ -24,10 +24,10 @@ if str(ROOT / "tests") not in sys.path:
 
 
 @contextmanager
-def localstalk(home: Path, driver: str, speed: float) -> Iterator[dict[str, str]]:
+def localstalk(home: Path, driver: str, speed: float, *options: str) -> Iterator[dict[str, str]]:
     """A localstalk of one's own; yields the variables of a process that uses it."""
     command = [str(LOCALSTALK), "--home", str(home)]
-    up = [*command, "up", "--driver", driver, "--speed", str(speed)]
+    up = [*command, "up", "--driver", driver, "--speed", str(speed), *options]
     subprocess.run(up, check=True, capture_output=True, timeout=60)
     try:
         shown = subprocess.run([*command, "env", "--format", "json"], check=True, capture_output=True, timeout=20)

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import io
+import json
 import time
+import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -37,24 +41,52 @@ def add_version(aws: dict[str, str], application: str, label: str, files: dict[s
     )
 
 
-def deploy(aws: dict[str, str], application: str, files: dict[str, str] | None = None, seconds: float = 60) -> str:
+def setting(namespace: str, option: str, value: str) -> dict[str, str]:
+    return {"Namespace": namespace, "OptionName": option, "Value": value}
+
+
+def settings(aws: dict[str, str], environment: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Option settings of an environment by namespace and name."""
+    found = client(aws, "elasticbeanstalk").describe_configuration_settings(
+        ApplicationName=environment["ApplicationName"], EnvironmentName=environment["EnvironmentName"]
+    )["ConfigurationSettings"][0]["OptionSettings"]
+    return {(one["Namespace"], one["OptionName"]): one.get("Value", "") for one in found}
+
+
+@contextmanager
+def fault(aws: dict[str, str], kind: str, **fields: Any) -> Iterator[None]:
+    """Something that goes wrong in localstalk, until the block ends."""
+    url = f"{aws['AWS_ENDPOINT_URL']}/_localstalk/faults"
+    with urllib.request.urlopen(url, json.dumps({"kind": kind, **fields}).encode(), timeout=10) as answer:  # noqa: S310
+        identity = json.load(answer)["id"]
+    try:
+        yield
+    finally:
+        request = urllib.request.Request(f"{url}/{identity}", method="DELETE")  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
+
+def deploy(
+    aws: dict[str, str],
+    application: str,
+    files: dict[str, str] | None = None,
+    seconds: float = 60,
+    options: list[dict[str, str]] | None = None,
+    platform: str = "Docker",
+) -> str:
     """An application with one healthy live environment; its id."""
     eb = client(aws, "elasticbeanstalk")
     eb.create_application(ApplicationName=application)
     add_version(aws, application, "v1", files)
-    stack = next(one for one in eb.list_available_solution_stacks()["SolutionStacks"] if "Docker" in one)
-    profile = {
-        "Namespace": "aws:autoscaling:launchconfiguration",
-        "OptionName": "IamInstanceProfile",
-        "Value": "aws-elasticbeanstalk-ec2-role",
-    }
+    stack = next(one for one in eb.list_available_solution_stacks()["SolutionStacks"] if platform in one)
+    profile = setting("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "aws-elasticbeanstalk-ec2-role")
     found = eb.create_environment(
         ApplicationName=application,
         EnvironmentName=f"{application}-first",
         CNAMEPrefix=f"{application}-live",
         VersionLabel="v1",
         SolutionStackName=stack,
-        OptionSettings=[profile],
+        OptionSettings=[profile, *(options or [])],
         Tags=[{"Key": "team", "Value": "web"}],
     )
     deadline = time.monotonic() + seconds

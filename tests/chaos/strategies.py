@@ -42,5 +42,6 @@ SCENARIOS = st.builds(
     deploy_by_hand=st.sampled_from((0, 0, 0, 100, 160)),
     same_machine=st.booleans(),
     delay=st.sampled_from((5, 45, 65)),
+    size=st.integers(1, 3),
     old_turns=st.none() | st.tuples(st.integers(0, 400), st.sampled_from(("mute", "Red", "Yellow"))),
 )

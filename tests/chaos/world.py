@@ -20,6 +20,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     TAG_CYCLE,
     TAG_LOGICAL,
     Action,
+    Capacity,
     Environment,
     Goal,
     Lock,
@@ -101,6 +102,8 @@ class Box:
     stuck: int = 0
     last_good: float = -1.0
     lost_name: float = -1e9
+    min_size: int = 1
+    size: int = 2
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
@@ -123,6 +126,7 @@ class Box:
             database_loss=self.database_loss,
             tier=self.tier,
             shared_load_balancer=self.shared_load_balancer,
+            min_size=self.min_size,
         )
 
 
@@ -198,7 +202,7 @@ class Simulation:
         return True
 
     # -- effects ----------------------------------------------------------------------------------------------------
-    def create(self, name: str, label: str, tags: dict[str, str]) -> bool:
+    def create(self, name: str, label: str, tags: dict[str, str], size: int | None = None) -> bool:
         used = [one for one in self.boxes.values() if one.status is not Status.TERMINATED]
         if self.squatters or len(used) >= self.quota or any(one.name == name for one in used):
             return False
@@ -207,6 +211,10 @@ class Simulation:
         box.instance_labels, box.last_good = (), -1.0
         box.fate = self.fates.pop(0) if self.fates else Launch.GOOD
         box.stuck = self.stuck
+        live = self.live
+        box.min_size = box.size = size if size is not None else (live.min_size if live else 1)
+        if live is not None and box.size < live.size:
+            raise BrokenPromiseError(f"capacity: {box.id} starts with {box.size} instances in place of {live.size}")
         self.later(700 if box.fate is Launch.SLOW else 100, lambda: self._launched(box))
         return True
 
@@ -220,7 +228,7 @@ class Simulation:
         box.health = "Red" if box.fate is Launch.RED else "Green"
         box.answers = box.fate not in (Launch.MUTE, Launch.RED)
         second = "v0" if box.fate is Launch.OLD_LABEL else box.label
-        box.instance_labels = (box.label, second)
+        box.instance_labels = (*(box.label,) * (box.size - 1), second)
 
     def swap(self, one_id: str, other_id: str) -> bool:
         """EB only exchanges the two names: asked twice, it undoes itself."""
@@ -275,6 +283,19 @@ class Simulation:
         else:
             box.status, box.cname, box.requests = Status.TERMINATED, "", 0
 
+    def resize(self, box_id: str, size: int) -> bool:
+        box = self.boxes.get(box_id)
+        if box is None or box.status is not Status.READY:
+            return False
+        box.status = Status.UPDATING
+
+        def done() -> None:
+            box.min_size = size
+            box.status, box.updated = Status.READY, self.now
+
+        self.later(15, done)
+        return True
+
     def tag(self, box_id: str, tags: dict[str, str]) -> bool:
         box = self.boxes.get(box_id)
         if box is None or box.status is not Status.READY:
@@ -325,7 +346,8 @@ class Controller:
             environments=boxes,
             lock=lock,
             name_taken=bool(journal and (journal.candidate_name in names or sim.squatters)),
-            environments_left=sim.quota - len(alive),
+            capacity=Capacity(sim.live.min_size, 8, sim.live.size) if sim.live else None,
+            shortage="" if len(alive) < sim.quota else "the quota is used up",
             probe=self.probe,
             proof=self.proof,
             versions=tuple(Version(one, 0.0, one in in_use) for one in labels),
@@ -429,7 +451,10 @@ class Controller:
     def _land(self, step: Step) -> bool:
         sim = self.world
         if step.action is Action.CREATE:
-            return sim.create(step.name, step.label, dict(step.tags))
+            journal = step.record.journal if step.record else None
+            return sim.create(step.name, step.label, dict(step.tags), journal.start_size if journal else None)
+        if step.action is Action.RESIZE:
+            return sim.resize(step.environment, step.size)
         if step.action in (Action.SWAP, Action.SWAP_BACK):
             return sim.swap(step.environment, step.other)
         if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
@@ -455,6 +480,7 @@ class Scenario:
     same_machine: bool = False
     delay: float = 45
     old_turns: tuple[float, str] | None = None
+    size: int = 2
 
 
 def run(scenario: Scenario) -> Simulation:
@@ -477,6 +503,7 @@ def _prepare(scenario: Scenario) -> tuple[Simulation, Faults, list[Controller]]:
     if scenario.deploy_by_hand:
         sim.later(scenario.deploy_by_hand, lambda: _deploy_by_hand(sim))
     sim.delay = scenario.delay
+    next(iter(sim.boxes.values())).size = scenario.size
     if scenario.old_turns:
         when, what = scenario.old_turns
         first = next(iter(sim.boxes.values()))
@@ -546,6 +573,8 @@ def check_end(sim: Simulation, scenario: Scenario) -> None:
         raise BrokenPromiseError(f"4: clean runs end with {result}, journal {sim.lock.record.journal}")
     if leaked:
         raise BrokenPromiseError(f"4: left over: {leaked}")
+    if sim.live is None or sim.live.min_size != 1:
+        raise BrokenPromiseError("4: the live environment did not get its MinSize back")
 
 
 def leftovers(sim: Simulation) -> list[str]:

@@ -338,6 +338,13 @@ def cname_available(client: Client, prefix: str) -> bool:
     return bool(client.check_dns_availability(CNAMEPrefix=prefix)["Available"])
 
 
+@_call("describe the platform version")
+def platform_images(client: Client, arn: str) -> list[str]:
+    """Ids of the machine images that a platform version comes with."""
+    found = client.describe_platform_version(PlatformArn=arn)["PlatformDescription"]
+    return [str(one["ImageId"]) for one in found.get("CustomAmiList", [])]
+
+
 @_call("list solution stacks")
 def solution_stacks(client: Client) -> list[str]:
     """Names of the solution stacks that can be used now."""

@@ -50,6 +50,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "proof_timeout": {"default": 300, "type": "float"},
     "ready_timeout": {"default": 900, "type": "float"},
     "recreate_unhealthy": {"default": False, "type": "bool"},
+    "require_leader_tasks": {"default": False, "type": "bool"},
     "red_grace": {"default": 30, "type": "float"},
     "rollback_timeout": {"default": 900, "type": "float"},
     "settle": {"default": 90, "type": "float"},

@@ -43,8 +43,12 @@ def candidate_name(base: str, started: float, attempt: int) -> str:
     suffix = f"-{datetime.fromtimestamp(started, tz=UTC):%y%m%d-%H%M%S}"
     if attempt > 1:
         suffix += f"-{attempt}"
-    base = _STAMP.sub("", base)
-    return base[: NAME_LIMIT - len(suffix)].rstrip("-") + suffix
+    return stem(base)[: NAME_LIMIT - len(suffix)].rstrip("-") + suffix
+
+
+def stem(name: str) -> str:
+    """What the names of a logical environment's physical environments have in common."""
+    return _STAMP.sub("", name)[: NAME_LIMIT - len("-yymmdd-hhmmss")].rstrip("-")
 
 
 def removable(world: World, policy: Policy) -> tuple[Environment, ...]:

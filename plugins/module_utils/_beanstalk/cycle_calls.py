@@ -11,11 +11,12 @@ again and decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import settings
 from .common import BeanstalkErrorHandler
+from .cycle_account import ASG
 from .transformations import tags_in
 
 # For botocore.config.Config. The time limits together stay below what Policy.settle leaves after step_fresh.
@@ -23,16 +24,19 @@ ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "rea
 
 RDS = "aws:rds:dbinstance"
 # What belongs to one environment only: a coupled database, its stack's parameters.
-_NEVER_COPIED = frozenset({RDS, "aws:cloudformation:template:parameter", "aws:elasticbeanstalk:sns:topics"})
+_NEVER_COPIED = frozenset({RDS, "aws:cloudformation:template:parameter"})
 _SECURITY_GROUPS = frozenset({"securitygroups", "managedsecuritygroup"})
+_TOPICS = "aws:elasticbeanstalk:sns:topics"
+_OWN_TOPIC = "ElasticBeanstalkNotifications-Environment-"  # EB's name for the topic that it makes for an endpoint
 
 
 @BeanstalkErrorHandler.common_error_handler("create the candidate")  # type: ignore[untyped-decorator]
 def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]], **given: Any) -> None:
     """Start to create a candidate like ``live``, whose option settings were ``described``.
 
-    ``given`` has name, label, tags, settings (namespace to option to value, in place of what was described), and
-    platform (parameters of the call; empty takes the live environment's own).
+    ``given`` has name, label, tags, settings (namespace to option to value, in place of what was described), platform
+    (parameters of the call; empty takes the live environment's own), and generated (ids of security groups and machine
+    images that nobody chose).
     """
     platform = given["platform"] or _own_platform(live)
     call = {
@@ -41,7 +45,7 @@ def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str
         "Description": live.get("Description"),
         "VersionLabel": given["label"],
         "Tier": {key: live["Tier"][key] for key in ("Name", "Type") if live.get("Tier", {}).get(key)},
-        "OptionSettings": changed_settings(copied_settings(described), given["settings"]),
+        "OptionSettings": changed_settings(copied_settings(described, given["generated"]), given["settings"]),
         "Tags": tags_in(given["tags"]),
         **platform,
     }
@@ -54,16 +58,31 @@ def _own_platform(live: Mapping[str, Any]) -> dict[str, str]:
     return {"SolutionStackName": live["SolutionStackName"]}
 
 
-def copied_settings(described: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+def security_groups(described: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All security groups that option settings name."""
+    lists = [
+        str(item.get("Value") or "")
+        for item in described
+        if str(item["OptionName"]).lower() in _SECURITY_GROUPS and item["Namespace"] != settings.PROPERTIES
+    ]
+    return [group.strip() for one in lists for group in one.split(",") if group.strip()]
+
+
+def copied_settings(
+    described: Iterable[Mapping[str, Any]], generated: Collection[str] = frozenset()
+) -> list[dict[str, str]]:
     """The option settings of a candidate: those of the live environment minus what must not be copied."""
     copied = []
     for item in described:
         namespace, option, value = str(item["Namespace"]), str(item["OptionName"]), item.get("Value")
         if value in (None, "") or namespace in _NEVER_COPIED:
             continue
+        if (namespace == _TOPICS and _OWN_TOPIC in str(value)) or (option == "ImageId" and value in generated):
+            continue
         if option.lower() in _SECURITY_GROUPS and namespace != settings.PROPERTIES:
             # EB makes groups of its own for every environment, and lists them beside the user's.
-            value = ",".join(group for group in str(value).split(",") if not group.strip().startswith("awseb-"))
+            groups = [group.strip() for group in str(value).split(",")]
+            value = ",".join(one for one in groups if not one.startswith("awseb-") and one not in generated)
             if not value:
                 continue
         setting = {"Namespace": namespace, "OptionName": option, "Value": str(value)}
@@ -96,6 +115,13 @@ def terminate(client: Any, environment_id: str) -> None:
     client.terminate_environment(EnvironmentId=environment_id, TerminateResources=True)
 
 
+@BeanstalkErrorHandler.common_error_handler("set the size of the environment")  # type: ignore[untyped-decorator]
+def resize(client: Any, environment_id: str, least: int) -> None:
+    """Set MinSize, which replaces no instance."""
+    setting = {"Namespace": ASG, "OptionName": "MinSize", "Value": str(least)}
+    client.update_environment(EnvironmentId=environment_id, OptionSettings=[setting])
+
+
 @BeanstalkErrorHandler.common_error_handler("abort the update")  # type: ignore[untyped-decorator]
 def abort(client: Any, environment_id: str) -> None:
     """Ask for the end of an update under way."""
@@ -106,6 +132,12 @@ def abort(client: Any, environment_id: str) -> None:
 def tag(client: Any, arn: str, tags: Mapping[str, str]) -> None:
     """Add tags, which starts a short update."""
     client.update_tags_for_resource(ResourceArn=arn, TagsToAdd=tags_in(tags))
+
+
+@BeanstalkErrorHandler.common_error_handler("delete the saved configuration")  # type: ignore[untyped-decorator]
+def delete_template(client: Any, application: str, name: str) -> None:
+    """Delete a saved configuration."""
+    client.delete_configuration_template(ApplicationName=application, TemplateName=name)
 
 
 @BeanstalkErrorHandler.common_error_handler("delete the application version")  # type: ignore[untyped-decorator]

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is kept of a candidate that failed, read before it is terminated: afterwards nobody can look."""
+"""What a candidate's own logs say: whether its leader tasks ran; and why it failed, before it is terminated."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from . import api
@@ -39,3 +40,17 @@ def failure_of(client: Any, environment_id: str, seconds: float) -> dict[str, An
     for instance, sections in found["logs"].items():
         found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
     return found
+
+
+def leader_trouble(told: Mapping[str, Any]) -> str:
+    """Why the answer of info.ask_leader does not show that all leader tasks ran well; empty when it does."""
+    leader = told["leader"]
+    if leader["state"] != "found":
+        return f"the leader is {leader['state']} ({leader['reason']})"
+    for hook in told["hooks"]:
+        if hook["leader_only"] and hook["instance_id"] == leader["instance_id"]:
+            if hook["ran"] and hook["rc"] not in (0, None):
+                return f"{hook['name']} ended with {hook['rc']} on {hook['instance_id']}"
+            if not hook["ran"] and hook["ledger"] != "s3":
+                return f"{hook['name']} did not run on {hook['instance_id']} ({hook['reason']})"
+    return ""

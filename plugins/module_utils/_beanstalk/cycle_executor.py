@@ -10,24 +10,28 @@ It decides nothing. It keeps in memory only what it can measure again, so it may
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import api, cycle_calls
 from .common import AnsibleBeanstalkError, already_exists, error_code, error_text, says
 from .cycle import plan
-from .cycle_evidence import failure_of
-from .cycle_guards import termination_refusal
+from .cycle_account import ASG, Account
+from .cycle_base import stem
+from .cycle_evidence import failure_of, leader_trouble
+from .cycle_guards import HEALTHY_ENOUGH, preflight, termination_refusal
 from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
-from .cycle_world import EFFECTS, Action, Journal, Policy, Probe, Result, Step, World
+from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Step, World
+from .info import ask_leader
 from .lease import Lease, LeaseLostError, LockStore
-from .settings import Settings
+from .settings import Settings, current_values
 
-_UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE, Action.FINISH})
+_UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
+_LEADER_SECONDS = 45.0
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
 
 
@@ -55,7 +59,7 @@ class Executor:
 
     ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
     CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
-    of the candidate in place of the live environment's.
+    of the candidate in place of the live environment's. Without ``account`` only Elastic Beanstalk is asked.
     """
 
     def __init__(
@@ -70,20 +74,23 @@ class Executor:
         prober: Prober,
         platform: Mapping[str, str] | None = None,
         wanted: Settings | None = None,
+        account: Account | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Step], None] = lambda _step: None,
     ) -> None:
         self.reader, self.writer, self.store, self.observer = reader, writer, store, observer
         self.policy, self.owner, self.prober = policy, owner, prober
         self.platform, self.wanted = dict(platform or {}), dict(wanted or {})
+        self.account = account
         self._sleep, self._tell = sleep, tell
         self.started = store.now
         self._probe: Probe | None = None
         self._proof: Probe | None = None
+        self._leader: Probe | None = None
         self._refusals: dict[Action, int] = {}
         self._last_error = ""
         self._taken = ""
-        self._full = False
+        self._full = ""
         self._failure: dict[str, Any] = {}
         self._lease = Lease()
 
@@ -99,8 +106,9 @@ class Executor:
         held = any(one.cname == cname for one in environments)
         pruning = journal is not None and journal.drained is not None
         versions = self.observer.versions(environments) if journal is None or pruning else ()
+        templates = self.observer.templates(stem(self.policy.base_name), environments) if pruning else ()
         available = not held and api.cname_available(self.reader, self.observer.prefix)
-        return World(
+        world = World(
             now=self.store.now,  # after all the looking, so that a decision's age is the age of its journal entry
             started=self.started,
             me=self.owner,
@@ -111,13 +119,32 @@ class Executor:
             lock=lock,
             name_taken=bool(journal and journal.candidate_name == self._taken),
             cname_available=available,
-            environments_left=0 if self._full else None,
+            shortage=self._full,
             probe=self._probe,
             proof=self._proof,
+            leader=self._leader,
             versions=versions,
+            templates=templates,
             refusals=dict(self._refusals),
             last_error=self._last_error,
         )
+        return self._with_account(world)
+
+    def _with_account(self, world: World) -> World:
+        """What else must be known before a candidate is made; asked only when one would be."""
+        journal, live, lock = world.lock.record.journal, world.live, world.lock
+        begun = journal is not None and (journal.candidate != "" or journal.swapped is not None)
+        others = lock.owner not in ("", world.me) and world.now <= lock.expires
+        if self.account is None or live is None or begun or others or self.policy.goal is Goal.ROLLBACK:
+            return world
+        verdict = None if journal is not None else preflight(world, self.policy)
+        if verdict is not None and (verdict.result is Result.SKIPPED or live.health in HEALTHY_ENOUGH):
+            return world
+        values = current_values(
+            cycle_calls.changed_settings(self.observer.settings(self.observer.raw[live.id]), self.wanted)
+        )
+        shortage = world.shortage or (self.account.shortage(values) if journal is None else "")
+        return replace(world, capacity=self.account.capacity(live.id, values), shortage=shortage)
 
     def _look(self) -> World:
         for _look in range(_LOOKS - 1):
@@ -212,7 +239,8 @@ class Executor:
             if already_exists(error) or says(error, "DNS name"):
                 self._taken = step.name
                 self._refusals[step.action] -= 1
-            self._full = self._full or error_code(error) == "TooManyEnvironmentsException"
+            if error_code(error) == "TooManyEnvironmentsException":
+                self._full = "the region's quota of environments is used up"
 
     # -- act --------------------------------------------------------------------------------------------------------
 
@@ -223,14 +251,22 @@ class Executor:
             environment = world.by_id(step.environment)
             good, problem = self.prober.run(environment.cname if environment else "", self.policy.probes_in_a_row)
             self._probe = Probe(step.environment, self.store.now, good, problem)
+        elif step.action is Action.ASK_LEADER:
+            self._leader = self._ask_leader(step.environment)
         elif step.action is Action.PROVE:
             self._prove(world, step)
-        elif step.action is Action.CREATE:
+        elif step.action in EFFECTS:
+            self._change(world, step)
+
+    def _change(self, world: World, step: Step) -> None:
+        if step.action is Action.CREATE:
             self._create(step)
         elif step.action in (Action.SWAP, Action.SWAP_BACK):
             cycle_calls.swap(self.writer, step.environment, step.other)
         elif step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
             self._terminate(world, step)
+        elif step.action is Action.RESIZE:
+            cycle_calls.resize(self.writer, step.environment, step.size)
         elif step.action is Action.TAG:
             cycle_calls.tag(self.writer, self.observer.raw[step.environment]["EnvironmentArn"], step.tags)
         elif step.action is Action.ABORT_UPDATE:
@@ -238,6 +274,9 @@ class Executor:
         elif step.action is Action.DELETE_VERSIONS:
             for label in step.labels:
                 cycle_calls.delete_version(self.writer, self.observer.application, label)
+        elif step.action is Action.DELETE_TEMPLATES:
+            for name in step.labels:
+                cycle_calls.delete_template(self.writer, self.observer.application, name)
 
     def _prove(self, world: World, step: Step) -> None:
         good, problem = self.prober.run(world.cname, self.policy.probes_in_a_row)
@@ -253,8 +292,28 @@ class Executor:
         live = self.observer.raw[step.other]
         tags = self.observer.user_tags(live) | dict(step.tags)
         described = self.observer.settings(live)
-        given = {"name": step.name, "label": step.label, "tags": tags, "settings": self.wanted}
-        cycle_calls.create(self.writer, live, described, **given, platform=self.platform)
+        journal = step.record.journal if step.record else None
+        wanted = dict(self.wanted)
+        if journal is not None and journal.start_size is not None:
+            wanted[ASG] = {**wanted.get(ASG, {}), "MinSize": str(journal.start_size)}
+        given = {"name": step.name, "label": step.label, "tags": tags, "settings": wanted, "platform": self.platform}
+        cycle_calls.create(self.writer, live, described, **given, generated=self._generated(live, described))
+
+    def _generated(self, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        """Security groups and, when the platform changes, machine images that came with the live environment."""
+        groups, images = cycle_calls.security_groups(described), frozenset[str]()
+        if self.platform and live.get("PlatformArn"):
+            images = frozenset(api.platform_images(self.reader, live["PlatformArn"]))
+        return images | (self.account.generated_groups(live["EnvironmentId"], groups) if self.account else frozenset())
+
+    def _ask_leader(self, environment_id: str) -> Probe:
+        asked = {"application": self.observer.application, "environment_id": environment_id}
+        told = ask_leader(
+            self.reader,
+            {**asked, "wait_timeout": min(_LEADER_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0},
+        )
+        problem = leader_trouble(told)
+        return Probe(environment_id, self.store.now, 0 if problem else 1, problem)
 
     def _terminate(self, world: World, step: Step) -> None:
         """The last look before the one call that cannot be taken back."""

@@ -11,7 +11,9 @@ from .cycle_guards import (
     describe,
     destructive,
     foreign,
+    leader_problem,
     probe_problem,
+    start_size,
     termination_refusal,
 )
 from .cycle_world import (
@@ -82,10 +84,11 @@ def _create(cycle: Cycle) -> Step:
             attempt=attempt,
             candidate_name=candidate_name(policy.base_name, journal.started, attempt),
         )
-    if world.environments_left is not None and world.environments_left < 1:
-        return cycle.fail("the account's quota of environments is used up")
+    if world.shortage:
+        return cycle.fail(f"there is no room for a candidate: {world.shortage}")
     if world.refusals.get(Action.CREATE, 0) >= 3:
         return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {world.last_error}")
+    size = start_size(world.capacity)
     return Step(
         Action.CREATE,
         f"a fresh environment for {world.logical}",
@@ -94,7 +97,10 @@ def _create(cycle: Cycle) -> Step:
         other=journal.live,
         tags={TAG_CYCLE: journal.cycle, TAG_ROLE: "candidate", TAG_LOGICAL: world.logical},
         record=cycle.changed(
-            first_create=journal.first_create if journal.first_create is not None else cycle.now, last_create=cycle.now
+            first_create=journal.first_create if journal.first_create is not None else cycle.now,
+            last_create=cycle.now,
+            start_size=size,
+            min_size=world.capacity.least if size is not None and world.capacity else None,
         ),
     )
 
@@ -113,6 +119,13 @@ def _unready(cycle: Cycle, candidate: Environment) -> Step:
 def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
     journal, policy, world = cycle.journal, cycle.policy, cycle.world
     problems = candidate_problems(world, policy, candidate, journal.label)
+    if journal.start_size is not None and len(candidate.instance_labels) < journal.start_size:
+        problems += (f"{len(candidate.instance_labels)} of {journal.start_size} instances run",)
+    leader = None if problems else leader_problem(world, policy, candidate)
+    if leader == "":
+        return Step(Action.ASK_LEADER, f"asking {describe(candidate)} for its leader tasks", environment=candidate.id)
+    if leader:
+        problems = (leader,)
     probe = None if problems else probe_problem(world, policy, candidate)
     if probe == "":
         return Step(Action.VERIFY, f"probing {describe(candidate)}", environment=candidate.id)
@@ -160,7 +173,7 @@ def after_swap(cycle: Cycle, live: Environment) -> Step:
     old = cycle.old
     if old is not None and old.gone:
         old = None
-    for part in (_watch, _prove, _tag, _drain):
+    for part in (_watch, _prove, _tag, _drain, _resize):
         step = part(cycle, live, old)
         if step is not None:
             return step
@@ -234,9 +247,25 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     return cycle.save(f"{describe(old)} is drained after {elapsed:.0f} seconds", drained=cycle.now)
 
 
+def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    """MinSize as it was; only once the old environment serves nobody, as a swap back needs a Ready environment."""
+    journal = cycle.journal
+    since = cycle.now - (journal.drained or cycle.now)
+    if journal.start_size is None or live.min_size != journal.start_size or since > cycle.policy.swap_timeout:
+        return None
+    if live.status is not Status.READY:
+        return cycle.wait(f"waiting for {describe(live)}: {live.status}")
+    if cycle.world.refusals.get(Action.RESIZE, 0) >= 3:
+        return None
+    size = journal.min_size or 0
+    return Step(Action.RESIZE, f"{describe(live)} gets its MinSize of {size} back", environment=live.id, size=size)
+
+
 def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
     policy, journal = cycle.policy, cycle.journal
     sentence = f"{describe(live)} is live in place of {journal.live}."
+    if journal.start_size is not None and live.min_size == journal.start_size:
+        sentence += f" Its MinSize is still {journal.start_size}, and should be {journal.min_size} again."
     if old is None:
         return _prune(cycle, live) or cycle.conclude(Result.DONE, sentence)
     if journal.terminating is None:

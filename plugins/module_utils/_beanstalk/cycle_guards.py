@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .cycle_world import TAG_LOGICAL, Environment, Goal, Policy, Result, Retired, Status, World
+from .cycle_world import TAG_LOGICAL, Capacity, Environment, Goal, Policy, Result, Retired, Status, World
 
 HEALTHY_ENOUGH = ("Green", "Yellow")
 
@@ -53,9 +53,9 @@ def foreign(world: World) -> str:
     """Why the live name is not ours to move; empty when it is."""
     live = world.live
     if live is None:
-        worker = next((one for one in world.environments if one.tier == "Worker" and not one.gone), None)
-        if worker is not None and not world.cname_available:
-            return f"{describe(worker)} is a worker environment: it has no CNAME, so there is nothing to swap."
+        there = [one for one in world.environments if not one.gone]
+        if there and all(one.tier == "Worker" for one in there):
+            return f"{describe(there[0])} is a worker environment: it has no CNAME, so there is nothing to swap."
         if world.cname_available:
             return f"No environment holds {world.cname}: deploy one first."
         return f"{world.cname} is held by an environment that is not in the application {world.application}."
@@ -158,7 +158,11 @@ def _not_due(world: World, live: Environment, policy: Policy) -> str:
 
 
 def _preflight_new(world: World, live: Environment, policy: Policy) -> Verdict | None:
-    if policy.goal is Goal.RECREATE and not policy.recreate_unhealthy and live.health not in HEALTHY_ENOUGH:
+    asleep = world.capacity is not None and world.capacity.now == 0
+    if asleep and policy.goal is Goal.RECREATE and not (policy.force or policy.recreate_unhealthy):
+        return Verdict(Result.SKIPPED, f"{describe(live)} has no instances now: there is nothing to replace.")
+    sick = not asleep and live.health not in HEALTHY_ENOUGH
+    if policy.goal is Goal.RECREATE and not policy.recreate_unhealthy and sick:
         return Verdict(
             Result.REFUSED,
             f"{describe(live)} is {live.health}: a cycle would hide what is wrong (recreate_unhealthy allows it).",
@@ -166,11 +170,7 @@ def _preflight_new(world: World, live: Environment, policy: Policy) -> Verdict |
     label = wanted_label(world, policy)
     if label and world.versions and label not in {one.label for one in world.versions}:
         return Verdict(Result.REFUSED, f"Version {label} no longer exists in the application {world.application}.")
-    if world.environments_left is not None and world.environments_left < 1:
-        return Verdict(
-            Result.REFUSED, "The account's quota of environments is used up: there is no room for a candidate."
-        )
-    return None
+    return Verdict(Result.REFUSED, f"There is no room for a candidate: {world.shortage}.") if world.shortage else None
 
 
 def candidate_problems(world: World, policy: Policy, candidate: Environment, label: str) -> tuple[str, ...]:
@@ -190,8 +190,6 @@ def candidate_problems(world: World, policy: Policy, candidate: Environment, lab
     wrong = sorted({one for one in candidate.instance_labels if one != label})
     if wrong:
         problems.append(f"instances run {', '.join(one or 'nothing' for one in wrong)}")
-    if candidate.leader_ran is False or (policy.require_leader and candidate.leader_ran is None):
-        problems.append("its leader tasks did not run")
     return tuple(problems)
 
 
@@ -203,3 +201,27 @@ def probe_problem(world: World, policy: Policy, candidate: Environment) -> str |
     if probe.good >= policy.probes_in_a_row:
         return None
     return probe.sentence or f"only {probe.good} good answers in a row (wanted {policy.probes_in_a_row})"
+
+
+def leader_problem(world: World, policy: Policy, candidate: Environment) -> str | None:
+    """None when the leader tasks ran, or nobody wants to know; empty when it must be asked; else what is known."""
+    if not policy.require_leader_tasks:
+        return None
+    told = world.leader
+    if told is None or told.environment != candidate.id:
+        return ""
+    if told.good:
+        return None
+    return f"its leader tasks did not run: {told.sentence}" if world.now - told.at <= policy.probe_fresh else ""
+
+
+def start_size(capacity: Capacity | None) -> int | None:
+    """The MinSize that a candidate must start with, so that it can carry what the live environment carries now.
+
+    None when its own MinSize will do. An environment that sleeps (MinSize 0) starts with one instance, as one without
+    any is never healthy.
+    """
+    if capacity is None:
+        return None
+    wanted = min(max(capacity.now, 1), max(capacity.most, 1))
+    return wanted if wanted > capacity.least else None

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from . import api
+from .cycle_account import ASG
 from .cycle_record import from_document
 from .cycle_world import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Lock, Record, Status, Version
 from .environments import loses_database
@@ -53,7 +54,7 @@ class Observer:
     def settings(self, environment: Mapping[str, Any]) -> list[Answer]:
         """Option settings of an environment; asked again when it changed."""
         key = (environment["EnvironmentId"], environment.get("DateUpdated"))
-        if key not in self._settings:
+        if environment["Status"] == "Updating" or key not in self._settings:
             name = environment["EnvironmentName"]
             self._settings[key] = api.describe_settings(self.client, self.application, name)
         return self._settings[key]
@@ -72,6 +73,18 @@ class Observer:
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
             for one in api.describe_versions(self.client, self.application)
         )
+
+    def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
+        """Saved configurations that carry the name of an environment of an earlier cycle, and nothing else does now.
+
+        ``eb config save`` names them after the environment. Others are the user's own and are never listed.
+        """
+        found = api.describe_applications(self.client, [self.application])
+        names = [str(name) for one in found for name in one.get("ConfigurationTemplates", [])]
+        used = {str(one.get("TemplateName")) for one in self.raw.values()}
+        there = tuple(one.name for one in environments if not one.gone)
+        made = re.compile(re.escape(base) + r"-\d{6}-\d{6}(?:-.+)?")
+        return tuple(one for one in names if made.fullmatch(one) and one not in used and not one.startswith(there))
 
     def _environment(self, raw: Answer, record: Record) -> Environment:
         journal = record.journal
@@ -101,6 +114,7 @@ class Observer:
             requests=self._requests(raw, journal) if ours else None,
             database_loss=_loss(database) if loses_database(database) else "",
             shared_load_balancer=balancer.lower() == "true",
+            min_size=_number(values.get(ASG, {}).get("MinSize")),
             abortable=bool(raw.get("AbortableOperationInProgress")),
         )
 
@@ -116,7 +130,8 @@ class Observer:
             return ()
         instances = api.describe_instances_health(self.client, raw["EnvironmentId"])
         if instances is None:
-            return (raw.get("VersionLabel") or "",)
+            resources = api.describe_resources(self.client, raw["EnvironmentId"])
+            return (raw.get("VersionLabel") or "",) * len(resources.get("Instances", []))
         return tuple((one.get("Deployment") or {}).get("VersionLabel") or "" for one in instances)
 
     def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
@@ -150,6 +165,10 @@ def lock_of(lease: Lease, owner: str, now: float) -> Lock:
 
 def _loss(database: Mapping[str, str | None]) -> str:
     return f"DBDeletionPolicy is {database.get('DBDeletionPolicy') or 'Delete'}"
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None
 
 
 def _seconds(moment: Any) -> float:

@@ -60,10 +60,12 @@ class Action(StrEnum):
     WAIT = "wait"
     CREATE = "create"
     VERIFY = "verify"
+    ASK_LEADER = "ask_leader"
     SWAP = "swap"
     PROVE = "prove"
     TAG = "tag"
     DRAIN = "drain"
+    RESIZE = "resize"
     TERMINATE = "terminate"
     TERMINATE_CANDIDATE = "terminate_candidate"
     ABORT_UPDATE = "abort_update"
@@ -80,6 +82,7 @@ EFFECTS = frozenset(
         Action.SWAP,
         Action.SWAP_BACK,
         Action.TAG,
+        Action.RESIZE,
         Action.TERMINATE,
         Action.TERMINATE_CANDIDATE,
         Action.ABORT_UPDATE,
@@ -96,7 +99,7 @@ class Environment:
     ``cname`` is lower case and empty where there is none. ``instance_labels`` are the version labels that the
     instances themselves report (DescribeInstancesHealth). ``requests`` is the number of requests in the last full
     minute, None when unknown. ``database_loss`` says, in a few words, why terminating would lose a coupled database's
-    data; empty when it would not. ``leader_ran`` is None when nothing says whether the leader tasks ran.
+    data; empty when it would not. ``min_size`` is the least number of instances, None where it was not asked for.
     """
 
     id: str
@@ -115,7 +118,7 @@ class Environment:
     database_loss: str = ""
     shared_load_balancer: bool = False
     abortable: bool = False
-    leader_ran: bool | None = None
+    min_size: int | None = None
 
     @property
     def gone(self) -> bool:
@@ -132,7 +135,8 @@ class Environment:
 class Journal:
     """One cycle in flight, as kept in the lock object. Written before the effect it announces.
 
-    ``attempt`` numbers the tries to find a free name. A time of None means "not yet".
+    ``attempt`` numbers the tries to find a free name. A time of None means "not yet". ``start_size`` is the MinSize
+    that the candidate starts with, and ``min_size`` the one it gets back later; None where they are the same.
     """
 
     cycle: str
@@ -145,6 +149,8 @@ class Journal:
     candidate_cname: str = ""
     candidate: str = ""
     attempt: int = 1
+    min_size: int | None = None
+    start_size: int | None = None
     first_create: float | None = None
     last_create: float | None = None
     ready: float | None = None
@@ -232,6 +238,15 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """How many instances a candidate may have at least and at most, and how many the live environment has now."""
+
+    least: int
+    most: int
+    now: int
+
+
+@dataclass(frozen=True)
 class Version:
     """An application version. ``in_use`` is True while any environment of the application runs it."""
 
@@ -245,8 +260,10 @@ class World:
     """Everything a decision needs, observed at ``now`` (seconds, the service's clock) by the run ``me``.
 
     ``cname`` is the full live name in lower case. ``name_taken`` is True when the journal's candidate name or its DNS
-    name belongs to somebody else. ``environments_left`` is None when the quota could not be read. ``refusals`` counts
-    this run's failed attempts per action, ``last_error`` is what the last of them said.
+    name belongs to somebody else. ``capacity`` is None where the number of instances is fixed, or not known.
+    ``shortage`` says why the account has no room for a candidate; empty when it has, or when nobody may know.
+    ``leader`` is what was learnt of a candidate's leader tasks (``good`` is 1 when they ran). ``refusals`` counts this
+    run's failed attempts per action, ``last_error`` is what the last of them said.
     """
 
     now: float
@@ -259,7 +276,9 @@ class World:
     lock: Lock
     name_taken: bool = False
     cname_available: bool = False
-    environments_left: int | None = None
+    capacity: Capacity | None = None
+    shortage: str = ""
+    leader: Probe | None = None
     probe: Probe | None = None
     proof: Probe | None = None
     versions: tuple[Version, ...] = ()
@@ -297,7 +316,7 @@ class Policy:
     jitter: float = 0
     recreate_unhealthy: bool = False
     accepted_health: tuple[str, ...] = ("Green",)
-    require_leader: bool = False
+    require_leader_tasks: bool = False
     probes_in_a_row: int = 3
     probe_fresh: float = 60
     soak: float = 60
@@ -341,6 +360,7 @@ class Step:
     cname: str = ""
     label: str = ""
     seconds: float = 0.0
+    size: int = 0
     labels: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     record: Record | None = None

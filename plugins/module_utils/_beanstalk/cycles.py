@@ -14,6 +14,7 @@ from typing import Any
 
 from . import api, cycle_calls, platforms
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
+from .cycle_account import Account
 from .cycle_executor import Executor, Run
 from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
@@ -92,6 +93,7 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
         prober=Prober(checks_of(params), params["url_service"] or ""),
         platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
         wanted=normalise(params["option_settings"]),
+        account=Account(client),
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)

@@ -120,6 +120,46 @@ def test_without_a_live_environment_there_is_nothing_to_replace() -> None:
     assert "is held by an environment that is not in the application" in said(sim)
 
 
+def test_an_application_of_workers_only_is_refused_as_such() -> None:
+    sim = Simulation()
+    (box,) = sim.boxes.values()
+    box.cname, box.tier = "", "Worker"
+    assert play(sim) is Result.REFUSED
+    assert "is a worker environment: it has no CNAME" in said(sim)
+
+
+def test_a_candidate_is_as_large_as_the_live_environment_and_its_settings_are_the_same_afterwards() -> None:
+    sim = Simulation()
+    assert play(sim) is Result.DONE
+    assert sim.live is not None
+    assert (sim.live.size, sim.live.min_size) == (2, 1)
+    assert actions(sim).index("drain") < actions(sim).index("resize") < actions(sim).index("terminate")
+
+
+def test_a_resize_that_is_refused_is_told_and_stops_nothing() -> None:
+    sim = Simulation()
+    faults = {(Action.RESIZE, number): Fault.DROPPED for number in range(1, 9)}
+    one = Controller(sim, "run", POLICY, faults)
+    while not one.over:
+        sim.advance(one.wake)
+        one.turn(None)
+    assert one.result is Result.DONE
+    assert "Its MinSize is still 2, and should be 1 again." in sim.lock.record.ledger[-1].sentence
+    assert len(only_live(sim)) == 1
+
+
+def test_an_environment_without_instances_is_left_alone() -> None:
+    sim = Simulation()
+    box = sim.live
+    assert box is not None
+    box.size, box.health = 0, "Grey"
+    assert play(sim) is Result.SKIPPED
+    assert "has no instances now" in said(sim)
+    assert play(sim, replace(POLICY, force=True), "forced") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.size == 1
+
+
 def test_a_full_quota_refuses() -> None:
     sim = Simulation(quota=1)
     assert play(sim) is Result.REFUSED

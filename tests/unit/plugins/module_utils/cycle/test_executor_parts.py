@@ -85,12 +85,21 @@ def test_a_candidate_gets_the_live_settings_minus_what_belongs_to_one_environmen
         setting("aws:cloudformation:template:parameter", "InstancePort", "80"),
         setting(launch, "SecurityGroups", "sg-mine,awseb-e-1-stack-AWSEBSecurityGroup-X"),
         setting("aws:elb:loadbalancer", "SecurityGroups", "awseb-e-1-stack-LB-X"),
+        setting("aws:elbv2:loadbalancer", "SecurityGroups", "sg-made"),
+        setting("aws:elasticbeanstalk:sns:topics", "Notification Endpoint", "ops@example.com"),
+        setting(
+            "aws:elasticbeanstalk:sns:topics",
+            "Notification Topic ARN",
+            "arn:aws:sns:eu-central-1:123456789012:ElasticBeanstalkNotifications-Environment-blog",
+        ),
+        setting(launch, "ImageId", "ami-made"),
         setting(launch, "InstanceType", None),
         setting(properties, "SecurityGroups", "awseb-is-my-own-value"),
         {**setting("aws:autoscaling:asg", "MinSize", "2"), "ResourceName": "AWSEBAutoScalingGroup"},
     ]
-    assert copied_settings(described) == [
+    assert copied_settings(described, {"sg-made", "ami-made"}) == [
         setting(launch, "SecurityGroups", "sg-mine"),
+        setting("aws:elasticbeanstalk:sns:topics", "Notification Endpoint", "ops@example.com"),
         setting(properties, "SecurityGroups", "awseb-is-my-own-value"),
         {**setting("aws:autoscaling:asg", "MinSize", "2"), "ResourceName": "AWSEBAutoScalingGroup"},
     ]

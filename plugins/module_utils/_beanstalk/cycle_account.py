@@ -1,0 +1,114 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cycle asks services beside Elastic Beanstalk: how many instances run now, and whether there is room for more.
+
+All of it is to do better than Elastic Beanstalk's own words allow. Where the caller may not ask, nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from . import api
+from .cycle_world import Capacity
+from .settings import Settings
+
+ASG = "aws:autoscaling:asg"
+_ENVIRONMENT = "aws:elasticbeanstalk:environment"
+
+
+class Account:
+    """Answers for one run. ``client`` makes a client for a service, by its name; each is made when it is needed."""
+
+    def __init__(self, client: Callable[[str], Any]) -> None:
+        self._client = client
+        self._shortage: str | None = None
+
+    def capacity(self, environment_id: str, wanted: Settings) -> Capacity | None:
+        """How many instances the environment has now, and the limits in ``wanted``; None for a single instance."""
+        if single_instance(wanted):
+            return None
+        limits = wanted.get(ASG, {})
+        try:
+            least, most = int(limits.get("MinSize") or 1), int(limits.get("MaxSize") or 4)
+        except ValueError:
+            return None
+        resources = api.describe_resources(self._client("elasticbeanstalk"), environment_id)
+        now = self._desired(str(one["Name"]) for one in resources.get("AutoScalingGroups", []))
+        return Capacity(least, most, len(resources.get("Instances", [])) if now is None else now)
+
+    def _desired(self, groups: Iterable[str]) -> int | None:
+        names = list(groups)
+        if not names:
+            return None
+        try:
+            found = self._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=names)
+        except (BotoCoreError, ClientError):
+            return None
+        return sum(int(one["DesiredCapacity"]) for one in found["AutoScalingGroups"])
+
+    def shortage(self, values: Settings) -> str:
+        """Why another environment with these option settings would not fit; empty when it does. Asked once."""
+        if self._shortage is None:
+            checks = [self._environments, self._groups, *([self._addresses] if single_instance(values) else [])]
+            self._shortage = next((text for text in (check() for check in checks) if text), "")
+        return self._shortage
+
+    def _environments(self) -> str:
+        eb = self._client("elasticbeanstalk")
+        try:
+            quotas = eb.describe_account_attributes()["ResourceQuotas"]
+            most = quotas["EnvironmentQuota"]["Maximum"]
+        except (BotoCoreError, ClientError, KeyError):
+            return ""
+        used = len([one for one in api.describe_environments(eb) if one["Status"] != "Terminated"])
+        return f"the region's quota of {most} environments is used up" if used >= most else ""
+
+    def _groups(self) -> str:
+        try:
+            limits = self._client("autoscaling").describe_account_limits()
+            used, most = limits["NumberOfAutoScalingGroups"], limits["MaxNumberOfAutoScalingGroups"]
+        except (BotoCoreError, ClientError, KeyError):
+            return ""
+        return f"the region's quota of {most} Auto Scaling groups is used up" if used >= most else ""
+
+    def _addresses(self) -> str:
+        """Elastic Beanstalk gives a single instance an Elastic IP address."""
+        ec2 = self._client("ec2")
+        try:
+            told = ec2.describe_account_attributes(AttributeNames=["vpc-max-elastic-ips"])["AccountAttributes"]
+            found = {one["AttributeName"]: one["AttributeValues"] for one in told}
+            most = int(found["vpc-max-elastic-ips"][0]["AttributeValue"])
+            used = len(ec2.describe_addresses()["Addresses"])
+        except (BotoCoreError, ClientError, LookupError, ValueError):
+            return ""
+        return f"the region's quota of {most} Elastic IP addresses is used up" if used >= most else ""
+
+    def generated_groups(self, environment_id: str, groups: Iterable[str]) -> frozenset[str]:
+        """Those of the security groups, given by id, that belong to the environment's own stack.
+
+        In a VPC Elastic Beanstalk lists its own groups beside the user's, and only their tags tell which is which.
+        """
+        ids = sorted({one.strip() for one in groups if one.strip().startswith("sg-")})
+        if not ids:
+            return frozenset()
+        try:
+            found = self._client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
+        except (BotoCoreError, ClientError):
+            return frozenset()
+        stack = f"awseb-{environment_id}-stack"
+        return frozenset(
+            str(one["GroupId"])
+            for one in found
+            if one["GroupName"].startswith(("awseb-", "awseb_"))
+            or any(tag["Value"] in (stack, environment_id) for tag in one.get("Tags", []))
+        )
+
+
+def single_instance(values: Settings) -> bool:
+    """Whether the option settings make an environment of one instance without a load balancer."""
+    return values.get(_ENVIRONMENT, {}).get("EnvironmentType") == "SingleInstance"

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Room and capacity of an account, from answers that localstalk cannot give: quotas, ids of groups, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_evidence import leader_trouble
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import start_size
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import Capacity
+from botocore.stub import Stubber
+
+ASG = "aws:autoscaling:asg"
+BALANCED = {ASG: {"MinSize": "2", "MaxSize": "6"}}
+SINGLE = {"aws:elasticbeanstalk:environment": {"EnvironmentType": "SingleInstance"}}
+DENIED = "AccessDenied"
+
+
+def account(**answers: list[tuple[str, dict[str, Any] | str]]) -> Account:
+    """Clients that give these answers in this order, per service; a text is an error's code."""
+
+    def client(service: str) -> Any:
+        made = boto3.client(service, region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+        stubber = Stubber(made)
+        for operation, answer in answers.get(service, []):
+            if isinstance(answer, str):
+                stubber.add_client_error(operation, answer)
+            else:
+                stubber.add_response(operation, answer)
+        stubber.activate()
+        return made
+
+    clients = {name: client(name) for name in ("elasticbeanstalk", "autoscaling", "ec2")}
+    return Account(clients.__getitem__)
+
+
+def resources(instances: int) -> tuple[str, dict[str, Any]]:
+    found = {
+        "AutoScalingGroups": [{"Name": "awseb-e-1-stack-AWSEBAutoScalingGroup-X"}],
+        "Instances": [{"Id": f"i-{number}"} for number in range(instances)],
+    }
+    return "describe_environment_resources", {"EnvironmentResources": found}
+
+
+def group(desired: int) -> tuple[str, dict[str, Any]]:
+    one = {
+        "AutoScalingGroupName": "g",
+        "MinSize": 2,
+        "MaxSize": 6,
+        "DesiredCapacity": desired,
+        "DefaultCooldown": 1,
+        "AvailabilityZones": ["a"],
+        "HealthCheckType": "EC2",
+        "CreatedTime": 0,
+    }
+    return "describe_auto_scaling_groups", {"AutoScalingGroups": [one]}
+
+
+def quota(most: int, used: int) -> list[tuple[str, dict[str, Any] | str]]:
+    there = [{"EnvironmentId": f"e-{number}", "Status": "Ready"} for number in range(used)]
+    gone = [{"EnvironmentId": "e-gone", "Status": "Terminated"}]
+    return [
+        ("describe_account_attributes", {"ResourceQuotas": {"EnvironmentQuota": {"Maximum": most}}}),
+        ("describe_environments", {"Environments": there + gone}),
+    ]
+
+
+def limits(most: int, used: int) -> tuple[str, dict[str, Any]]:
+    return "describe_account_limits", {"MaxNumberOfAutoScalingGroups": most, "NumberOfAutoScalingGroups": used}
+
+
+def addresses(most: int, used: int) -> list[tuple[str, dict[str, Any] | str]]:
+    attribute = {"AttributeName": "vpc-max-elastic-ips", "AttributeValues": [{"AttributeValue": str(most)}]}
+    return [
+        ("describe_account_attributes", {"AccountAttributes": [attribute]}),
+        ("describe_addresses", {"Addresses": [{"PublicIp": f"192.0.2.{number}"} for number in range(used)]}),
+    ]
+
+
+def test_capacity_is_what_the_group_wants_now() -> None:
+    known = account(elasticbeanstalk=[resources(3)], autoscaling=[group(4)])
+    assert known.capacity("e-1", BALANCED) == Capacity(2, 6, 4)
+
+
+def test_without_permission_instances_are_counted() -> None:
+    known = account(elasticbeanstalk=[resources(3)], autoscaling=[("describe_auto_scaling_groups", DENIED)])
+    assert known.capacity("e-1", BALANCED) == Capacity(2, 6, 3)
+    assert account().capacity("e-1", SINGLE) is None, "a single instance is always one"
+
+
+@pytest.mark.parametrize(
+    ("capacity", "size"),
+    [
+        (None, None),
+        (Capacity(2, 6, 2), None),
+        (Capacity(2, 6, 1), None),
+        (Capacity(2, 6, 5), 5),
+        (Capacity(2, 6, 9), 6),
+        (Capacity(0, 4, 0), 1),
+        (Capacity(0, 0, 0), 1),
+    ],
+)
+def test_a_candidate_starts_as_large_as_the_live_environment_is(capacity: Capacity | None, size: int | None) -> None:
+    assert start_size(capacity) == size
+
+
+@pytest.mark.parametrize(
+    ("values", "answers", "sentence"),
+    [
+        (BALANCED, {"elasticbeanstalk": quota(2, 2)}, "the region's quota of 2 environments is used up"),
+        (
+            BALANCED,
+            {"elasticbeanstalk": quota(3, 2), "autoscaling": [limits(5, 5)]},
+            "the region's quota of 5 Auto Scaling groups is used up",
+        ),
+        (
+            SINGLE,
+            {"elasticbeanstalk": quota(3, 2), "autoscaling": [limits(6, 5)], "ec2": addresses(5, 5)},
+            "the region's quota of 5 Elastic IP addresses is used up",
+        ),
+        (SINGLE, {"elasticbeanstalk": quota(3, 2), "autoscaling": [limits(6, 5)], "ec2": addresses(5, 4)}, ""),
+        (
+            SINGLE,
+            {
+                "elasticbeanstalk": [("describe_account_attributes", DENIED)],
+                "autoscaling": [("describe_account_limits", DENIED)],
+                "ec2": [("describe_account_attributes", DENIED)],
+            },
+            "",
+        ),
+    ],
+)
+def test_a_shortage_is_told_where_it_can_be_known(values: Any, answers: Any, sentence: str) -> None:
+    known = account(**answers)
+    assert known.shortage(values) == sentence
+    assert known.shortage(values) == sentence, "asked once: the stubs have no second answer"
+
+
+def test_groups_of_the_environments_own_stack_are_told_from_the_users() -> None:
+    found = [
+        {"GroupId": "sg-1", "GroupName": "mine", "Tags": [{"Key": "team", "Value": "web"}]},
+        {"GroupId": "sg-2", "GroupName": "awseb-e-1-stack-AWSEBSecurityGroup-X"},
+        {
+            "GroupId": "sg-3",
+            "GroupName": "renamed",
+            "Tags": [{"Key": "aws:cloudformation:stack-name", "Value": "awseb-e-1-stack"}],
+        },
+    ]
+    known = account(ec2=[("describe_security_groups", {"SecurityGroups": found})])
+    assert known.generated_groups("e-1", ["sg-1", "sg-2", "sg-3", "awseb-x"]) == {"sg-2", "sg-3"}
+    assert account().generated_groups("e-1", ["default"]) == frozenset(), "nothing is asked"
+    denied = account(ec2=[("describe_security_groups", DENIED)])
+    assert denied.generated_groups("e-1", ["sg-1"]) == frozenset()
+
+
+def hook(**changes: Any) -> dict[str, Any]:
+    fine = {"instance_id": "i-1", "name": "migrate", "leader_only": True, "ran": True, "rc": 0}
+    return {**fine, "ledger": "none", "reason": "marker", **changes}
+
+
+@pytest.mark.parametrize(
+    ("state", "hooks", "trouble"),
+    [
+        ("found", [], ""),
+        ("found", [hook()], ""),
+        ("found", [hook(rc=3)], "migrate ended with 3 on i-1"),
+        ("found", [hook(ran=False, rc=None)], "migrate did not run on i-1 (marker)"),
+        ("found", [hook(ran=False, rc=None, ledger="s3")], ""),
+        ("found", [hook(instance_id="i-2", ran=False, rc=None)], ""),
+        ("found", [hook(leader_only=False, rc=3)], ""),
+        ("unknown", [], "the leader is unknown (no log)"),
+    ],
+)
+def test_leader_tasks_ran_when_the_logs_show_it(state: str, hooks: list[dict[str, Any]], trouble: str) -> None:
+    told = {"leader": {"state": state, "instance_id": "i-1", "reason": "no log"}, "hooks": hooks}
+    assert leader_trouble(told) == trouble
