@@ -21,8 +21,10 @@ description:
   - Before anything is made, the quotas of environments, Auto Scaling groups and (for a single instance) Elastic IP
     addresses are looked at, as far as the caller may.
   - The swap counts as proven when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live
-    name answers all O(probes), and, where this machine resolves the names and O(url_service) is not given, DNS no
-    longer leads to the old endpoint (until O(dns_ttl) and O(dns_margin) are over).
+    name answers all O(probes), and, until O(dns_ttl) and O(dns_margin) are over, neither DNS (where this machine
+    resolves the names and O(url_service) is not given) nor the access logs say that the old environment answers. For
+    the latter the first of O(probes) is sent with the query parameter C(jack-proof), and a log request shows who got
+    it.
   - The events and log tails of a failed candidate are read before it is terminated, see RV(failure).
   - The role P(jack.beanstalk.recreate_and_swap#role) calls this module stage by stage.
 author:
@@ -69,7 +71,8 @@ options:
     description:
       - V(recreate) makes a fresh environment with the version that is live.
       - V(deploy) does the same with O(version_label).
-      - V(rollback) swaps back to the newest environment that is still kept (see O(keep_retired)).
+      - V(rollback) swaps back to the newest environment that is still kept (see O(keep_retired)). When none is kept, it
+        makes a fresh one with the newest other version that the record knows to have been live and not rolled back.
     type: str
     choices: [recreate, deploy, rollback]
     default: recreate

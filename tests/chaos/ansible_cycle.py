@@ -4,6 +4,7 @@
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 [verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
+[stop:ACTION]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -72,6 +73,7 @@ class Fragile(Executor):
 
     kill: tuple[str, int] = ("", 0)
     lose: str = ""
+    stop: str = ""
     count = 0
 
     def _perform(self, world: World, step: Step) -> bool:
@@ -81,6 +83,12 @@ class Fragile(Executor):
         done = super()._perform(world, step)
         self._die("after")
         return done
+
+    def _write(self, world: World, step: Step) -> None:
+        super()._write(world, step)
+        if step.action == self.stop:
+            self.stop = ""
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     def _act(self, world: World, step: Step) -> None:
         self._die("middle")
@@ -121,7 +129,7 @@ def main(application: str, *options: str) -> None:
     if "kill" in given:
         phase, _, number = given["kill"].partition(":")
         run.kill = (phase, int(number))
-    run.lose = given.get("lose", "")
+    run.lose, run.stop = given.get("lose", ""), given.get("stop", "")
     ended = run.run()
     summary = {
         "result": ended.result,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.local import add_version, client, deploy, environments
+from chaos.local import add_version, check_end, client, deploy, environments
+from chaos.test_executor import run
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -103,6 +104,21 @@ def test_a_deployment_is_refused_while_somebody_holds_the_lock(
     assert "the-restore holds the lock (restoring a dump)" in output
     assert environments(aws, application)[0]["VersionLabel"] != "v4"
     assert play(aws, tmp_path, application, locked("the-restore", state="absent"))[0] == 0
+
+
+def test_a_cycle_and_a_deployment_at_once_follow_each_other(aws: dict[str, str], tmp_path: Path) -> None:
+    """Whoever comes second waits: the deployment is live in the end, on a fresh environment."""
+    first = deploy(aws, "mixed")
+    add_version(aws, "mixed", "v2")
+    with ThreadPoolExecutor(2) as pool:
+        cycle = pool.submit(run, aws, "mixed", "wait:120")
+        status, output = play(aws, tmp_path, "mixed", to("v2"))
+        ended = cycle.result()[1]
+    assert (status, ended["result"]) == (0, "done"), output
+    (live,) = environments(aws, "mixed")
+    assert (live["VersionLabel"], live["Status"]) == ("v2", "Ready")
+    check_end(aws, "mixed", first)
+    assert lock_token(aws, "mixed") == 2
 
 
 def test_a_lock_of_ones_own_is_used_and_stays(aws: dict[str, str], tmp_path: Path, application: str) -> None:

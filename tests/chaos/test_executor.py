@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import urllib.request
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.local import add_version, check_end, deploy, environments
+from chaos.local import add_version, check_end, client, deploy, environments, fault
 
 HERE = Path(__file__).resolve().parent
 STEPS = range(1, 19)  # a cycle's steps that are not waits
@@ -66,6 +68,89 @@ def test_a_lost_answer_changes_nothing(aws: dict[str, str], action: str) -> None
     check_end(aws, application, first)
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("throttle", {"rate": 3, "burst": 5}),
+        ("error", {"code": "InternalFailure", "http_status": 500, "probability": 0.15, "seed": 7}),
+    ],
+)
+def test_trouble_with_every_call_delays_a_cycle_and_does_not_fail_it(
+    aws: dict[str, str], kind: str, fields: dict[str, Any]
+) -> None:
+    application = f"trouble-{kind}"
+    first = deploy(aws, application)
+    with fault(aws, kind, service="elasticbeanstalk", **fields):
+        assert run(aws, application)[1]["result"] == "done"
+    check_end(aws, application, first)
+
+
+def test_a_taken_dns_name_is_replaced_by_another(aws: dict[str, str]) -> None:
+    first = deploy(aws, "taken")
+    said = {"code": "InvalidParameterValue", "message": "DNS name (taken) is not available.", "times": 1}
+    with fault(aws, "error", operations=["CreateEnvironment"], **said):
+        assert run(aws, "taken")[1]["result"] == "done"
+    check_end(aws, "taken", first)
+    assert environments(aws, "taken")[0]["EnvironmentName"].endswith("-2")
+
+
+def test_a_quota_that_fills_up_meanwhile_ends_the_cycle_with_the_live_environment(aws: dict[str, str]) -> None:
+    first = deploy(aws, "filled")
+    with fault(aws, "error", operations=["CreateEnvironment"], code="TooManyEnvironmentsException"):
+        ended = run(aws, "filled")[1]
+    assert ended["result"] == "failed_rolled_back", ended
+    assert "quota of environments is used up" in ended["sentence"]
+    assert [one["EnvironmentId"] for one in environments(aws, "filled")] == [first]
+
+
+def test_a_sick_environment_is_not_replaced(aws: dict[str, str]) -> None:
+    first = deploy(aws, "sick")
+    with fault(aws, "health", health="Severe", environment="sick-first"):
+        deadline = time.monotonic() + 60
+        while environments(aws, "sick")[0]["Health"] != "Red":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        ended = run(aws, "sick")[1]
+    assert (ended["result"], ended["steps"]) == ("refused", ["finish"])
+    assert "is Red" in ended["sentence"]
+    assert [one["EnvironmentId"] for one in environments(aws, "sick")] == [first]
+
+
+def test_controllers_whose_clocks_differ_by_hours_agree_on_who_holds_the_lock(aws: dict[str, str]) -> None:
+    first = deploy(aws, "skew")
+    with ThreadPoolExecutor(2) as pool:
+        ended = list(pool.map(lambda skew: run(aws, "skew", f"skew:{skew}")[1]["result"], (-7200, 7200)))
+    assert sorted(ended) == ["done", "locked"]
+    check_end(aws, "skew", first)
+
+
+def test_a_run_that_slept_longer_than_its_lease_does_nothing_more(aws: dict[str, str]) -> None:
+    """It stops between announcing its swap and sending it; another run goes on meanwhile; then it wakes up."""
+    first = deploy(aws, "slept")
+    add_version(aws, "slept", "v2")
+    wanted = ("slept", "goal:deploy", "version:v2", "force:0")
+    command = [sys.executable, str(HERE / "ansible_cycle.py"), *wanted, "stop:swap"]
+    with subprocess.Popen(command, env=aws, stdout=subprocess.PIPE, text=True) as sleeper:
+        try:
+            os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
+            other = run(aws, *wanted, "wait:120")[1]
+            assert other["result"] == "done", other
+            swaps = told(aws, "slept").count("Completed swapping CNAMEs")
+            os.kill(sleeper.pid, signal.SIGCONT)
+            output, _ = sleeper.communicate(timeout=120)
+        finally:
+            sleeper.kill()
+    assert swaps == 1
+    assert json.loads(output)["result"] == "skipped", output
+    assert told(aws, "slept").count("Completed swapping CNAMEs") == 1
+    check_end(aws, "slept", first)
+
+
+def told(aws: dict[str, str], application: str) -> str:
+    events = client(aws, "elasticbeanstalk").describe_events(ApplicationName=application)["Events"]
+    return "\n".join(sorted({one["Message"] for one in events}))
+
+
 def test_of_two_runs_started_together_one_is_locked_out(aws: dict[str, str]) -> None:
     first = deploy(aws, "race")
     with ThreadPoolExecutor(2) as pool:
@@ -82,12 +167,20 @@ def test_a_kept_environment_takes_the_name_back(aws: dict[str, str]) -> None:
     assert [one["EnvironmentId"] for one in environments(aws, "back")] == [first]
 
 
+def test_when_nothing_is_kept_a_rollback_makes_a_fresh_environment_with_the_version_before(aws: dict[str, str]) -> None:
+    first = deploy(aws, "redo")
+    add_version(aws, "redo", "v2")
+    assert run(aws, "redo", "goal:deploy", "version:v2")[1]["result"] == "done"
+    assert [one["VersionLabel"] for one in environments(aws, "redo")] == ["v2"]
+    assert run(aws, "redo", "goal:rollback")[1]["result"] == "done"
+    assert [one["VersionLabel"] for one in environments(aws, "redo")] == ["v1"]
+    check_end(aws, "redo", first)
+
+
 def test_a_failed_candidate_tells_why_before_it_goes(aws: dict[str, str]) -> None:
     first = deploy(aws, "unfit")
     add_version(aws, "unfit", "v2")
-    fault = {"kind": "command", "command": "app-deploy", "version": "v2"}
-    url = f"{aws['AWS_ENDPOINT_URL']}/_localstalk/faults"
-    with urllib.request.urlopen(url, json.dumps(fault).encode(), timeout=10):  # noqa: S310 - our own daemon
+    with fault(aws, "command", command="app-deploy", version="v2"):
         ended = run(aws, "unfit", "goal:deploy", "version:v2", "verify:2")[1]
     assert ended["result"] == "failed_rolled_back", ended
     assert [one["EnvironmentId"] for one in environments(aws, "unfit")] == [first]

@@ -119,6 +119,7 @@ def _release(world: World, policy: Policy, verdict: Verdict) -> Step:
         live=live.id if live else "",
         label=live.version_label if live else "",
         sentence=verdict.sentence,
+        goal=policy.goal,
     )
     record = remember(world, policy, entry)
     return Step(Action.RELEASE, verdict.sentence, record=record, result=verdict.result)

@@ -134,6 +134,11 @@ class Cycle:
         ]
         return min(made, key=lambda one: one.created, default=None)
 
+    @property
+    def kept_one(self) -> bool:
+        """Whether the candidate is an environment of an earlier cycle, which a rollback takes back."""
+        return any(one.environment == self.journal.candidate for one in self.world.lock.record.retired)
+
     def quiet(self, *times: float | None) -> bool:
         """Whether requests sent at these times can no longer take effect unseen."""
         return all(one is None or self.now - one >= self.policy.settle for one in times)
@@ -176,6 +181,7 @@ class Cycle:
             previous=self.journal.live if was_swapped else "",
             previous_label=self.journal.live_label if was_swapped else "",
             sentence=sentence,
+            goal=self.journal.goal,
         )
         record = remember(self.world, self.policy, entry, retired)
         if goes_on:

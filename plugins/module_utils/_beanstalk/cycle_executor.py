@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import api, cycle_calls
+from .answerer import who_answers
 from .common import AnsibleBeanstalkError, already_exists, error_code, error_text, says
 from .cycle import plan
 from .cycle_account import ASG, Account
 from .cycle_base import stem
 from .cycle_evidence import failure_of, leader_trouble
-from .cycle_guards import HEALTHY_ENOUGH, preflight, termination_refusal
+from .cycle_guards import HEALTHY_ENOUGH, preflight, rollback_target, termination_refusal
 from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
@@ -31,7 +32,7 @@ from .lease import Lease, LeaseLostError, LockStore
 from .settings import Settings, current_values
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
-_LEADER_SECONDS = 45.0
+_LOG_SECONDS = 45.0
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
 
 
@@ -135,7 +136,8 @@ class Executor:
         journal, live, lock = world.lock.record.journal, world.live, world.lock
         begun = journal is not None and (journal.candidate != "" or journal.swapped is not None)
         others = lock.owner not in ("", world.me) and world.now <= lock.expires
-        if self.account is None or live is None or begun or others or self.policy.goal is Goal.ROLLBACK:
+        kept = self.policy.goal is Goal.ROLLBACK and rollback_target(world) is not None
+        if self.account is None or live is None or begun or others or kept:
             return world
         verdict = None if journal is not None else preflight(world, self.policy)
         if verdict is not None and (verdict.result is Result.SKIPPED or live.health in HEALTHY_ENOUGH):
@@ -286,7 +288,18 @@ class Executor:
         late = world.now - ((journal and journal.swapped) or 0.0) > self.policy.dns_ttl + self.policy.dns_margin
         if not late and self.prober.leads_to_old(world.cname, new.get("EndpointURL"), old.get("EndpointURL")):
             good, problem = 0, f"DNS still leads {world.cname} to the environment that was live before"
+        elif good >= self.policy.probes_in_a_row and self.prober.checks:
+            good, problem = self._answered(world, step.environment, old.get("EnvironmentId", ""), good, late=late)
         self._proof = Probe(step.environment, self.store.now, good, problem)
+
+    def _answered(self, world: World, new: str, old: str, good: int, *, late: bool) -> tuple[int, str]:
+        """Good answers of the new environment count; those of the old one do not while DNS may still be on its way."""
+        there = [one for one in (new, old) if one and world.by_id(one)]
+        seconds = min(_LOG_SECONDS, self.policy.lease_ttl / 6)
+        who, instance = who_answers(self.reader, lambda word: self.prober.call(world.cname, word), there, seconds)
+        if who == old and who and not late:
+            return 0, f"{instance} of the environment that was live before still answers"
+        return good, f"seen in the log of {instance}" if who == new else "no log tells which environment answered"
 
     def _create(self, step: Step) -> None:
         live = self.observer.raw[step.other]
@@ -310,7 +323,7 @@ class Executor:
         asked = {"application": self.observer.application, "environment_id": environment_id}
         told = ask_leader(
             self.reader,
-            {**asked, "wait_timeout": min(_LEADER_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0},
+            {**asked, "wait_timeout": min(_LOG_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0},
         )
         problem = leader_trouble(told)
         return Probe(environment_id, self.store.now, 0 if problem else 1, problem)

@@ -22,7 +22,6 @@ from .cycle_world import (
     TAG_ROLE,
     Action,
     Environment,
-    Goal,
     Result,
     Status,
     Step,
@@ -60,7 +59,7 @@ def _no_longer_wanted(cycle: Cycle, old: Environment) -> str:
         return "this run was started for something else than the cycle it found"
     if cycle.now - cycle.journal.started > cycle.policy.cycle_limit:
         return f"the cycle {cycle.journal.cycle} is older than its limit of {cycle.policy.cycle_limit / 3600:.1f} hours"
-    if cycle.journal.goal is Goal.ROLLBACK:
+    if cycle.kept_one:
         return ""
     if old.version_label != cycle.journal.live_label:
         return f"{describe(old)} got version {old.version_label} meanwhile"
@@ -208,7 +207,8 @@ def _prove(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     )
     exchanged = old is None or not journal.candidate_cname or old.cname == journal.candidate_cname
     if settled and fresh and proof is not None and proof.good >= policy.probes_in_a_row and exchanged:
-        return cycle.save(f"{cycle.world.cname} answers from {describe(live)}", proven=cycle.now)
+        seen = f" ({proof.sentence})" if proof.sentence else ""
+        return cycle.save(f"{cycle.world.cname} answers from {describe(live)}{seen}", proven=cycle.now)
     if late:
         why = proof.sentence if proof is not None and proof.sentence else "the live name does not answer from it"
         return cycle.fail(f"no proof that {describe(live)} serves {cycle.world.cname}: {why}")

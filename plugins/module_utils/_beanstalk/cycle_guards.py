@@ -106,13 +106,22 @@ def rollback_target(world: World) -> tuple[Retired, Environment] | None:
     return None
 
 
+def rollback_label(world: World) -> str:
+    """The newest other version that was live and that nobody rolled back from; empty when none is known."""
+    ledger = [one for one in world.lock.record.ledger if one.result is Result.DONE]
+    bad = {one.previous_label for one in ledger if one.goal == Goal.ROLLBACK}
+    labels = [label for one in reversed(ledger) for label in (one.label, one.previous_label)]
+    now = world.live.version_label if world.live else ""
+    return next((label for label in labels if label and label != now and label not in bad), "")
+
+
 def wanted_label(world: World, policy: Policy) -> str:
     """The version that the next live environment must run. Empty for EB's sample application."""
     if policy.version_label and policy.goal is not Goal.ROLLBACK:
         return policy.version_label
     if policy.goal is Goal.ROLLBACK:
         target = rollback_target(world)
-        return target[1].version_label if target else ""
+        return target[1].version_label if target else rollback_label(world)
     return world.live.version_label if world.live else ""
 
 
@@ -122,26 +131,18 @@ def preflight(world: World, policy: Policy) -> Verdict | None:
     if sentence or world.live is None:
         return Verdict(Result.REFUSED, sentence)
     if policy.goal is Goal.ROLLBACK:
-        return _preflight_rollback(world)
+        if rollback_target(world) is not None:
+            return None
+        if not rollback_label(world):
+            return Verdict(
+                Result.REFUSED,
+                "There is no retired environment to swap back to, and no record of another version that was live.",
+            )
     if sentence := destructive(world.live):
         return Verdict(Result.REFUSED, sentence)
-    if not policy.force and (sentence := _not_due(world, world.live, policy)):
+    if policy.goal is not Goal.ROLLBACK and not policy.force and (sentence := _not_due(world, world.live, policy)):
         return Verdict(Result.SKIPPED, sentence)
     return _preflight_new(world, world.live, policy)
-
-
-def _preflight_rollback(world: World) -> Verdict | None:
-    if rollback_target(world) is not None:
-        return None
-    last = next((one for one in reversed(world.lock.record.ledger) if one.result is Result.DONE), None)
-    if last is None or not last.previous_label:
-        return Verdict(
-            Result.REFUSED, "There is no retired environment to swap back to, and no record of an older one."
-        )
-    return Verdict(
-        Result.REFUSED,
-        f"The environment that was live before is gone: deploy version {last.previous_label}, which it ran.",
-    )
 
 
 def _not_due(world: World, live: Environment, policy: Policy) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.error import HTTPError
 
@@ -59,6 +59,12 @@ class Prober:
         began = self._clock()
         problem = self._problem(cname, self.checks[0])
         return self._clock() - began, problem
+
+    def call(self, cname: str, query: str) -> None:
+        """One request as the first check makes it, with one more query parameter; whatever comes of it."""
+        first = self.checks[0]
+        path = f"{first.path}{'&' if '?' in first.path else '?'}{query}"
+        self._problem(cname, replace(first, path=path))
 
     def leads_to_old(self, cname: str, new: str | None, old: str | None) -> bool:
         """Whether this machine certainly resolves the name to the old endpoint; False where that cannot be told."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .cycle_base import Cycle
 from .cycle_guards import HEALTHY_ENOUGH, describe, probe_problem, termination_refusal
-from .cycle_world import Action, Environment, Goal, Result, Status, Step
+from .cycle_world import Action, Environment, Result, Status, Step
 
 
 def failing(cycle: Cycle, live: Environment) -> Step:
@@ -51,7 +51,7 @@ def _clean(cycle: Cycle) -> Step:
     result, sentence = Result.FAILED_ROLLED_BACK, journal.failed
     if not cycle.quiet(journal.last_swap, journal.back, journal.last_create):
         return cycle.wait("a request of this cycle may still take effect")
-    if candidate is None or candidate.gone or journal.goal is Goal.ROLLBACK:
+    if candidate is None or candidate.gone or cycle.kept_one:
         return cycle.conclude(result, sentence)
     if journal.back is not None and journal.returned is None:
         return cycle.save(f"{cycle.world.cname} points to {journal.live} again", returned=cycle.now)

@@ -189,7 +189,7 @@ class Retired:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger: how a run ended, what was live before and after it."""
+    """One line of the ledger: how a run ended, what was live before and after it, and what it was for."""
 
     cycle: str
     owner: str
@@ -200,6 +200,7 @@ class Entry:
     previous: str = ""
     previous_label: str = ""
     sentence: str = ""
+    goal: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Probe:
-    """What probing an environment said. ``good`` counts the good answers in a row, ``sentence`` explains a bad one."""
+    """What probing an environment said. ``good`` counts the good answers in a row, ``sentence`` explains the last."""
 
     environment: str
     at: float

@@ -259,11 +259,33 @@ def test_rollback_swaps_back_to_what_is_kept() -> None:
     assert only_live(sim) == ["blog-first"]
 
 
-def test_rollback_without_anything_kept_names_the_version() -> None:
+def test_rollback_without_anything_kept_makes_a_fresh_one_with_the_last_good_version() -> None:
+    sim = Simulation()
+    sim.add("blog-other", "", "v2", START).status = Status.TERMINATED
+    assert play(sim, replace(POLICY, goal=Goal.DEPLOY, version_label="v2")) is Result.DONE
+    back = replace(POLICY, goal=Goal.ROLLBACK)
+    assert play(sim, back, "rollback") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.label == "v1"
+    assert len(only_live(sim)) == 1
+    assert play(sim, back, "again") is Result.REFUSED, "v2 was rolled back from: it is not a good version"
+
+
+def test_rollback_to_a_version_that_fails_leaves_the_live_environment() -> None:
+    sim = Simulation(fates=(Launch.GOOD, Launch.RED))
+    sim.add("blog-other", "", "v2", START).status = Status.TERMINATED
+    assert play(sim, replace(POLICY, goal=Goal.DEPLOY, version_label="v2")) is Result.DONE
+    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.FAILED_ROLLED_BACK
+    assert sim.live is not None
+    assert sim.live.label == "v2"
+    assert len(only_live(sim)) == 1, "the failed candidate is gone"
+
+
+def test_rollback_without_any_record_is_refused() -> None:
     sim = Simulation()
     assert play(sim) is Result.DONE
     assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.REFUSED
-    assert "deploy version v1, which it ran" in said(sim)
+    assert "no record of another version" in said(sim)
 
 
 def test_rollback_never_picks_one_whose_end_was_requested() -> None:
