@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator, fleet
+from bench import bundles, deploys, emulator, fleet, swaps
 from bench.figures import Figure, figure, text_table, write
 
 TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
@@ -18,6 +18,7 @@ TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
     "emulator": emulator.measure,
     "fleet": fleet.measure,
     "deploys": deploys.measure,
+    "swaps": swaps.measure,
 }
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,7 @@
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 [verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
-[stop:ACTION]
+[stop:ACTION] [drain:SECONDS]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -65,6 +65,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "age": ("min_age", float),
     "leader": ("require_leader_tasks", lambda text: text == "1"),
     "wait": ("lock_wait", float),
+    "drain": ("drain_max", float),
 }
 
 
@@ -135,6 +136,7 @@ def main(application: str, *options: str) -> None:
         "result": ended.result,
         "sentence": ended.sentence,
         "steps": [one["action"] for one in ended.steps],
+        "reasons": [one["reason"] for one in ended.steps],
         "failure": ended.failure,
     }
     sys.stdout.write(json.dumps(summary, default=str) + "\n")

@@ -1,89 +1,103 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Visitors of a website: requests at a steady rate from clients that ask DNS again when its answer is too old.
 
-Usage: load.py HOST_NAME NAME_SERVER RATE; runs until its standard input ends, then prints one line of JSON.
+Usage: load.py HOST_NAME NAME_SERVER RATE [STICKY]; runs until its standard input ends, then prints one line of JSON.
+With STICKY every other client keeps an answer of DNS that many seconds, whatever its time to live is.
 """
 
 from __future__ import annotations
 
-import http.client
+import asyncio
+import contextlib
 import json
 import sys
-import threading
 import time
+from dataclasses import dataclass, field
 
 from dnslib import QTYPE, DNSRecord
 
-CLIENTS = 10
+CLIENTS = 20
 TIMEOUT = 10.0
 
 
-class Client(threading.Thread):
+@dataclass
+class Told:
+    """What came of the requests."""
+
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Client:
     """One visitor with a DNS cache of its own; a connection per request."""
 
-    def __init__(self, name: str, server: str, pause: float, ended: threading.Event) -> None:
-        super().__init__()
-        self.host, self.server, self.pause, self.ended = name, server, pause, ended
+    def __init__(self, name: str, server: str, sticky: float, told: Told) -> None:
+        self.host, self.server, self.sticky, self.told = name, server, sticky, told
         self.address, self.expires = "", 0.0
-        self.seconds: list[float] = []
-        self.failures: list[str] = []
 
-    def run(self) -> None:
-        due = time.monotonic()
-        while not self.ended.is_set():
-            due += self.pause
+    async def run(self, begin: float, pause: float, ended: asyncio.Event) -> None:
+        due = begin
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), max(0.0, due - time.monotonic()))
+                return
+            due += pause
             began = time.monotonic()
             try:
-                self.visit()
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.failures.append(f"{time.strftime('%H:%M:%S')} {self.address}: {error!r}")
-            self.seconds.append(time.monotonic() - began)
-            time.sleep(max(0.0, due - time.monotonic()))
+                async with asyncio.timeout(TIMEOUT):
+                    await self.visit()
+            except (OSError, ValueError, EOFError) as error:
+                self.told.failures.append(f"{time.strftime('%H:%M:%S')} {self.address}: {error!r}")
+            self.told.seconds.append(time.monotonic() - began)
 
-    def visit(self) -> None:
+    async def visit(self) -> None:
         """One request, at the address that DNS says now."""
         if time.monotonic() >= self.expires:
-            self.resolve()
-        connection = http.client.HTTPConnection(self.address, 80, timeout=TIMEOUT)
+            await asyncio.to_thread(self.resolve)
+        reader, writer = await asyncio.open_connection(self.address, 80)
         try:
-            connection.request("GET", "/", headers={"Host": self.host, "Connection": "close"})
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status != http.HTTPStatus.OK:
-                raise ValueError(f"status {answer.status}")
+            writer.write(f"GET / HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
         finally:
-            connection.close()
+            writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        status = head.split(b"\r\n", 1)[0]
+        if status.split()[1:2] != [b"200"] or body != b"hello":
+            raise ValueError(f"the answer was {status.decode(errors='replace') or 'empty'}")
 
     def resolve(self) -> None:
-        """Ask the authoritative server; the answer is good for its TTL and not a moment longer."""
+        """Ask the authoritative server; an honest client takes the answer for its TTL and not a moment longer."""
         asked = time.monotonic()
         server, _, port = self.server.partition(":")
         answer = DNSRecord.parse(DNSRecord.question(self.host).send(server, int(port), timeout=5))
         record = next(one for one in answer.rr if one.rtype == QTYPE.A)
-        self.address, self.expires = str(record.rdata), asked + record.ttl
+        self.address, self.expires = str(record.rdata), asked + (self.sticky or record.ttl)
 
 
-def main(name: str, server: str, rate: str) -> None:
-    """Send requests until told to stop; say what came of them."""
-    ended = threading.Event()
-    clients = [Client(name, server, CLIENTS / float(rate), ended) for _ in range(CLIENTS)]
-    began = time.monotonic()
-    for client in clients:
-        client.start()
-    sys.stdin.read()
-    ended.set()
-    for client in clients:
-        client.join()
-    seconds = sorted(one for client in clients for one in client.seconds)
-    failures = [one for client in clients for one in client.failures]
-    summary = {
+async def visit(name: str, server: str, rate: float, sticky: float) -> dict[str, object]:
+    """Send requests until standard input ends."""
+    told, ended, began = Told(), asyncio.Event(), time.monotonic()
+    pause = CLIENTS / rate
+    async with asyncio.TaskGroup() as group:
+        for number in range(CLIENTS):
+            client = Client(name, server, sticky if number % 2 else 0.0, told)
+            group.create_task(client.run(began + pause * number / CLIENTS, pause, ended))
+        await asyncio.to_thread(sys.stdin.read)
+        ended.set()
+    seconds = sorted(told.seconds)
+    return {
         "sent": len(seconds),
         "rate": len(seconds) / (time.monotonic() - began),
-        "failed": len(failures),
-        "failures": failures[:5],
+        "failed": len(told.failures),
+        "failures": told.failures[:5],
+        "p50": seconds[len(seconds) // 2],
         "p99": seconds[int(len(seconds) * 0.99)],
     }
-    sys.stdout.write(json.dumps(summary) + "\n")
+
+
+def main(name: str, server: str, rate: str, sticky: str = "0") -> None:
+    """Send requests until told to stop; say what came of them."""
+    sys.stdout.write(json.dumps(asyncio.run(visit(name, server, float(rate), float(sticky)))) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,14 +5,33 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
+
+LOCALSTALK = Path(sys.executable).with_name("localstalk")
+
+
+@contextmanager
+def localstalk(home: Path, driver: str, speed: float, *options: str) -> Iterator[dict[str, str]]:
+    """A localstalk of one's own; yields the variables of a process that uses it."""
+    command = [str(LOCALSTALK), "--home", str(home)]
+    up = [*command, "up", "--driver", driver, "--speed", str(speed), *options]
+    subprocess.run(up, check=True, capture_output=True, timeout=60)
+    try:
+        shown = subprocess.run([*command, "env", "--format", "json"], check=True, capture_output=True, timeout=20)
+        yield {**os.environ, **json.loads(shown.stdout)}
+    finally:
+        subprocess.run([*command, "down"], check=True, capture_output=True, timeout=60)
 
 
 def client(aws: dict[str, str], service: str) -> Any:

@@ -7,10 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from chaos.local import check_end, client, deploy, environments, fault, setting, settings
+from chaos.local import check_end, client, deploy, environments, fault, localstalk, setting, settings
 from chaos.test_executor import run
-
-from .conftest import localstalk
 
 ASG = "aws:autoscaling:asg"
 TRIGGER = "aws:autoscaling:trigger"
