@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import EFFECTS, Action, Goal, Policy
-from chaos.world import Fault, Launch, Scenario
+from chaos.scenario import GUARDS, TURNS, Scenario
+from chaos.world import Fault, Launch
 from hypothesis import strategies as st
 
 DELICATE = sorted(EFFECTS | {Action.RELEASE, Action.ACQUIRE, Action.PROVE, Action.VERIFY})
@@ -43,5 +44,9 @@ SCENARIOS = st.builds(
     same_machine=st.booleans(),
     delay=st.sampled_from((5, 45, 65)),
     size=st.integers(1, 3),
-    old_turns=st.none() | st.tuples(st.integers(0, 400), st.sampled_from(("mute", "Red", "Yellow"))),
+    turns=st.lists(
+        st.tuples(st.integers(0, 900), st.sampled_from(("first", "newest")), st.sampled_from(sorted(TURNS))), max_size=3
+    ).map(tuple),
+    guard=st.sampled_from(("",) * 9 + tuple(GUARDS)),
+    sticky=st.sampled_from((70, 70, 300, 2000)),
 )

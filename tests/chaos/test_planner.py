@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 
+from chaos.scenario import Scenario, run
 from chaos.strategies import SCENARIOS
-from chaos.world import BrokenPromiseError, Scenario, run
+from chaos.world import BrokenPromiseError
 from hypothesis import HealthCheck, Phase, given, note, settings
 
 WORLDS = int(os.environ.get("JACK_CHAOS_WORLDS", "10000"))

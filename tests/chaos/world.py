@@ -10,33 +10,23 @@ checked at the moment an effect lands, independently of what the planner believe
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import plan
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
-    EFFECTS,
     TAG_CYCLE,
     TAG_LOGICAL,
     Action,
-    Capacity,
     Environment,
-    Goal,
     Lock,
     Policy,
-    Probe,
-    Result,
     Status,
-    Step,
-    Version,
-    World,
 )
 
 LOGICAL = "blog/blog-production"
 CNAME = "blog-production.eu-central-1.elasticbeanstalk.com"
 START = 1_800_000_000.0
-MAX_TICKS = 3000
 
 
 class Fault(StrEnum):
@@ -104,6 +94,8 @@ class Box:
     lost_name: float = -1e9
     min_size: int = 1
     size: int = 2
+    good_since: float = 1e18
+    bystander: bool = False
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
@@ -150,6 +142,9 @@ class Simulation:
         self.last_token = 0
         self.journal: list[str] = []
         self.counts: dict[Action, int] = {}
+        self.forbidden = ""  # why nothing may be changed in this world
+        self.kept: dict[str, float] = {}  # until when the record said that an environment stays
+        self.sticky = 70.0  # seconds for which visitors stay with the old environment
         live = self.add("blog-first", CNAME, "v1", START - 86400)
         live.requests = 500
 
@@ -161,6 +156,26 @@ class Simulation:
         box.last_good = created
         self.boxes[box.id] = box
         return box
+
+    def add_bystanders(self) -> None:
+        """Environments that are none of this logical environment's business, each by one mark only."""
+        made = {TAG_CYCLE: "another", TAG_LOGICAL: LOGICAL}
+        for name, application, tags in (
+            ("blog-staging", "blog", {}),
+            ("blog-other", "blog", {**made, TAG_LOGICAL: "blog/blog-other"}),
+            ("shop-live", "shop", made),
+        ):
+            box = self.add(name, f"{name}.eu-central-1.elasticbeanstalk.com", "v1", self.now - 90000, application)
+            box.tags, box.bystander = dict(tags), True
+        self.quota += 3
+
+    def check(self, what: str, *boxes: Box) -> None:
+        """Promise 2, as far as it concerns everything that changes anything."""
+        if self.forbidden:
+            raise BrokenPromiseError(f"2: {what}, though the live environment {self.forbidden}")
+        for box in boxes:
+            if box.bystander:
+                raise BrokenPromiseError(f"2: {what} of {box.name}, which is none of ours")
 
     @property
     def live(self) -> Box | None:
@@ -180,8 +195,11 @@ class Simulation:
 
     def _tick(self, to: float) -> None:
         for box in self.boxes.values():
-            if box.good():
-                box.last_good = to
+            if not box.good():
+                box.good_since = 1e18
+                continue
+            box.last_good = to
+            box.good_since = min(box.good_since, self.now)
         self.now = to
 
     def listing(self, *, stale: bool = False) -> tuple[Environment, ...]:
@@ -199,10 +217,14 @@ class Simulation:
             return False
         self.etag += 1
         self.lock = lock
+        for one in lock.record.retired:
+            if not one.doomed:
+                self.kept[one.environment] = 1e18 if one.hold else one.keep_until
         return True
 
     # -- effects ----------------------------------------------------------------------------------------------------
     def create(self, name: str, label: str, tags: dict[str, str], size: int | None = None) -> bool:
+        self.check("a candidate is made")
         used = [one for one in self.boxes.values() if one.status is not Status.TERMINATED]
         if self.squatters or len(used) >= self.quota or any(one.name == name for one in used):
             return False
@@ -230,14 +252,19 @@ class Simulation:
         second = "v0" if box.fate is Launch.OLD_LABEL else box.label
         box.instance_labels = (*(box.label,) * (box.size - 1), second)
 
-    def swap(self, one_id: str, other_id: str) -> bool:
-        """EB only exchanges the two names: asked twice, it undoes itself."""
+    def swap(self, one_id: str, other_id: str, soak: float = 0) -> bool:
+        """EB only exchanges the two names: asked twice, it undoes itself. The taker was good for ``soak`` seconds."""
         one, other = self.boxes.get(one_id), self.boxes.get(other_id)
         if one is None or other is None or one.status is not Status.READY or other.status is not Status.READY:
             return False
         if one.cname == CNAME:
             raise BrokenPromiseError(f"1: a repeated swap took the live name from {one.id}")
-        taker = one
+        taker, journal = one, self.lock.record.journal
+        self.check("a swap", one, other)
+        if journal is not None and one_id == journal.candidate and taker.label != journal.label:
+            raise BrokenPromiseError(f"1: {taker.id} got the live name with {taker.label}, wanted {journal.label}")
+        if self.now - taker.good_since < soak:
+            raise BrokenPromiseError(f"1: {taker.id} is good for {self.now - taker.good_since:.0f} s only")
         if self.now - taker.last_good > 160:
             raise BrokenPromiseError(
                 f"1: {taker.id} got the live name, last good {self.now - taker.last_good:.0f} s ago"
@@ -252,20 +279,24 @@ class Simulation:
         live, old = (one, other) if one.cname == CNAME else (other, one)
         old.lost_name = self.now
         live.requests = 500
-        self.later(70, lambda: setattr(old, "requests", 500 if old.cname == CNAME else 2))
+        self.later(self.sticky, lambda: setattr(old, "requests", 500 if old.cname == CNAME else 2))
         if live.fate is Launch.RED_LATER:
             self.later(20, lambda: setattr(live, "health", "Red"))
         if live.fate is Launch.MUTE_LATER:
             live.answers = False
         self.later(4, lambda: [setattr(box, "status", Status.READY) for box in (one, other)])
 
-    def terminate(self, box_id: str) -> bool:
+    def terminate(self, box_id: str, policy: Policy | None = None) -> bool:
+        """``policy`` is given for one that was live, and says when it counts as drained."""
         box = self.boxes.get(box_id)
         if box is None or box.status not in (Status.READY, Status.LAUNCHING):
             return False
         for broken, why in (
             (box.cname == CNAME, "holds the live name"),
-            (box.application != "blog", "is foreign"),
+            (box.bystander, "is none of ours"),
+            (bool(self.forbidden), f"is in a world that {self.forbidden}"),
+            (self.now < self.kept.get(box.id, 0.0), "is to be kept"),
+            (self._busy(box, policy), "still has requests"),
             (box.tags.get("jack:protected") == "true", "is protected"),
             (bool(box.database_loss), "has a coupled database"),
             (self.now - box.lost_name < 60, "still has visitors with old DNS answers"),
@@ -275,6 +306,11 @@ class Simulation:
         box.status, box.updated = Status.TERMINATING, self.now
         self.later(120, lambda: self._terminated(box))
         return True
+
+    def _busy(self, box: Box, policy: Policy | None) -> bool:
+        if policy is None or (box.requests or 0) <= policy.noise_floor:
+            return False
+        return self.now - box.lost_name < policy.drain_max
 
     def _terminated(self, box: Box) -> None:
         if box.stuck > 0:
@@ -287,6 +323,7 @@ class Simulation:
         box = self.boxes.get(box_id)
         if box is None or box.status is not Status.READY:
             return False
+        self.check("a resize", box)
         box.status = Status.UPDATING
 
         def done() -> None:
@@ -300,6 +337,7 @@ class Simulation:
         box = self.boxes.get(box_id)
         if box is None or box.status is not Status.READY:
             return False
+        self.check("a tag", box)
         box.status = Status.UPDATING
 
         def done() -> None:
@@ -308,277 +346,3 @@ class Simulation:
 
         self.later(5, done)
         return True
-
-
-class Controller:
-    """One run of the playbook: observes, asks the planner, writes the record, acts."""
-
-    def __init__(self, world: Simulation, name: str, policy: Policy, faults: Faults) -> None:
-        self.world, self.name, self.policy, self.faults = world, name, policy, faults
-        self.started = self.wake = world.now
-        self.result: Result | None = None
-        self.killed = False
-        self.probe: Probe | None = None
-        self.proof: Probe | None = None
-        self.refusals: dict[Action, int] = {}
-        self.pending: Iterator[float] | None = None
-
-    @property
-    def over(self) -> bool:
-        return self.killed or self.result is not None
-
-    def observe(self, *, stale: bool = False) -> tuple[int, World]:
-        sim = self.world
-        lock, etag = sim.lock, sim.etag  # S3 is strongly consistent
-        boxes = sim.listing(stale=stale)
-        alive = [one for one in boxes if not one.gone]
-        names = {one.name for one in alive if TAG_CYCLE not in one.tags}
-        journal = lock.record.journal
-        in_use = {one.version_label for one in alive}
-        labels = {one.version_label for one in boxes}
-        world = World(
-            now=sim.now,
-            started=self.started,
-            me=self.name,
-            logical=LOGICAL,
-            application="blog",
-            cname=CNAME,
-            environments=boxes,
-            lock=lock,
-            name_taken=bool(journal and (journal.candidate_name in names or sim.squatters)),
-            capacity=Capacity(sim.live.min_size, 8, sim.live.size) if sim.live else None,
-            shortage="" if len(alive) < sim.quota else "the quota is used up",
-            probe=self.probe,
-            proof=self.proof,
-            versions=tuple(Version(one, 0.0, one in in_use) for one in labels),
-            refusals=self.refusals,
-        )
-        return etag, world
-
-    def turn(self, fault: Fault | None) -> None:
-        """One step, spread over time when the run is made to pause in its middle."""
-        if self.pending is None:
-            self.pending = self._step(fault)
-        try:
-            self.wake = self.world.now + next(self.pending)
-        except StopIteration:
-            self.pending = None
-
-    def _step(self, fault: Fault | None) -> Iterator[float]:
-        etag, world = self.observe(stale=fault is Fault.STALE)
-        step = plan(world, self.policy)
-        nth = self.world.counts[step.action] = self.world.counts.get(step.action, 0) + 1
-        fault = fault or self.faults.get((step.action, nth))
-        self.world.journal.append(
-            f"{self.world.now - START:8.0f} {self.name} {step.action}: {step.reason} [{fault or ''}]"
-        )
-        if fault is Fault.KILL_FIRST:
-            self.killed = True
-            return
-        if fault is Fault.PAUSE_SHORT:
-            yield 15
-        if fault is Fault.PAUSE_LONG:
-            yield self.policy.lease_ttl * 1.5
-        if self._stale(world) or not self._write(etag, world, step):
-            yield 1
-            return
-        if fault is Fault.PAUSE_MIDDLE:
-            yield self.policy.lease_ttl * 1.5
-        if self._stale(world) and step.action in EFFECTS:
-            yield 1
-            return
-        if fault is Fault.KILL_MIDDLE:
-            self.killed = True
-            return
-        yield from self._act(step, fault)
-        if fault in (Fault.KILL_AFTER, Fault.KILL_FLYING):
-            self.killed = True
-            return
-        if step.result is not None:
-            self.result = step.result
-
-    def _stale(self, world: World) -> bool:
-        """A step that was decided too long ago is thrown away, as the real executor does."""
-        return self.world.now - world.now > self.policy.step_fresh
-
-    def _write(self, etag: int, world: World, step: Step) -> bool:
-        """Every change of the lock, and the fence before every effect: one conditional write."""
-        sim, lock = self.world, world.lock
-        if step.action in (Action.FINISH, Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE):
-            return True
-        record = step.record if step.record is not None else lock.record
-        if step.action is Action.RELEASE:
-            return sim.put_lock(etag, Lock(token=lock.token, record=record))
-        token = lock.token + (1 if step.action is Action.ACQUIRE else 0)
-        expires = sim.now + self.policy.lease_ttl
-        return sim.put_lock(etag, Lock(self.name, "cycle", token, expires, record=record))
-
-    def _act(self, step: Step, fault: Fault | None) -> Iterator[float]:
-        if step.action in (Action.WAIT, Action.DRAIN):
-            yield step.seconds
-        elif step.action in (Action.VERIFY, Action.PROVE):
-            box = self.world.boxes[step.environment]
-            fine = box.answers and (step.action is Action.VERIFY or box.cname == CNAME)
-            probe = Probe(box.id, self.world.now, 3 if fine else 0, "" if fine else "no answer")
-            if step.action is Action.VERIFY:
-                self.probe = probe
-            else:
-                self.proof = probe
-            yield 2
-        elif step.action in EFFECTS:
-            yield from self._send(step, fault)
-        else:
-            yield 0.5
-
-    def _send(self, step: Step, fault: Fault | None) -> Iterator[float]:
-        sim = self.world
-        lock = sim.lock
-        if lock.owner != self.name or sim.now > lock.expires or lock.token < sim.last_token:
-            raise BrokenPromiseError(f"3: {self.name} wrote without the lease")
-        sim.last_token = lock.token
-        if fault is Fault.DROPPED:
-            self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
-            yield 1
-        elif fault in (Fault.DELAYED, Fault.KILL_FLYING):
-            sim.later(sim.delay, lambda: self._land(step) and None)
-            yield 1 if fault is Fault.KILL_FLYING else 60
-        elif self._land(step) or fault is Fault.LOST:
-            yield 1
-        else:
-            self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
-            yield 1
-
-    def _land(self, step: Step) -> bool:
-        sim = self.world
-        if step.action is Action.CREATE:
-            journal = step.record.journal if step.record else None
-            return sim.create(step.name, step.label, dict(step.tags), journal.start_size if journal else None)
-        if step.action is Action.RESIZE:
-            return sim.resize(step.environment, step.size)
-        if step.action in (Action.SWAP, Action.SWAP_BACK):
-            return sim.swap(step.environment, step.other)
-        if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
-            return sim.terminate(step.environment)
-        if step.action is Action.TAG:
-            return sim.tag(step.environment, dict(step.tags))
-        return True
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One random world and what goes wrong in it."""
-
-    policy: Policy
-    fates: tuple[Launch, ...] = ()
-    faults: tuple[tuple[tuple[Action | None, int], Fault], ...] = ()
-    second: tuple[float, Policy] | None = None
-    stuck: int = 0
-    quota: int = 3
-    squat: float = 0
-    gap: float = 60
-    deploy_by_hand: float = 0
-    same_machine: bool = False
-    delay: float = 45
-    old_turns: tuple[float, str] | None = None
-    size: int = 2
-
-
-def run(scenario: Scenario) -> Simulation:
-    """Play a scenario to its end and check promise 4 there; promises 1 to 3 are checked on the way."""
-    sim, faults, running = _prepare(scenario)
-    try:
-        _drive(sim, running, faults, scenario)
-        check_end(sim, scenario)
-    except BrokenPromiseError as error:
-        error.story = sim.journal
-        raise
-    return sim
-
-
-def _prepare(scenario: Scenario) -> tuple[Simulation, Faults, list[Controller]]:
-    sim = Simulation(fates=scenario.fates, stuck=scenario.stuck, quota=scenario.quota)
-    if scenario.squat:
-        sim.squatters = 1
-        sim.later(scenario.squat, lambda: setattr(sim, "squatters", 0))
-    if scenario.deploy_by_hand:
-        sim.later(scenario.deploy_by_hand, lambda: _deploy_by_hand(sim))
-    sim.delay = scenario.delay
-    next(iter(sim.boxes.values())).size = scenario.size
-    if scenario.old_turns:
-        when, what = scenario.old_turns
-        first = next(iter(sim.boxes.values()))
-        change = ("answers", False) if what == "mute" else ("health", what)
-        sim.later(when, lambda: setattr(first, *change))
-    faults = dict(scenario.faults)
-    first = Controller(sim, "first", scenario.policy, faults)
-    second = None
-    if scenario.second is not None:
-        second = Controller(sim, "second", scenario.second[1], faults)
-        second.wake = sim.now + scenario.second[0]
-        second.started = second.wake
-    return sim, faults, [one for one in (first, second) if one is not None]
-
-
-def _deploy_by_hand(sim: Simulation) -> None:
-    live = sim.live
-    if live is not None and live.status is Status.READY:
-        live.label, live.instance_labels, live.updated = "v9", ("v9", "v9"), sim.now
-
-
-def _drive(sim: Simulation, running: list[Controller], faults: Faults, scenario: Scenario) -> None:
-    turns = runs = 0
-    while running:
-        one = min(running, key=lambda each: each.wake)
-        sim.advance(one.wake)
-        fault = faults.get((None, turns)) if one.pending is None else None
-        if one.pending is None:
-            turns += 1
-        one.turn(fault)
-        if turns > MAX_TICKS:
-            raise BrokenPromiseError("4: a run does not end")
-        if sim.live is None or sim.live.status is Status.TERMINATED:
-            raise BrokenPromiseError("1: nothing holds the live name")
-        if one.over:
-            running.remove(one)
-            if one.killed and scenario.same_machine and sim.lock.owner == one.name:
-                sim.lock = replace(sim.lock, holder_gone=True)
-            if one.killed and runs < 6:
-                runs += 1
-                again = Controller(sim, f"again{runs}", one.policy, faults)
-                again.started = again.wake = sim.now + scenario.gap
-                running.append(again)
-
-
-def check_end(sim: Simulation, scenario: Scenario) -> None:
-    """Promise 4: clean runs after all this end with one live environment, the right name, and nothing left over."""
-    sim.advance(sim.now + 7200)
-    sim.fates, sim.quota, sim.squatters = [], 9, 0
-    for box in sim.boxes.values():
-        if box.status is not Status.TERMINATED:
-            box.stuck, box.fate = 0, Launch.GOOD
-            if box.status is Status.READY:
-                box.health, box.answers, box.instance_labels = "Green", True, (box.label, box.label)
-    policy = replace(
-        scenario.policy, goal=Goal.RECREATE, version_label="", force=True, keep_retired=0, keep_failed=0, lock_wait=3600
-    )
-    result, leaked = None, ["unknown"]
-    for attempt in range(3):
-        last = Controller(sim, f"clean{attempt}", policy, {})
-        _drive(sim, [last], {}, scenario)
-        result, leaked = last.result, leftovers(sim)
-        if result is Result.DONE and not leaked:
-            break
-        sim.advance(sim.now + 3600)
-    if result is not Result.DONE or sim.lock.record.journal is not None or sim.lock.owner:
-        raise BrokenPromiseError(f"4: clean runs end with {result}, journal {sim.lock.record.journal}")
-    if leaked:
-        raise BrokenPromiseError(f"4: left over: {leaked}")
-    if sim.live is None or sim.live.min_size != 1:
-        raise BrokenPromiseError("4: the live environment did not get its MinSize back")
-
-
-def leftovers(sim: Simulation) -> list[str]:
-    """Environments that are not live and that nobody is told to look at."""
-    held = {one.environment for one in sim.lock.record.retired if one.hold}
-    rest = [one for one in sim.boxes.values() if one.status is not Status.TERMINATED and one.cname != CNAME]
-    return [one.id for one in rest if one.id not in held and one.tags.get(TAG_LOGICAL, LOGICAL) == LOGICAL]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run of the playbook in the simulated world: observes, asks the planner, writes the record, acts, and has faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import plan
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+    EFFECTS,
+    TAG_CYCLE,
+    Action,
+    Capacity,
+    Lock,
+    Policy,
+    Probe,
+    Result,
+    Step,
+    Version,
+    World,
+)
+from chaos.world import CNAME, LOGICAL, START, BrokenPromiseError, Fault, Faults, Simulation
+
+
+class Controller:
+    """One run of the playbook: observes, asks the planner, writes the record, acts."""
+
+    def __init__(self, world: Simulation, name: str, policy: Policy, faults: Faults) -> None:
+        self.world, self.name, self.policy, self.faults = world, name, policy, faults
+        self.started = self.wake = world.now
+        self.result: Result | None = None
+        self.killed = False
+        self.probe: Probe | None = None
+        self.proof: Probe | None = None
+        self.refusals: dict[Action, int] = {}
+        self.pending: Iterator[float] | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.killed or self.result is not None
+
+    def observe(self, *, stale: bool = False) -> tuple[int, World]:
+        sim = self.world
+        lock, etag = sim.lock, sim.etag  # S3 is strongly consistent
+        boxes = sim.listing(stale=stale)
+        alive = [one for one in boxes if not one.gone]
+        names = {one.name for one in alive if TAG_CYCLE not in one.tags}
+        journal = lock.record.journal
+        in_use = {one.version_label for one in alive}
+        labels = {one.version_label for one in boxes}
+        world = World(
+            now=sim.now,
+            started=self.started,
+            me=self.name,
+            logical=LOGICAL,
+            application="blog",
+            cname=CNAME,
+            environments=boxes,
+            lock=lock,
+            name_taken=bool(journal and (journal.candidate_name in names or sim.squatters)),
+            capacity=Capacity(sim.live.min_size, 8, sim.live.size) if sim.live else None,
+            shortage="" if len(alive) < sim.quota else "the quota is used up",
+            probe=self.probe,
+            proof=self.proof,
+            versions=tuple(Version(one, 0.0, one in in_use) for one in labels),
+            refusals=self.refusals,
+        )
+        return etag, world
+
+    def turn(self, fault: Fault | None) -> None:
+        """One step, spread over time when the run is made to pause in its middle."""
+        if self.pending is None:
+            self.pending = self._step(fault)
+        try:
+            self.wake = self.world.now + next(self.pending)
+        except StopIteration:
+            self.pending = None
+
+    def _step(self, fault: Fault | None) -> Iterator[float]:
+        etag, world = self.observe(stale=fault is Fault.STALE)
+        step = plan(world, self.policy)
+        nth = self.world.counts[step.action] = self.world.counts.get(step.action, 0) + 1
+        fault = fault or self.faults.get((step.action, nth))
+        self.world.journal.append(
+            f"{self.world.now - START:8.0f} {self.name} {step.action}: {step.reason} [{fault or ''}]"
+        )
+        if fault is Fault.KILL_FIRST:
+            self.killed = True
+            return
+        if fault is Fault.PAUSE_SHORT:
+            yield 15
+        if fault is Fault.PAUSE_LONG:
+            yield self.policy.lease_ttl * 1.5
+        if self._stale(world) or not self._write(etag, world, step):
+            yield 1
+            return
+        if fault is Fault.PAUSE_MIDDLE:
+            yield self.policy.lease_ttl * 1.5
+        if self._stale(world) and step.action in EFFECTS:
+            yield 1
+            return
+        if fault is Fault.KILL_MIDDLE:
+            self.killed = True
+            return
+        yield from self._act(step, fault)
+        if fault in (Fault.KILL_AFTER, Fault.KILL_FLYING):
+            self.killed = True
+            return
+        if step.result is not None:
+            self.result = step.result
+
+    def _stale(self, world: World) -> bool:
+        """A step that was decided too long ago is thrown away, as the real executor does."""
+        return self.world.now - world.now > self.policy.step_fresh
+
+    def _write(self, etag: int, world: World, step: Step) -> bool:
+        """Every change of the lock, and the fence before every effect: one conditional write."""
+        sim, lock = self.world, world.lock
+        if step.action in (Action.FINISH, Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE):
+            return True
+        record = step.record if step.record is not None else lock.record
+        if step.action is Action.RELEASE:
+            return sim.put_lock(etag, Lock(token=lock.token, record=record))
+        token = lock.token + (1 if step.action is Action.ACQUIRE else 0)
+        expires = sim.now + self.policy.lease_ttl
+        return sim.put_lock(etag, Lock(self.name, "cycle", token, expires, record=record))
+
+    def _act(self, step: Step, fault: Fault | None) -> Iterator[float]:
+        if step.action in (Action.WAIT, Action.DRAIN):
+            yield step.seconds
+        elif step.action in (Action.VERIFY, Action.PROVE):
+            box = self.world.boxes[step.environment]
+            fine = box.answers and (step.action is Action.VERIFY or box.cname == CNAME)
+            probe = Probe(box.id, self.world.now, 3 if fine else 0, "" if fine else "no answer")
+            if step.action is Action.VERIFY:
+                self.probe = probe
+            else:
+                self.proof = probe
+            yield 2
+        elif step.action in EFFECTS:
+            yield from self._send(step, fault)
+        else:
+            yield 0.5
+
+    def _send(self, step: Step, fault: Fault | None) -> Iterator[float]:
+        sim = self.world
+        lock = sim.lock
+        if lock.owner != self.name or sim.now > lock.expires or lock.token < sim.last_token:
+            raise BrokenPromiseError(f"3: {self.name} wrote without the lease")
+        sim.last_token = lock.token
+        if fault is Fault.DROPPED:
+            self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
+            yield 1
+        elif fault in (Fault.DELAYED, Fault.KILL_FLYING):
+            sim.later(sim.delay, lambda: self._land(step, fault) and None)
+            yield 1 if fault is Fault.KILL_FLYING else 60
+        elif self._land(step, fault) or fault is Fault.LOST:
+            yield 1
+        else:
+            self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
+            yield 1
+
+    def _land(self, step: Step, fault: Fault | None) -> bool:
+        sim = self.world
+        if step.action is Action.CREATE:
+            journal = step.record.journal if step.record else None
+            return sim.create(step.name, step.label, dict(step.tags), journal.start_size if journal else None)
+        if step.action is Action.RESIZE:
+            return sim.resize(step.environment, step.size)
+        if step.action in (Action.SWAP, Action.SWAP_BACK):
+            at_once = step.action is Action.SWAP and fault is None
+            return sim.swap(step.environment, step.other, self.policy.soak if at_once else 0)
+        if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
+            return sim.terminate(step.environment, self.policy if step.action is Action.TERMINATE else None)
+        if step.action is Action.TAG:
+            return sim.tag(step.environment, dict(step.tags))
+        return True
