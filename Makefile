@@ -70,7 +70,10 @@ long: ## Integration tests too long for test: hooks and the leader (fleets), ima
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test
-	$(PYTEST) tests/chaos
+	$(PYTEST) --numprocesses=2 tests/chaos/test_planner.py
+	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml --numprocesses=2 --dist=loadfile -m "not containers" \
+	  --ignore=tests/chaos/test_planner.py tests/chaos
+	pytest --junitxml=$(CURDIR)/build/junit/chaos-load.xml -m containers tests/chaos
 
 docs: ## Check the documentation of every plugin and role
 	@scripts/setup runtime test

@@ -32,6 +32,7 @@ class Controller:
         self.killed = False
         self.probe: Probe | None = None
         self.proof: Probe | None = None
+        self.leader: Probe | None = None
         self.refusals: dict[Action, int] = {}
         self.pending: Iterator[float] | None = None
 
@@ -62,6 +63,7 @@ class Controller:
             shortage="" if len(alive) < sim.quota else "the quota is used up",
             probe=self.probe,
             proof=self.proof,
+            leader=self.leader,
             versions=tuple(Version(one, 0.0, one in in_use) for one in labels),
             refusals=self.refusals,
         )
@@ -116,7 +118,7 @@ class Controller:
     def _write(self, etag: int, world: World, step: Step) -> bool:
         """Every change of the lock, and the fence before every effect: one conditional write."""
         sim, lock = self.world, world.lock
-        if step.action in (Action.FINISH, Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE):
+        if step.action in (Action.FINISH, Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE, Action.ASK_LEADER):
             return True
         record = step.record if step.record is not None else lock.record
         if step.action is Action.RELEASE:
@@ -137,6 +139,10 @@ class Controller:
             else:
                 self.proof = probe
             yield 2
+        elif step.action is Action.ASK_LEADER:
+            led = self.world.boxes[step.environment].led
+            self.leader = Probe(step.environment, self.world.now, int(led), "" if led else "the leader is unknown")
+            yield 5
         elif step.action in EFFECTS:
             yield from self._send(step, fault)
         else:
@@ -169,7 +175,7 @@ class Controller:
             return sim.resize(step.environment, step.size)
         if step.action in (Action.SWAP, Action.SWAP_BACK):
             at_once = step.action is Action.SWAP and fault is None
-            return sim.swap(step.environment, step.other, self.policy.soak if at_once else 0)
+            return sim.swap(step.environment, step.other, self.policy if at_once else None)
         if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
             return sim.terminate(step.environment, self.policy if step.action is Action.TERMINATE else None)
         if step.action is Action.TAG:

@@ -32,7 +32,7 @@ TURNS: dict[str, dict[str, object]] = {
     "Yellow": {"health": "Yellow"},
     "Green": {"health": "Green"},
     "busy": {"requests": 500},
-    **{name: GUARDS[name] for name in ("is protected", "has a coupled database")},
+    **{name: GUARDS[name] for name in ("is protected", "has a coupled database", "belongs to another")},
 }
 
 

@@ -21,6 +21,7 @@ POLICIES = st.builds(
     force=st.booleans(),
     keep_retired=st.sampled_from((0, 0, 600, 4000)),
     keep_failed=st.sampled_from((0, 0, 600)),
+    require_leader_tasks=st.booleans(),
     soak=st.sampled_from((0, 40)),
     poll=st.just(30),
     lock_wait=st.sampled_from((0, 600)),
@@ -47,6 +48,6 @@ SCENARIOS = st.builds(
     turns=st.lists(
         st.tuples(st.integers(0, 900), st.sampled_from(("first", "newest")), st.sampled_from(sorted(TURNS))), max_size=3
     ).map(tuple),
-    guard=st.sampled_from(("",) * 9 + tuple(GUARDS)),
+    guard=st.sampled_from(("",) * 12 + tuple(GUARDS)),
     sticky=st.sampled_from((70, 70, 300, 2000)),
 )

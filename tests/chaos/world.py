@@ -57,6 +57,7 @@ class Launch(StrEnum):
     MUTE = "green but does not answer"
     RED_LATER = "turns red after it went live"
     MUTE_LATER = "stops answering on the live name"
+    LEADERLESS = "its leader tasks do not run"
 
 
 Faults = dict[tuple[Action | None, int], Fault]  # the n-th turn (None) or the n-th time of one action
@@ -96,6 +97,7 @@ class Box:
     size: int = 2
     good_since: float = 1e18
     bystander: bool = False
+    led: bool = True
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
@@ -249,26 +251,30 @@ class Simulation:
         box.status, box.updated = Status.READY, self.now
         box.health = "Red" if box.fate is Launch.RED else "Green"
         box.answers = box.fate not in (Launch.MUTE, Launch.RED)
+        box.led = box.fate is not Launch.LEADERLESS
         second = "v0" if box.fate is Launch.OLD_LABEL else box.label
         box.instance_labels = (*(box.label,) * (box.size - 1), second)
 
-    def swap(self, one_id: str, other_id: str, soak: float = 0) -> bool:
-        """EB only exchanges the two names: asked twice, it undoes itself. The taker was good for ``soak`` seconds."""
+    def swap(self, one_id: str, other_id: str, policy: Policy | None = None) -> bool:
+        """EB only exchanges the two names: asked twice, it undoes itself.
+
+        ``policy`` is given for a candidate that goes live at once, and says what it must have shown.
+        """
         one, other = self.boxes.get(one_id), self.boxes.get(other_id)
         if one is None or other is None or one.status is not Status.READY or other.status is not Status.READY:
             return False
-        if one.cname == CNAME:
-            raise BrokenPromiseError(f"1: a repeated swap took the live name from {one.id}")
-        taker, journal = one, self.lock.record.journal
         self.check("a swap", one, other)
-        if journal is not None and one_id == journal.candidate and taker.label != journal.label:
-            raise BrokenPromiseError(f"1: {taker.id} got the live name with {taker.label}, wanted {journal.label}")
-        if self.now - taker.good_since < soak:
-            raise BrokenPromiseError(f"1: {taker.id} is good for {self.now - taker.good_since:.0f} s only")
-        if self.now - taker.last_good > 160:
-            raise BrokenPromiseError(
-                f"1: {taker.id} got the live name, last good {self.now - taker.last_good:.0f} s ago"
-            )
+        journal, soak = self.lock.record.journal, policy.soak if policy else 0.0
+        wanted = journal.label if journal is not None and one_id == journal.candidate else one.label
+        for broken, why in (
+            (one.cname == CNAME, "lost the live name by a repeated swap"),
+            (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
+            (one.label != wanted, f"got the live name with {one.label}, wanted {wanted}"),
+            (self.now - one.good_since < soak, "got the live name before its time was over"),
+            (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
+        ):
+            if broken:
+                raise BrokenPromiseError(f"1: {one.id} {why}")
         one.status = other.status = Status.UPDATING
         self.later(4, lambda: self._swapped(one, other))
         return True
@@ -294,6 +300,7 @@ class Simulation:
         for broken, why in (
             (box.cname == CNAME, "holds the live name"),
             (box.bystander, "is none of ours"),
+            (box.tags.get(TAG_LOGICAL, LOGICAL) != LOGICAL, "belongs to another"),
             (bool(self.forbidden), f"is in a world that {self.forbidden}"),
             (self.now < self.kept.get(box.id, 0.0), "is to be kept"),
             (self._busy(box, policy), "still has requests"),

@@ -16,6 +16,7 @@ from .cycle_world import (
     TAG_CYCLE,
     TAG_LOGICAL,
     Action,
+    Debt,
     Entry,
     Environment,
     Goal,
@@ -91,7 +92,7 @@ def doom(world: World, environment: Environment) -> Record:
 
 
 def remember(world: World, policy: Policy, entry: Entry, retired: Iterable[Retired] = ()) -> Record:
-    """The record after a cycle: no journal, one more line in the ledger, retired ones that still exist."""
+    """The record after a cycle: no journal, one more line in the ledger, retired ones that still exist, a debt."""
     kept = {one.environment: one for one in world.lock.record.retired}
     kept |= {one.environment: one for one in retired}
     alive = {one.id for one in world.environments if not one.gone}
@@ -99,7 +100,22 @@ def remember(world: World, policy: Policy, entry: Entry, retired: Iterable[Retir
         journal=None,
         retired=tuple(one for one in kept.values() if one.environment in alive and one.environment != entry.live),
         ledger=(*world.lock.record.ledger, entry)[-policy.ledger_entries :],
+        debt=_debt(world),
     )
+
+
+def _debt(world: World) -> Debt | None:
+    live, journal, debt = world.live, world.lock.record.journal, world.lock.record.debt
+    if live is None:
+        return debt
+    if journal is not None and live.id != journal.live and journal.start_size is not None:
+        debt = Debt(live.id, journal.start_size, journal.min_size or 0)
+    return debt if debt is not None and owes(debt, live) else None
+
+
+def owes(debt: Debt, environment: Environment) -> bool:
+    """Whether the debt is this environment's, and not paid: nobody has changed its MinSize since."""
+    return debt.environment == environment.id and environment.min_size == debt.start_size != debt.min_size
 
 
 @dataclass(frozen=True)

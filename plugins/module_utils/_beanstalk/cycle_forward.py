@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from .cycle_base import Cycle, candidate_name
+from dataclasses import replace
+
+from .cycle_base import Cycle, candidate_name, owes
 from .cycle_guards import (
     candidate_problems,
     describe,
@@ -87,7 +89,6 @@ def _create(cycle: Cycle) -> Step:
         return cycle.fail(f"there is no room for a candidate: {world.shortage}")
     if world.refusals.get(Action.CREATE, 0) >= 3:
         return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {world.last_error}")
-    size = start_size(world.capacity)
     return Step(
         Action.CREATE,
         f"a fresh environment for {world.logical}",
@@ -98,10 +99,23 @@ def _create(cycle: Cycle) -> Step:
         record=cycle.changed(
             first_create=journal.first_create if journal.first_create is not None else cycle.now,
             last_create=cycle.now,
-            start_size=size,
-            min_size=world.capacity.least if size is not None and world.capacity else None,
+            **_sizes(cycle),
         ),
     )
+
+
+def _sizes(cycle: Cycle) -> dict[str, int | None]:
+    """The MinSize to start with and the one to have in the end, where the live environment's own will not do."""
+    capacity, live, debt = cycle.world.capacity, cycle.world.live, cycle.world.lock.record.debt
+    if capacity is None:
+        return {"start_size": None, "min_size": None}
+    owed = live is not None and debt is not None and owes(debt, live)
+    if owed and debt is not None:
+        capacity = replace(capacity, least=debt.min_size)
+    size = start_size(capacity)
+    if size is None and owed:
+        size = capacity.least
+    return {"start_size": size, "min_size": None if size is None else capacity.least}
 
 
 def _unready(cycle: Cycle, candidate: Environment) -> Step:
@@ -251,7 +265,8 @@ def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | 
     """MinSize as it was; only once the old environment serves nobody, as a swap back needs a Ready environment."""
     journal = cycle.journal
     since = cycle.now - (journal.drained or cycle.now)
-    if journal.start_size is None or live.min_size != journal.start_size or since > cycle.policy.swap_timeout:
+    paid = journal.start_size in (None, journal.min_size) or live.min_size != journal.start_size
+    if paid or since > cycle.policy.swap_timeout:
         return None
     if live.status is not Status.READY:
         return cycle.wait(f"waiting for {describe(live)}: {live.status}")
@@ -264,8 +279,8 @@ def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | 
 def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
     policy, journal = cycle.policy, cycle.journal
     sentence = f"{describe(live)} is live in place of {journal.live}."
-    if journal.start_size is not None and live.min_size == journal.start_size:
-        sentence += f" Its MinSize is still {journal.start_size}, and should be {journal.min_size} again."
+    if journal.start_size not in (None, journal.min_size) and live.min_size == journal.start_size:
+        sentence += f" Its MinSize is still {journal.start_size}; the next cycle goes back to {journal.min_size}."
     if old is None:
         return _prune(cycle, live) or cycle.conclude(Result.DONE, sentence)
     if journal.terminating is None:

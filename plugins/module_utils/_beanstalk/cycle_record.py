@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from .common import AnsibleBeanstalkError
-from .cycle_world import Entry, Goal, Journal, Record, Result, Retired
+from .cycle_world import Debt, Entry, Goal, Journal, Record, Result, Retired
 
 
 def to_document(record: Record) -> dict[str, Any]:
@@ -31,6 +31,7 @@ def from_document(document: Mapping[str, Any]) -> Record:
             journal=_journal(journal) if journal else None,
             retired=tuple(Retired(**one) for one in document.get("retired", ())),
             ledger=tuple(Entry(**{**one, "result": Result(one["result"])}) for one in document.get("ledger", ())),
+            debt=Debt(**document["debt"]) if document.get("debt") else None,
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise AnsibleBeanstalkError(

@@ -204,12 +204,22 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Debt:
+    """A live environment that still has the MinSize it was made with, in place of its own ``min_size``."""
+
+    environment: str
+    start_size: int
+    min_size: int
+
+
+@dataclass(frozen=True)
 class Record:
     """The durable part of the lock object. It outlives the lease."""
 
     journal: Journal | None = None
     retired: tuple[Retired, ...] = ()
     ledger: tuple[Entry, ...] = ()
+    debt: Debt | None = None
 
 
 @dataclass(frozen=True)

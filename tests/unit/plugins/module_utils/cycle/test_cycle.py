@@ -135,8 +135,13 @@ def test_a_resize_that_is_refused_is_told_and_stops_nothing() -> None:
         sim.advance(one.wake)
         one.turn(None)
     assert one.result is Result.DONE
-    assert "Its MinSize is still 2, and should be 1 again." in sim.lock.record.ledger[-1].sentence
+    assert "Its MinSize is still 2; the next cycle goes back to 1." in sim.lock.record.ledger[-1].sentence
     assert len(only_live(sim)) == 1
+    assert sim.lock.record.debt is not None
+    assert play(sim, replace(POLICY, force=True), "next") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.min_size == 1
+    assert sim.lock.record.debt is None
 
 
 def test_an_environment_without_instances_is_left_alone() -> None:
@@ -188,6 +193,15 @@ def test_a_bad_candidate_never_goes_live(fate: Launch, sentence: str) -> None:
     assert only_live(sim) == ["blog-first"]
     assert "swap" not in actions(sim)
     assert sentence in said(sim)
+
+
+def test_a_candidate_whose_leader_tasks_did_not_run_goes_live_only_where_nobody_asks() -> None:
+    sim = Simulation(fates=(Launch.LEADERLESS,))
+    assert play(sim, replace(POLICY, require_leader_tasks=True)) is Result.FAILED_ROLLED_BACK
+    assert "its leader tasks did not run: the leader is unknown" in said(sim)
+    assert only_live(sim) == ["blog-first"]
+    assert play(Simulation(), replace(POLICY, require_leader_tasks=True)) is Result.DONE
+    assert play(Simulation(fates=(Launch.LEADERLESS,))) is Result.DONE
 
 
 @pytest.mark.parametrize("fate", [Launch.RED_LATER, Launch.MUTE_LATER])
@@ -360,7 +374,7 @@ def test_killed_at_every_step_and_again_in_the_resumed_run(turn: int, fault: Fau
 def test_the_world_notices_a_planner_that_repeats_a_swap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cycle_base.Cycle, "quiet", lambda self, *times: True)
     faults = (((Action.SWAP, 1), Fault.KILL_FLYING),)
-    with pytest.raises(BrokenPromiseError, match="a repeated swap"):
+    with pytest.raises(BrokenPromiseError, match="by a repeated swap"):
         run(Scenario(POLICY, faults=faults, same_machine=True, gap=1))
 
 

@@ -30,6 +30,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_st
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
     Action,
+    Debt,
     Entry,
     Goal,
     Journal,
@@ -53,6 +54,7 @@ def test_a_record_can_be_stored_and_read() -> None:
         journal=replace(JOURNAL, healthy=12.5),
         retired=(Retired("e-0", "v0", 1.0, 2.0, "why", True),),
         ledger=(Entry("c0", "me", Result.DONE, 1.0, "e-1", "v1"),),
+        debt=Debt("e-1", 3, 1),
     )
     assert from_document(to_document(record)) == record
     assert from_document({}) == Record()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every kind of environment comes out of a cycle as it went in: platform, single or balanced, with a domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chaos.local import check_end, client, deploy, environments, localstalk, setting, settings
+from chaos.test_executor import run
+
+LEGACY = "64bit Amazon Linux 2018.03"
+KIND = "aws:elasticbeanstalk:environment"
+ZONE_OF_EB = "Z117KPS5GTRQ2G"
+
+
+def chosen(aws: dict[str, str], environment: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """The option settings without what Elastic Beanstalk made up for this one environment."""
+    generated = ("awseb-", environment["EnvironmentId"], environment["EnvironmentName"])
+    return {key: value for key, value in settings(aws, environment).items() if not any(g in value for g in generated)}
+
+
+@pytest.mark.parametrize("kind", ["SingleInstance", "LoadBalanced"])
+@pytest.mark.parametrize("platform", [LEGACY, "64bit Amazon Linux 2023"])
+def test_the_fresh_environment_has_the_same_settings_and_its_domain_leads_to_it(
+    aws: dict[str, str], platform: str, kind: str
+) -> None:
+    application = f"{'old' if platform == LEGACY else 'new'}-{kind[:6].lower()}"
+    options = [
+        setting(KIND, "EnvironmentType", kind),
+        setting("aws:elasticbeanstalk:application:environment", "GREETING", "hello"),
+    ]
+    first = deploy(aws, application, options=options, platform=platform)
+    (before,) = environments(aws, application)
+    zone = custom_domain(aws, application, before["CNAME"])
+    wanted = chosen(aws, before)
+    assert run(aws, application)[1]["result"] == "done"
+    check_end(aws, application, first)
+    (after,) = environments(aws, application)
+    assert chosen(aws, after) == wanted
+    assert after["SolutionStackName"] == before["SolutionStackName"]
+    (record,) = records(aws, zone)
+    assert record["AliasTarget"]["DNSName"].rstrip(".").lower() == after["CNAME"].lower()
+
+
+def custom_domain(aws: dict[str, str], application: str, cname: str) -> str:
+    """A zone whose name www is an alias of the environment's CNAME; its id."""
+    route53 = client(aws, "route53")
+    domain = f"{application}.example.com"
+    zone = str(route53.create_hosted_zone(Name=domain, CallerReference=application)["HostedZone"]["Id"])
+    target = {"HostedZoneId": ZONE_OF_EB, "DNSName": cname, "EvaluateTargetHealth": False}
+    record = {"Name": f"www.{domain}", "Type": "A", "AliasTarget": target}
+    changes = [{"Action": "CREATE", "ResourceRecordSet": record}]
+    route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    return zone
+
+
+def records(aws: dict[str, str], zone: str) -> list[dict[str, Any]]:
+    found = client(aws, "route53").list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    return [one for one in found if one["Type"] == "A"]
+
+
+CYCLES = 30
+HASTE = {
+    "poll": 0.1,
+    "soak": 0.2,
+    "settle": 2.5,
+    "step_fresh": 2,
+    "dns_ttl": 0.2,
+    "dns_margin": 0.2,
+    "drain_max": 0.5,
+    "noise_floor": 1000,
+}
+
+
+def belongings(aws: dict[str, str]) -> dict[str, int]:
+    """How many things of each kind the account has."""
+    ec2 = client(aws, "ec2")
+    eb = client(aws, "elasticbeanstalk")
+    (application,) = eb.describe_applications(ApplicationNames=["thirty"])["Applications"]
+    bucket = eb.create_storage_location()["S3Bucket"]
+    reservations = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])
+    return {
+        "environments": len(environments(aws, "thirty")),
+        "versions": len(application["Versions"]),
+        "saved configurations": len(application["ConfigurationTemplates"]),
+        "objects": len(client(aws, "s3").list_objects_v2(Bucket=bucket).get("Contents", [])),
+        "instances": sum(len(one["Instances"]) for one in reservations["Reservations"]),
+        "groups": len(client(aws, "autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]),
+        "load balancers": len(client(aws, "elbv2").describe_load_balancers()["LoadBalancers"]),
+        "security groups": len(ec2.describe_security_groups()["SecurityGroups"]),
+        "addresses": len(ec2.describe_addresses()["Addresses"]),
+        "stacks": len(client(aws, "cloudformation").describe_stacks()["Stacks"]),
+    }
+
+
+def test_thirty_cycles_in_a_row_leave_what_one_leaves(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chaos.ansible_cycle import make
+
+    with localstalk(tmp_path_factory.mktemp("thirty"), "sim", 1000) as aws:
+        for key, value in aws.items():
+            monkeypatch.setenv(key, value)
+        first = deploy(aws, "thirty")
+        assert make("thirty", "night0", **HASTE).run().result == "done"
+        after_one = belongings(aws)
+        for night in range(1, CYCLES):
+            ended = make("thirty", f"night{night}", **HASTE).run()
+            assert ended.result == "done", ended.sentence
+        assert belongings(aws) == after_one
+        assert {key: after_one[key] for key in ("environments", "versions", "groups", "load balancers")} == {
+            "environments": 1,
+            "versions": 1,
+            "groups": 1,
+            "load balancers": 1,
+        }
+        check_end(aws, "thirty", first)
+        record = make("thirty", "nobody").observe().lock.record
+        assert (record.journal, record.retired, len(record.ledger)) == (None, (), CYCLES)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each guard of a cycle on its own: what is never terminated, and what keeps a candidate from going live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import (
+    candidate_problems,
+    probe_problem,
+    termination_refusal,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+    TAG_LOGICAL,
+    TAG_PROTECTED,
+    Environment,
+    Goal,
+    Journal,
+    Lock,
+    Policy,
+    Probe,
+    Record,
+    Retired,
+    Status,
+    World,
+)
+
+OURS = Environment(
+    "e-1", "blog-1", "blog", Status.READY, "Green", "blog-1.example.com", "v1", 0, 0, instance_labels=("v1", "v1")
+)
+WORLD = World(
+    1000.0,
+    0.0,
+    "me",
+    "blog/blog-live",
+    "blog",
+    "blog-live.example.com",
+    (OURS,),
+    Lock(record=Record(journal=Journal("c", Goal.RECREATE, 0.0, "e-0", "v1", "v1", candidate="e-1"))),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, ""),
+        ({"cname": "blog-live.example.com"}, "it holds the live name blog-live.example.com"),
+        ({"application": "shop"}, "it belongs to the application shop"),
+        ({"tags": {TAG_PROTECTED: "Yes"}}, "it is tagged as protected"),
+        ({"database_loss": "DBDeletionPolicy is Delete"}, "its coupled database would be lost"),
+        ({"tags": {TAG_LOGICAL: "blog/other"}}, "it belongs to blog/other"),
+        ({"id": "e-9"}, "nothing says that a cycle made or retired it"),
+        ({"id": "e-9", "tags": {TAG_LOGICAL: "blog/blog-live"}}, ""),
+    ],
+)
+def test_what_is_never_terminated(changes: dict[str, Any], sentence: str) -> None:
+    said = termination_refusal(WORLD, replace(OURS, **changes))
+    assert (sentence in said) if sentence else said == ""
+
+
+def test_what_an_earlier_cycle_retired_may_go() -> None:
+    record = Record(retired=(Retired("e-9", "v1", 0.0, 0.0),))
+    assert termination_refusal(replace(WORLD, lock=Lock(record=record)), replace(OURS, id="e-9")) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, None),
+        ({"status": Status.UPDATING}, "its status is Updating"),
+        ({"health": "Yellow"}, "its health is Yellow"),
+        ({"version_label": "v0"}, "it runs version v0 instead of v1"),
+        ({"instance_labels": ()}, "no instance reports a version"),
+        ({"instance_labels": ("v1", "v0", "")}, "instances run nothing, v0"),
+    ],
+)
+def test_what_keeps_a_candidate_from_going_live(changes: dict[str, Any], problem: str | None) -> None:
+    found = candidate_problems(WORLD, Policy(), replace(OURS, **changes), "v1")
+    assert found == (() if problem is None else (problem,))
+
+
+@pytest.mark.parametrize(
+    ("probe", "problem"),
+    [
+        (None, ""),
+        (Probe("e-2", 1000.0, 3), ""),
+        (Probe("e-1", 900.0, 3), ""),
+        (Probe("e-1", 1000.0, 3), None),
+        (Probe("e-1", 1000.0, 2, "/: status 500"), "/: status 500"),
+        (Probe("e-1", 1000.0, 2), "only 2 good answers in a row (wanted 3)"),
+    ],
+)
+def test_only_fresh_answers_of_the_environment_itself_count(probe: Probe | None, problem: str | None) -> None:
+    assert probe_problem(replace(WORLD, probe=probe), Policy(), OURS) == problem
