@@ -31,8 +31,9 @@ class Told:
 class Client:
     """One visitor with a DNS cache of its own; a connection per request."""
 
-    def __init__(self, name: str, server: str, sticky: float, told: Told) -> None:
-        self.host, self.server, self.sticky, self.told = name, server, sticky, told
+    def __init__(self, name: str, server: str, sticky: float, share: float, told: Told) -> None:
+        """``share`` is how much of its time the first answer has left: visitors' caches are of different age."""
+        self.host, self.server, self.sticky, self.share, self.told = name, server, sticky, share, told
         self.address, self.expires = "", 0.0
 
     async def run(self, begin: float, pause: float, ended: asyncio.Event) -> None:
@@ -71,7 +72,8 @@ class Client:
         server, _, port = self.server.partition(":")
         answer = DNSRecord.parse(DNSRecord.question(self.host).send(server, int(port), timeout=5))
         record = next(one for one in answer.rr if one.rtype == QTYPE.A)
-        self.address, self.expires = str(record.rdata), asked + (self.sticky or record.ttl)
+        self.address, self.expires = str(record.rdata), asked + (self.sticky or record.ttl) * self.share
+        self.share = 1.0
 
 
 async def visit(name: str, server: str, rate: float, sticky: float) -> dict[str, object]:
@@ -80,7 +82,7 @@ async def visit(name: str, server: str, rate: float, sticky: float) -> dict[str,
     pause = CLIENTS / rate
     async with asyncio.TaskGroup() as group:
         for number in range(CLIENTS):
-            client = Client(name, server, sticky if number % 2 else 0.0, told)
+            client = Client(name, server, sticky if number % 2 else 0.0, (number + 1) / CLIENTS, told)
             group.create_task(client.run(began + pause * number / CLIENTS, pause, ended))
         await asyncio.to_thread(sys.stdin.read)
         ended.set()
