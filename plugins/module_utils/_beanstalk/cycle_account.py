@@ -25,7 +25,7 @@ class Account:
     """Answers for one run. ``client`` makes a client for a service, by its name; each is made when it is needed."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
-        self._client = client
+        self.client = client
         self._shortage: str | None = None
 
     def capacity(self, environment_id: str, wanted: Settings) -> Capacity | None:
@@ -37,7 +37,7 @@ class Account:
             least, most = int(limits.get("MinSize") or 1), int(limits.get("MaxSize") or 4)
         except ValueError:
             return None
-        resources = api.describe_resources(self._client("elasticbeanstalk"), environment_id)
+        resources = api.describe_resources(self.client("elasticbeanstalk"), environment_id)
         now = self._desired(str(one["Name"]) for one in resources.get("AutoScalingGroups", []))
         return Capacity(least, most, len(resources.get("Instances", [])) if now is None else now)
 
@@ -46,7 +46,7 @@ class Account:
         if not names:
             return None
         try:
-            found = self._client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=names)
+            found = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=names)
         except (BotoCoreError, ClientError):
             return None
         return sum(int(one["DesiredCapacity"]) for one in found["AutoScalingGroups"])
@@ -59,7 +59,7 @@ class Account:
         return self._shortage
 
     def _environments(self) -> str:
-        eb = self._client("elasticbeanstalk")
+        eb = self.client("elasticbeanstalk")
         try:
             quotas = eb.describe_account_attributes()["ResourceQuotas"]
             most = quotas["EnvironmentQuota"]["Maximum"]
@@ -70,7 +70,7 @@ class Account:
 
     def _groups(self) -> str:
         try:
-            limits = self._client("autoscaling").describe_account_limits()
+            limits = self.client("autoscaling").describe_account_limits()
             used, most = limits["NumberOfAutoScalingGroups"], limits["MaxNumberOfAutoScalingGroups"]
         except (BotoCoreError, ClientError, KeyError):
             return ""
@@ -78,7 +78,7 @@ class Account:
 
     def _addresses(self) -> str:
         """Elastic Beanstalk gives a single instance an Elastic IP address."""
-        ec2 = self._client("ec2")
+        ec2 = self.client("ec2")
         try:
             told = ec2.describe_account_attributes(AttributeNames=["vpc-max-elastic-ips"])["AccountAttributes"]
             found = {one["AttributeName"]: one["AttributeValues"] for one in told}
@@ -97,7 +97,7 @@ class Account:
         if not ids:
             return frozenset()
         try:
-            found = self._client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
+            found = self.client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
         except (BotoCoreError, ClientError):
             return frozenset()
         stack = f"awseb-{environment_id}-stack"

@@ -27,7 +27,8 @@ from .cycle_probe import Prober
 from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
 from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Step, World
-from .info import ask_leader
+from .leader_sources import Services
+from .leaders import LeaderQuery, choose
 from .lease import Lease, LeaseLostError, LockStore
 from .settings import Settings, current_values
 
@@ -60,7 +61,7 @@ class Executor:
 
     ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
     CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
-    of the candidate in place of the live environment's. Without ``account`` only Elastic Beanstalk is asked.
+    of the candidate in place of the live environment's.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class Executor:
         *,
         owner: str,
         prober: Prober,
+        account: Account,
         platform: Mapping[str, str] | None = None,
         wanted: Settings | None = None,
-        account: Account | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Step], None] = lambda _step: None,
     ) -> None:
@@ -137,7 +138,7 @@ class Executor:
         begun = journal is not None and (journal.candidate != "" or journal.swapped is not None)
         others = lock.owner not in ("", world.me) and world.now <= lock.expires
         kept = self.policy.goal is Goal.ROLLBACK and rollback_target(world) is not None
-        if self.account is None or live is None or begun or others or kept:
+        if live is None or begun or others or kept:
             return world
         verdict = None if journal is not None else preflight(world, self.policy)
         if verdict is not None and (verdict.result is Result.SKIPPED or live.health in HEALTHY_ENOUGH):
@@ -317,14 +318,12 @@ class Executor:
         groups, images = cycle_calls.security_groups(described), frozenset[str]()
         if self.platform and live.get("PlatformArn"):
             images = frozenset(api.platform_images(self.reader, live["PlatformArn"]))
-        return images | (self.account.generated_groups(live["EnvironmentId"], groups) if self.account else frozenset())
+        return images | self.account.generated_groups(live["EnvironmentId"], groups)
 
     def _ask_leader(self, environment_id: str) -> Probe:
-        asked = {"application": self.observer.application, "environment_id": environment_id}
-        told = ask_leader(
-            self.reader,
-            {**asked, "wait_timeout": min(_LOG_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0},
-        )
+        limits = {"wait_timeout": min(_LOG_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0}
+        query = LeaderQuery(Services(self.reader, self.account.client("ec2")), limits, lambda: 0)
+        (told,) = query.ask(choose(self.reader, {"ids": [environment_id]}))
         problem = leader_trouble(told)
         return Probe(environment_id, self.store.now, 0 if problem else 1, problem)
 

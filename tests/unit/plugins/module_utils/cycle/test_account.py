@@ -158,7 +158,7 @@ def test_groups_of_the_environments_own_stack_are_told_from_the_users() -> None:
 
 def hook(**changes: Any) -> dict[str, Any]:
     fine = {"instance_id": "i-1", "name": "migrate", "leader_only": True, "ran": True, "rc": 0}
-    return {**fine, "ledger": "none", "reason": "marker", **changes}
+    return {**fine, "reason": "marker", **changes}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def hook(**changes: Any) -> dict[str, Any]:
         ("found", [hook()], ""),
         ("found", [hook(rc=3)], "migrate ended with 3 on i-1"),
         ("found", [hook(ran=False, rc=None)], "migrate did not run on i-1 (marker)"),
-        ("found", [hook(ran=False, rc=None, ledger="s3")], ""),
+        ("found", [hook(ran=False, rc=None, reason="the ledger says that this version has run it: i-9")], ""),
         ("found", [hook(instance_id="i-2", ran=False, rc=None)], ""),
         ("found", [hook(leader_only=False, rc=3)], ""),
         ("unknown", [], "the leader is unknown (no log)"),

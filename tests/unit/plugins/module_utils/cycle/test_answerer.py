@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import answerer, cycle_executor
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.answerer import who_answers
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
@@ -86,7 +87,9 @@ def test_an_answer_of_the_old_environment_is_no_proof(
     raw = {one: {"EnvironmentId": one} for one in ("new", "old")}
     store: Any = SimpleNamespace(now=1000.0)
     observer: Any = SimpleNamespace(raw=raw)
-    one = Executor(None, None, store, observer, Policy(), owner="me", prober=prober)
+    one = Executor(
+        None, None, store, observer, Policy(), owner="me", prober=prober, account=Account(lambda _service: None)
+    )
     journal = Journal("c", Goal.RECREATE, 0, "old", "v1", "v1", candidate="new", swapped=1000.0 - seconds)
     there = (environment("new", "live"), environment("old", "other"))
     lock = Lock(record=Record(journal=journal))
