@@ -32,6 +32,7 @@ TURNS: dict[str, dict[str, object]] = {
     "Yellow": {"health": "Yellow"},
     "Green": {"health": "Green"},
     "busy": {"requests": 500},
+    "another version": {"label": "v7", "instance_labels": ("v7", "v7")},
     **{name: GUARDS[name] for name in ("is protected", "has a coupled database", "belongs to another")},
 }
 

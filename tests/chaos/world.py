@@ -58,6 +58,7 @@ class Launch(StrEnum):
     RED_LATER = "turns red after it went live"
     MUTE_LATER = "stops answering on the live name"
     LEADERLESS = "its leader tasks do not run"
+    EMPTY = "no instance reports anything"
 
 
 Faults = dict[tuple[Action | None, int], Fault]  # the n-th turn (None) or the n-th time of one action
@@ -101,7 +102,7 @@ class Box:
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
-        return fit and all(one == self.label for one in self.instance_labels)
+        return fit and set(self.instance_labels) == {self.label}
 
     def seen(self) -> Environment:
         return Environment(
@@ -253,7 +254,7 @@ class Simulation:
         box.answers = box.fate not in (Launch.MUTE, Launch.RED)
         box.led = box.fate is not Launch.LEADERLESS
         second = "v0" if box.fate is Launch.OLD_LABEL else box.label
-        box.instance_labels = (*(box.label,) * (box.size - 1), second)
+        box.instance_labels = () if box.fate is Launch.EMPTY else (*(box.label,) * (box.size - 1), second)
 
     def swap(self, one_id: str, other_id: str, policy: Policy | None = None) -> bool:
         """EB only exchanges the two names: asked twice, it undoes itself.
