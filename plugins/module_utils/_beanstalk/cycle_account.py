@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from . import api
+from .common import AnsibleBeanstalkError, BeanstalkErrorHandler
 from .cycle_world import Capacity
 from .settings import Settings
 
 ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
+
+
+@BeanstalkErrorHandler.common_error_handler("look at the account")  # type: ignore[untyped-decorator]
+def _ask(client: Any, operation: str, **params: Any) -> dict[str, Any]:
+    return dict(getattr(client, operation)(**params))
 
 
 class Account:
@@ -46,8 +50,8 @@ class Account:
         if not names:
             return None
         try:
-            found = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=names)
-        except (BotoCoreError, ClientError):
+            found = _ask(self.client("autoscaling"), "describe_auto_scaling_groups", AutoScalingGroupNames=names)
+        except AnsibleBeanstalkError:
             return None
         return sum(int(one["DesiredCapacity"]) for one in found["AutoScalingGroups"])
 
@@ -61,18 +65,17 @@ class Account:
     def _environments(self) -> str:
         eb = self.client("elasticbeanstalk")
         try:
-            quotas = eb.describe_account_attributes()["ResourceQuotas"]
-            most = quotas["EnvironmentQuota"]["Maximum"]
-        except (BotoCoreError, ClientError, KeyError):
+            most = _ask(eb, "describe_account_attributes")["ResourceQuotas"]["EnvironmentQuota"]["Maximum"]
+        except (AnsibleBeanstalkError, KeyError):
             return ""
         used = len([one for one in api.describe_environments(eb) if one["Status"] != "Terminated"])
         return f"the region's quota of {most} environments is used up" if used >= most else ""
 
     def _groups(self) -> str:
         try:
-            limits = self.client("autoscaling").describe_account_limits()
+            limits = _ask(self.client("autoscaling"), "describe_account_limits")
             used, most = limits["NumberOfAutoScalingGroups"], limits["MaxNumberOfAutoScalingGroups"]
-        except (BotoCoreError, ClientError, KeyError):
+        except (AnsibleBeanstalkError, KeyError):
             return ""
         return f"the region's quota of {most} Auto Scaling groups is used up" if used >= most else ""
 
@@ -80,11 +83,11 @@ class Account:
         """Elastic Beanstalk gives a single instance an Elastic IP address."""
         ec2 = self.client("ec2")
         try:
-            told = ec2.describe_account_attributes(AttributeNames=["vpc-max-elastic-ips"])["AccountAttributes"]
-            found = {one["AttributeName"]: one["AttributeValues"] for one in told}
+            told = _ask(ec2, "describe_account_attributes", AttributeNames=["vpc-max-elastic-ips"])
+            found = {one["AttributeName"]: one["AttributeValues"] for one in told["AccountAttributes"]}
             most = int(found["vpc-max-elastic-ips"][0]["AttributeValue"])
-            used = len(ec2.describe_addresses()["Addresses"])
-        except (BotoCoreError, ClientError, LookupError, ValueError):
+            used = len(_ask(ec2, "describe_addresses")["Addresses"])
+        except (AnsibleBeanstalkError, LookupError, ValueError):
             return ""
         return f"the region's quota of {most} Elastic IP addresses is used up" if used >= most else ""
 
@@ -97,8 +100,8 @@ class Account:
         if not ids:
             return frozenset()
         try:
-            found = self.client("ec2").describe_security_groups(GroupIds=ids)["SecurityGroups"]
-        except (BotoCoreError, ClientError):
+            found = _ask(self.client("ec2"), "describe_security_groups", GroupIds=ids)["SecurityGroups"]
+        except AnsibleBeanstalkError:
             return frozenset()
         stack = f"awseb-{environment_id}-stack"
         return frozenset(
