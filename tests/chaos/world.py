@@ -271,7 +271,7 @@ class Simulation:
             (one.cname == CNAME, "lost the live name by a repeated swap"),
             (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
             (one.label != wanted, f"got the live name with {one.label}, wanted {wanted}"),
-            (self.now - one.good_since < soak, "got the live name before its time was over"),
+            (one.good() and self.now - one.good_since < soak, "got the live name before its time was over"),
             (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
         ):
             if broken:

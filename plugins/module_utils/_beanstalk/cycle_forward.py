@@ -264,7 +264,7 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
 def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
     """MinSize as it was; only once the old environment serves nobody, as a swap back needs a Ready environment."""
     journal = cycle.journal
-    since = cycle.now - (journal.drained or cycle.now)
+    since = cycle.now - max(journal.drained or 0.0, cycle.world.started)  # a run that continues has its own time
     paid = journal.start_size in (None, journal.min_size) or live.min_size != journal.start_size
     if paid or since > cycle.policy.swap_timeout:
         return None

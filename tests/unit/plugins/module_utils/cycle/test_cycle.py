@@ -144,6 +144,19 @@ def test_a_resize_that_is_refused_is_told_and_stops_nothing() -> None:
     assert sim.lock.record.debt is None
 
 
+def test_a_run_that_continues_much_later_still_gives_the_size_back() -> None:
+    """Killed right after it noted that the old environment is drained."""
+    sim = Simulation()
+    one = Controller(sim, "run", POLICY, {})
+    while not one.over and (sim.lock.record.journal is None or sim.lock.record.journal.drained is None):
+        sim.advance(one.wake)
+        one.turn(None)
+    sim.advance(sim.now + 7200)
+    assert play(sim, name="next") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.min_size == 1
+
+
 def test_an_environment_without_instances_is_left_alone() -> None:
     sim = Simulation()
     box = sim.live
