@@ -65,8 +65,8 @@ def bundle_bytes() -> bytes:
     return content.getvalue()
 
 
-def launch(stalk: Stalk, count: int, *settings: dict[str, str]) -> tuple[float, float]:
-    """Launch environments with these settings; seconds until all are Ready, and KiB of memory for each."""
+def launch(stalk: Stalk, count: int, *settings: dict[str, str], limit: float = _LAUNCH_LIMIT_S) -> tuple[float, float]:
+    """Launch environments with these settings; seconds (at most ``limit``) until all are Ready, and KiB for each."""
     client, s3 = stalk.client("elasticbeanstalk"), stalk.client("s3")
     stack = next(name for name in client.list_available_solution_stacks()["SolutionStacks"] if "2023" in name)
     bucket = client.create_storage_location()["S3Bucket"]
@@ -89,17 +89,17 @@ def launch(stalk: Stalk, count: int, *settings: dict[str, str]) -> tuple[float, 
 
     # The first one makes the daemon import what all need.
     create(0)
-    _wait_ready(stalk, 1)
+    _wait_ready(stalk, 1, limit)
     before = stalk.resident_kib()
     started = time.perf_counter()
     for number in range(1, count):
         create(number)
-    _wait_ready(stalk, count)
+    _wait_ready(stalk, count, limit)
     return time.perf_counter() - started, (stalk.resident_kib() - before) / (count - 1)
 
 
-def _wait_ready(stalk: Stalk, count: int) -> None:
-    deadline = time.perf_counter() + _LAUNCH_LIMIT_S
+def _wait_ready(stalk: Stalk, count: int, limit: float) -> None:
+    deadline = time.perf_counter() + limit
     states: list[str] = []
     while time.perf_counter() < deadline:
         states = [item["status"] for item in stalk.ask("environments")]

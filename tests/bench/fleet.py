@@ -18,7 +18,8 @@ from bench.stalk import BIN, Stalk
 ROOT = Path(__file__).resolve().parents[2]
 _INSTANCES = 10
 _LEADERS = 50
-_SPEED = 200
+_SPEED = 20
+_LAUNCH_LIMIT_S = 1800.0
 _AUTO_SCALING = "aws:autoscaling:asg"
 
 
@@ -32,7 +33,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             for name in ("MinSize", "MaxSize")
         ]
         count = 60 if quick else 1000
-        launch(stalk, count, *size)
+        launch(stalk, count, *size, limit=_LAUNCH_LIMIT_S)
         runs = 1 if quick else 5
         return [*_inventory(stalk, folder, count, runs), *_leaders(stalk, runs)]
     finally:
