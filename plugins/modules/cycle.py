@@ -376,6 +376,14 @@ events:
   returned: success
   type: list
   elements: dict
+instance_minutes:
+  description:
+    - At the end of a cycle, what it cost. Minutes for which the candidate's instances ran beside those of the
+      environment that was live, added up over instances.
+    - Null when Elastic Beanstalk's events name no instance, as without enhanced health.
+  returned: success
+  type: float
+  sample: 23.5
 failure:
   description:
     - What was learnt of a failed candidate before it was terminated, as far as it could be had. Empty when none was.

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import html.parser
 import http.server
 import json
 import os
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from chaos.local import check_end, deploy, environments
+from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
+from chaos.local import check_end, client, deploy, environments
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -118,36 +118,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Page(html.parser.HTMLParser):
-    """Texts by the id of their element, and every address that the page would load."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.texts: dict[str, str] = {}
-        self.addresses: list[str] = []
-        self.open: list[tuple[str, str]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == [], "every element is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.addresses += [str(given[key]) for key in ("src", "href") if key in given]
-        if tag != "meta":
-            self.open.append((tag, given.get("id") or ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data: str) -> None:
-        for _, name in self.open:
-            if name:
-                self.texts[name] = self.texts.get(name, "") + data
-
-
-def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path) -> None:
-    """A receiver that fails, and one that is not there, change nothing."""
+def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, browser: Browser) -> None:
+    """Receivers that fail, and ones that are not there, change nothing."""
     first = deploy(aws, "report")
+    sns, sqs = client(aws, "sns"), client(aws, "sqs")
+    topic, queue = sns.create_topic(Name="cycles")["TopicArn"], sqs.create_queue(QueueName="cycles")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     Receiver.told.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -157,6 +134,8 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path) -> No
             {"type": "webhook", "url": f"{url}/broken"},
             {"type": "webhook", "url": "http://127.0.0.1:1/"},
             {"type": "webhook", "url": f"{url}/failures", "results": ["failed_rolled_back"]},
+            {"type": "sns", "topic": topic},
+            {"type": "sns", "topic": f"{topic}-gone"},
         ]
         more = {"eb_cycle_report_folder": str(tmp_path / "reports"), "eb_cycle_notify": receivers}
         status, output = finish(start(aws, tmp_path, "report", more=more))
@@ -167,17 +146,29 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path) -> No
     assert told["/slack"]["text"].startswith("report/report-live: done.")
     assert told["/broken"]["result"] == "done"
     assert url not in output, "addresses of receivers are often secrets"
+    assert output.count("The webhook notification was not delivered.") == 2
+    assert output.count("The sns notification was not delivered: Failed to publish to the SNS topic") == 1
+    (message,) = (json.loads(one["Body"]) for one in sqs.receive_message(QueueUrl=queue)["Messages"])
+    assert message["Subject"] == "report/report-live: done"
+    assert message["Message"].startswith("report/report-live: done. report-")
     (document,) = (json.loads(one.read_text()) for one in (tmp_path / "reports").glob("report-live-*.json"))
     assert (document["result"], document["logical"]) == ("done", "report/report-live")
     assert document["live"]["environment_id"] == document["candidate"]["environment_id"] != first
     assert {"create", "swap", "prove", "terminate"} <= {one["action"] for one in document["steps"]}
     assert any("swapping CNAMEs" in one["message"] for one in document["events"])
-    (page,) = (Page(one.read_text()) for one in (tmp_path / "reports").glob("report-live-*.html"))
-    assert page.addresses == [], "the page needs nothing but itself"
-    assert page.texts["result"] == "done"
-    assert document["candidate"]["environment_id"] in page.texts["environments"]
-    assert "goes live in place of" in page.texts["steps"]
-    assert "swapping CNAMEs" in page.texts["events"]
+    assert document["instance_minutes"] > 0
+    (page,) = (tmp_path / "reports").glob("report-live-*.html")
+    browser.get(page.as_uri())
+    assert browser.find_element("id", "result").text == "done"
+    assert document["candidate"]["environment_id"] in browser.find_element("id", "environments").text
+    phases = [one.text for one in browser.find_elements("css selector", "#timeline th")]
+    # On a slow machine nobody is left to drain at the first look.
+    assert [one for one in phases if one != "drain"] == ["creation", "verification", "swap", "proof", "termination"]
+    assert all(one.size["width"] > 0 for one in browser.find_elements("css selector", "#timeline rect"))
+    assert "goes live in place of" in browser.find_element("id", "steps").text
+    assert "swapping CNAMEs" in browser.find_element("id", "events").text
+    assert f"Cost: {document['instance_minutes']} instance-minutes" in browser.find_element("id", "cost").text
+    assert (browser.complaints(), browser.requests()) == ([], [page.as_uri()])
     check_end(aws, "report", first)
 
 

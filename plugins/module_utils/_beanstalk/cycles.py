@@ -15,6 +15,7 @@ from typing import Any
 from . import api, cycle_calls, platforms
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
 from .cycle_account import Account
+from .cycle_cost import instance_minutes
 from .cycle_executor import Executor, Run
 from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
@@ -99,7 +100,10 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
     result = _result(run, policy)
     if run.result and run.journal and not check_mode:
-        result["events"] = _events(reader, run.journal, params["application"])
+        told = _events(reader, run.journal, params["application"])
+        result["events"] = [event_out(event) for event in told]
+        end = datetime.fromtimestamp(executor.store.now, tz=UTC)
+        result["instance_minutes"] = instance_minutes(told, run.journal.candidate_name, end)
     return run.changed or (check_mode and run.result is None), result
 
 
@@ -115,7 +119,7 @@ def _events(client: Any, journal: Journal, application: str) -> list[dict[str, A
         ]
     except AnsibleBeanstalkError:
         return []
-    return [event_out(event) for event in sorted(told, key=lambda one: one["EventDate"])]
+    return sorted(told, key=lambda one: one["EventDate"])
 
 
 def _moment(seconds: float) -> str:
@@ -139,6 +143,7 @@ def _result(run: Run, policy: Policy) -> dict[str, Any]:
         "previous": _environment(previous),
         "failure": run.failure,
         "events": [],
+        "instance_minutes": None,
         "samples": [{**one, "at": _moment(one["at"])} for one in run.samples],
         "steps": [{**one, "at": _moment(one["at"])} for one in run.steps],
         "plan": _plan(world, policy) if journal is None and run.result is None else [],

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page of a cycle in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).resolve().parents[3]
+EVIL = "<script>document.title = 'broken'</script>"
+START = datetime(2026, 8, 1, 2, 0, 0, 250000, tzinfo=UTC)
+PLAYBOOK = """
+- hosts: all
+  connection: local
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    recreate_and_swap_application: shop
+    recreate_and_swap_cname_prefix: shop-live
+    recreate_and_swap_report_folder: "{{ playbook_dir }}"
+  tasks:
+    - ansible.builtin.include_role:
+        name: jack.beanstalk.recreate_and_swap
+        tasks_from: report.yml
+"""
+
+
+def moment(second: float) -> str:
+    return (START + timedelta(seconds=second)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def state() -> dict[str, Any]:
+    """A cycle of 500 seconds with its swap at 300 and one failed request."""
+    steps = [
+        *((0, "acquire"), (1, "record"), (2, "create"), (3, "wait"), (100, "verify"), (101, "wait"), (300, "swap")),
+        *((301, "prove"), (302, "tag"), (303, "drain"), (400, "terminate"), (401, "wait"), (500, "release")),
+    ]
+    samples = [{"at": moment(at), "seconds": at / 1000, "problem": ""} for at in range(10, 500, 10)]
+    samples[20]["problem"] = f"/: status 503 {EVIL}"
+    environment = {"environment_id": "e-new", "environment_name": "shop-1", "version_label": "v1"}
+    return {
+        "result": "done", "sentence": EVIL, "cycle": "c-1", "instance_minutes": 23.5, "previous": None, "failure": {},
+        "live": {**environment, "status": "Ready", "health": "Green"},
+        "candidate": {**environment, "status": "Ready", "health": "Green"},
+        "steps": [{"at": moment(at), "action": action, "reason": f"because {at}"} for at, action in steps],
+        "samples": samples,
+        "events": [
+            {"at": moment(5), "severity": "WARN", "environment": "shop-1", "message": EVIL},
+            {"at": moment(301), "severity": "INFO", "environment": "shop-0", "message": "Completed swapping CNAMEs"},
+        ],
+    }  # fmt: skip
+
+
+def written(folder: Path, **other: Any) -> Path:
+    """The page that the role's own tasks write."""
+    (folder / "site.yml").write_text(PLAYBOOK)
+    (folder / "vars.json").write_text(json.dumps({"recreate_and_swap_state": state() | other}))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "host,", "-e", "@vars.json", "site.yml"],
+        cwd=folder,
+        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    document = json.loads((folder / "shop-live-c-1.json").read_text())
+    assert (document["instance_minutes"], document["logical"]) == (
+        other.get("instance_minutes", 23.5),
+        "shop/shop-live",
+    )
+    return folder / "shop-live-c-1.html"
+
+
+def boxes(browser: Browser, selector: str) -> list[dict[str, float]]:
+    """Where elements were drawn, in pixels."""
+    script = """return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect())
+      .map(({left, top, width, height}) => ({left, top, width, height}))"""
+    found: list[dict[str, float]] = browser.execute_script(script, selector)
+    return found
+
+
+def texts(browser: Browser, selector: str) -> list[str]:
+    script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText)"
+    found: list[str] = browser.execute_script(script, selector)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("report"))
+
+
+def test_timeline_probes_and_tables_are_drawn(browser: Browser, page: Path) -> None:
+    browser.get(page.as_uri())
+    assert texts(browser, "#result, #sentence") == ["done", EVIL]
+    assert texts(browser, "#cost") == ["Cost: 23.5 instance-minutes of the candidate beside what was live."]
+    assert texts(browser, "#timeline th") == ["creation", "verification", "swap", "proof", "drain", "termination"]
+    assert texts(browser, "#timeline .seconds") == ["98.0 s", "200.0 s", "1.0 s", "2.0 s", "97.0 s", "100.0 s"]
+    bars = boxes(browser, "#timeline rect")
+    assert [round(each["width"] / bars[5]["width"], 1) for each in bars[:2]] == [1.0, 2.0]
+    assert all(one["left"] < two["left"] for one, two in pairwise(bars))
+    assert all(each["height"] > 5 for each in bars)
+    columns = boxes(browser, "#answers rect")
+    assert len(columns) == 49
+    assert [each["height"] for each in columns].index(max(each["height"] for each in columns)) == 20
+    assert columns[48]["height"] > 2 * columns[10]["height"] > 0
+    (line,) = boxes(browser, "#answers line")
+    before, after = boxes(browser, "#answers .old"), boxes(browser, "#answers .new")
+    assert max(each["left"] for each in before) < line["left"] <= min(each["left"] for each in after)
+    assert len(texts(browser, "#steps tbody tr")) == 13
+    assert texts(browser, "#events tbody td:last-child") == [EVIL, "Completed swapping CNAMEs"]
+    assert texts(browser, "#problems td:last-child") == [f"/: status 503 {EVIL}"]
+    assert browser.title == "shop/shop-live: done"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_needs_nothing_else_and_can_be_read(browser: Browser, page: Path, scheme: str) -> None:
+    browser.prefer(scheme)
+    browser.get(page.as_uri())
+    assert browser.faint() == []
+    assert browser.complaints() == []
+    assert [url for url in browser.requests() if url != "about:blank"] == [page.as_uri()]
+
+
+def test_what_is_unknown_is_said(browser: Browser, tmp_path: Path) -> None:
+    lines = ["ERROR Failed to deploy", EVIL]
+    page = written(tmp_path, samples=[], instance_minutes=None, events=[], failure={"lines": lines})
+    browser.get(page.as_uri())
+    assert texts(browser, "#availability") == ["No probes were given, so nobody asked."]
+    assert texts(browser, "#cost") == ["Cost unknown: Elastic Beanstalk's events name no instance of the candidate."]
+    assert texts(browser, "#failure") == ["\n".join(lines)]
+    assert browser.complaints() == []
