@@ -158,6 +158,8 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, brows
     assert any("swapping CNAMEs" in one["message"] for one in document["events"])
     assert document["instance_minutes"] > 0
     (page,) = (tmp_path / "reports").glob("report-live-*.html")
+    assert f"report: {page}\n" in output
+    assert f"cost: {document['instance_minutes']} instance-minutes of the candidate\n" in output
     browser.get(page.as_uri())
     assert browser.find_element("id", "result").text == "done"
     assert document["candidate"]["environment_id"] in browser.find_element("id", "environments").text
