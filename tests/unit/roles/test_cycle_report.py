@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
+from browser import Browser, open_browser, start_chromium
 
+__all__ = ["open_browser", "start_chromium"]  # fixtures
 ROOT = Path(__file__).resolve().parents[3]
 EVIL = "<script>document.title = 'broken'</script>"
 START = datetime(2026, 8, 1, 2, 0, 0, 250000, tzinfo=UTC)
