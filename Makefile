@@ -1,6 +1,8 @@
 # Two commands on a fresh machine: `make deploy` (set up, run the main job on localstalk) and `make test` (set up, pass all tests).
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Where it is set, every start of Ansible compiles hundreds of modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
@@ -79,9 +81,9 @@ docs: ## Check the documentation of every plugin and role
 	@scripts/setup runtime test
 	scripts/as-collection antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 
-bench: ## Measure the budgets beside their peers: build/bench.json, docs/performance.md
+bench: ## Measure the budgets beside their peers (PART=deploys: only those): build/bench.json, docs/performance.md
 	@scripts/setup runtime test eb
-	@PYTHONPATH=tests python -m bench; measured=$$?; scripts/performance.py && exit $$measured
+	@PYTHONPATH=tests python -m bench $(PART); measured=$$?; scripts/performance.py && exit $$measured
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test

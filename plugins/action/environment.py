@@ -14,44 +14,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible.utils.vars import merge_hash
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.progress import FILE_NAME, shown
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import progress
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.direct import DirectActionBase
 
 display = Display()
 _LOOK_SECONDS = 0.25
 
 
-class ActionModule(ActionBase):
+class ActionModule(DirectActionBase):
     """The module, with its events as they come."""
 
-    _supports_check_mode = True
-    _supports_async = True
-
-    def run(self, tmp=None, task_vars=None):
-        """Run the module; its result is returned as it is."""
-        result = super().run(tmp, task_vars)
-        del tmp
-        in_background = bool(self._task.async_val) and not self._connection.has_native_async
-        if in_background or not self._can_listen():
-            result = merge_hash(result, self._execute_module(task_vars=task_vars, wrap_async=in_background))
-        else:
-            with self._listening(str((task_vars or {}).get("inventory_hostname", "localhost"))):
-                result = merge_hash(result, self._execute_module(task_vars=task_vars))
-        if not in_background:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
-
-    def _can_listen(self):
-        """Only a module on this machine, run by this user, can be heard; and nothing is said that no_log hides."""
-        become = getattr(self._connection, "become", None)
-        return self._connection.transport == "local" and not become and not self._task.no_log
+    def run_module(self, task_vars, in_background):
+        """Run the module; only one on this machine can be heard, and nothing is said that no_log hides."""
+        host = str(task_vars.get("inventory_hostname", "localhost"))
+        if in_background or self._task.no_log or not self.is_on_controller():
+            return super().run_module(task_vars, in_background)
+        if self.is_direct(task_vars):
+            with progress.heard(lambda record: display.display(progress.shown(record, host))):
+                return self.run_directly(task_vars)
+        with self._listening(host):
+            return self._execute_module(task_vars=task_vars)
 
     @contextmanager
     def _listening(self, host):
         folder = Path(tempfile.mkdtemp(prefix="beanstalk-", dir=constants.DEFAULT_LOCAL_TMP))
-        path = folder / FILE_NAME
+        path = folder / progress.FILE_NAME
         path.touch(mode=0o600)
         self._connection._shell.tmpdir = str(folder)
         over = threading.Event()
@@ -75,6 +63,6 @@ def _print_lines(path, host, over):
             lines = (part + file.read()).split("\n")
             part = lines.pop()
             for line in lines:
-                display.display(shown(json.loads(line), host))
+                display.display(progress.shown(json.loads(line), host))
             if ended:
                 return

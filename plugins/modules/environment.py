@@ -43,7 +43,7 @@ attributes:
 options:
   application:
     description:
-      - Name of the application; it has to exist.
+      - Name of the application. It has to exist, unless O(src) is given.
     type: str
     required: true
   name:
@@ -67,6 +67,31 @@ options:
         whether there is downtime.
       - Elastic Beanstalk's sample application when an environment is created without it.
     type: str
+  src:
+    description:
+      - Source bundle of O(version_label). When another version runs and the application does not have this one yet, it
+        is uploaded to Elastic Beanstalk's own bucket and the version is made first, and the application when there
+        is none; the module waits until the version is processed.
+      - M(jack.beanstalk.application_version) does the same apart, with tags.
+    type: path
+  remove_src:
+    description:
+      - Whether O(src) is removed from the controller at the end, whatever the outcome; for bundles with secrets.
+    type: bool
+    default: false
+  version_description:
+    description:
+      - Description of a version that is made.
+    type: str
+  gather:
+    description:
+      - What is to be found out afterwards.
+      - V(leader) asks who was elected leader, as M(jack.beanstalk.leader_info) does, but once per deployment on one
+        controller.
+    type: list
+    elements: str
+    choices: [leader]
+    default: []
   platform:
     description:
       - Name of a solution stack, ARN of a platform version, or name of a platform branch such as V(Docker running on
@@ -266,6 +291,15 @@ events:
       description: Id of the request that caused it.
       type: str
       returned: always
+leader:
+  description: The leader, as M(jack.beanstalk.leader_info) returns it.
+  returned: when O(gather) has V(leader), the environment is Ready, and not in check mode
+  type: dict
+hooks:
+  description: What the generated hooks did on each instance, as M(jack.beanstalk.leader_info) returns it.
+  returned: when O(gather) has V(leader), the environment is Ready, and not in check mode
+  type: list
+  elements: dict
 actions:
   description: What was done, or would be in check mode.
   returned: always
@@ -288,6 +322,8 @@ logs:
   type: dict
 """
 
+from pathlib import Path
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
@@ -304,39 +340,51 @@ LOCK_ARGUMENTS = {
     "wait_timeout": {"default": 300, "type": "int"},
 }
 
+ARGUMENTS = {
+    "application": {"required": True, "type": "str"},
+    "cname_prefix": {"type": "str"},
+    "description": {"type": "str"},
+    "environment_id": {"type": "str"},
+    "gather": {"choices": ["leader"], "default": [], "elements": "str", "type": "list"},
+    "lock": {"type": "dict", "options": LOCK_ARGUMENTS},
+    "name": {"type": "str"},
+    "option_settings": {"default": {}, "no_log": True, "type": "dict"},
+    "platform": {"type": "str"},
+    "poll_interval": {"default": 5, "type": "float"},
+    "purge_properties": {"default": False, "type": "bool"},
+    "purge_tags": {"default": True, "type": "bool"},
+    "remove_src": {"default": False, "type": "bool"},
+    "src": {"type": "path"},
+    "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
+    "tags": {"aliases": ["resource_tags"], "type": "dict"},
+    "tier": {"choices": ["WebServer", "Worker"], "type": "str"},
+    "version_description": {"type": "str"},
+    "version_label": {"type": "str"},
+    "wait": {"default": True, "type": "bool"},
+    "wait_timeout": {"default": 1800, "type": "int"},
+    **CAPACITY_ARGUMENTS,
+}
+
 
 def main():
-    argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "cname_prefix": {"type": "str"},
-        "description": {"type": "str"},
-        "environment_id": {"type": "str"},
-        "lock": {"type": "dict", "options": LOCK_ARGUMENTS},
-        "name": {"type": "str"},
-        "option_settings": {"default": {}, "no_log": True, "type": "dict"},
-        "platform": {"type": "str"},
-        "poll_interval": {"default": 5, "type": "float"},
-        "purge_properties": {"default": False, "type": "bool"},
-        "purge_tags": {"default": True, "type": "bool"},
-        "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
-        "tags": {"aliases": ["resource_tags"], "type": "dict"},
-        "tier": {"choices": ["WebServer", "Worker"], "type": "str"},
-        "version_label": {"type": "str"},
-        "wait": {"default": True, "type": "bool"},
-        "wait_timeout": {"default": 1800, "type": "int"},
-        **CAPACITY_ARGUMENTS,
-    }
     one_of = [("name", "cname_prefix", "environment_id")]
-    module = AnsibleAWSModule(argument_spec=argument_spec, required_one_of=one_of, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=ARGUMENTS, required_one_of=one_of, supports_check_mode=True)
     invocation = guard_secrets(module)
     counter = CallCounter()
+
+    def client_of(service):
+        return counter.attach(module.client(service))
+
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        lock = write_lock(lambda service: counter.attach(module.client(service)), module.params, "deploy", client)
-        manager = EnvironmentManager(client, module.params, module.check_mode, lock, listener(module))
+        client = client_of("elasticbeanstalk")
+        lock = write_lock(client_of, module.params, "deploy", client)
+        manager = EnvironmentManager(client, module.params, module.check_mode, lock, listener(module), client_of)
         changed, result = manager.ensure()
     except AnsibleBeanstalkError as error:
         fail(module, error, api_calls=counter.total, invocation=invocation)
+    finally:
+        if module.params["remove_src"] and module.params["src"] and not module.check_mode:
+            Path(module.params["src"]).unlink(missing_ok=True)
     for text in manager.warnings:
         module.warn(text)
     finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})

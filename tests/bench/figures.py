@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# Figures that have to be as large as their budget; all others may be no larger.
+AT_LEAST = ("fleet_finished_ratio", "throttle_finished_ratio")
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -28,6 +31,8 @@ class Figure:
         """How the value stands to its budget, which is the peer's value where no number is set."""
         if self.budget is None:
             return ""
+        if self.name in AT_LEAST:
+            return "ok" if self.value >= self.budget else "under"
         return "ok" if self.value <= self.budget else "over"
 
 
@@ -77,7 +82,7 @@ def rows(figures: Sequence[Figure]) -> list[list[str]]:
                 f"{_number(item.value)} {item.unit}",
                 _number(item.spread),
                 str(item.runs),
-                "" if item.budget is None else f"≤ {_number(item.budget)}",
+                "" if item.budget is None else f"{'≥' if item.name in AT_LEAST else '≤'} {_number(item.budget)}",
                 item.verdict,
                 item.peer or "",
                 "" if item.peer_value is None else f"{_number(item.peer_value)} {item.unit}",

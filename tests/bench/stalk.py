@@ -30,7 +30,9 @@ class Stalk:
         self.home = home
         self.speed = speed
         self.variables = os.environ | {"LOCALSTALK_HOME": str(home)}
-        self.variables.pop("ANSIBLE_CONFIG", None)
+        # With the second one, Python compiles what it imports at every start: no user has that.
+        for name in ("ANSIBLE_CONFIG", "PYTHONDONTWRITEBYTECODE"):
+            self.variables.pop(name, None)
 
     def _cli(self, *words: str) -> str:
         done = subprocess.run(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ Client = Any
 Answer = dict[str, Any]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_OWN_BUCKET = re.compile(r"elasticbeanstalk-[a-z0-9-]+-(\d{12})")
 HEALTH_ATTRIBUTES = ["HealthStatus", "Color", "Causes", "Deployment", "InstanceType", "LaunchedAt"]
 
 
@@ -141,15 +143,24 @@ def create_storage_location(client: Client) -> str:
 
 
 @_call("upload the source bundle")
-def upload_bundle(s3: Client, bucket: str, key: str, path: str) -> None:
-    """Put a file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256."""
+def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = False) -> None:
+    """Put a file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256.
+
+    ``new``: S3 also refuses it when there is such an object already. A bucket with a name of Elastic Beanstalk's own
+    has to belong to the account in its name.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as file:  # noqa: PTH123 -- one call for both uses of the open file
         while chunk := file.read(1 << 22):
             digest.update(chunk)
         file.seek(0)
         checksum = base64.b64encode(digest.digest()).decode()
-        s3.put_object(Bucket=bucket, Key=key, Body=file, ChecksumSHA256=checksum, ServerSideEncryption="AES256")
+        extra = {"IfNoneMatch": "*"} if new else {}
+        if own := _OWN_BUCKET.fullmatch(bucket):
+            extra["ExpectedBucketOwner"] = own.group(1)
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=file, ChecksumSHA256=checksum, ServerSideEncryption="AES256", **extra
+        )
 
 
 @_call("describe environments")

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import api, friendly, platforms, references, settings, tags, waiters
+from . import api, friendly, platforms, references, settings, tags, versions, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -20,10 +21,14 @@ from .common import (
     is_busy,
     is_missing,
 )
+from .environment_leader import ask_leader
+from .environment_memory import EnvironmentMemory
 from .environment_plan import Plan, check_params, update_calls
 from .environments import check_may_terminate, check_names_free, find_environment
-from .logs import failure_text, request_tails
+from .leader_sources import Services
+from .logs import with_logs
 from .progress import Progress
+from .shared import SharedLooks
 from .transformations import environment_out, event_out, instance_out, tags_in, tags_out
 from .write_lock import WriteLock
 
@@ -41,8 +46,10 @@ class EnvironmentManager:
         check_mode: bool,
         lock: WriteLock | None = None,
         progress: Progress | None = None,
+        clients: Callable[[str], Any] | None = None,
     ) -> None:
         self.client = client
+        self.clients = clients
         self.params = params
         self.check_mode = check_mode
         self.lock = lock
@@ -54,10 +61,14 @@ class EnvironmentManager:
         self.instances: Instances | None = None
         self.warnings: list[str] = []
         self.diffs: list[dict[str, Any]] = []
+        self.provided: bool | None = None
+        self._settings_are_right = False
+        self._looked = 0.0
 
     def ensure(self) -> tuple[bool, dict[str, Any]]:
         """Carry the parameters out; returns (changed, result)."""
         check_params(self.params)
+        self._looked = time.monotonic()
         environment = find_environment(self.client, self.params)
         try:
             if self.params["state"] == "absent":
@@ -69,7 +80,7 @@ class EnvironmentManager:
         finally:
             problem = self.lock.release() if self.lock else ""
             self.warnings += [problem] if problem else []
-        return bool(self.actions), self._result(environment)
+        return bool(self.actions), {**self._result(environment), **self._leader(environment)}
 
     # -- lock -----------------------------------------------------------------------------------------------------
 
@@ -80,11 +91,33 @@ class EnvironmentManager:
 
     def _changed_meanwhile(self, environment: Environment | None) -> tuple[bool, Environment | None]:
         """Take the lock before the first write; whether the environment is another than the one decided about."""
-        if self.lock is None or not self.lock.take():
+        if self.lock is None:
+            return False, environment
+        arn = str((environment or {}).get("EnvironmentArn") or "")
+        memory = EnvironmentMemory(self.client, environment).file if environment else None
+        if not self.lock.take(arn, memory, self._looked):
             return False, environment
         found = find_environment(self.client, self.params)
         keys = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
         return any((found or {}).get(key) != (environment or {}).get(key) for key in keys), found
+
+    # -- version --------------------------------------------------------------------------------------------------
+
+    def _provide_version(self, environment: Environment | None) -> None:
+        """Make the version of its bundle, before anybody is kept waiting by the lock."""
+        label, src = self.params["version_label"], self.params["src"]
+        if not src or not label or self.provided is not None or self.clients is None:
+            return
+        if self.check_mode:
+            self.provided = not versions.get_version(self.client, self.params["application"], label)
+        else:
+            arn = str((environment or {}).get("EnvironmentArn") or "")
+            wanted = versions.Wanted(self.params["application"], label, src, self.params["version_description"] or "")
+            self.provided = versions.provide(
+                self.client, functools.partial(self.clients, "s3"), wanted, arn, self.deadline.timeout
+            )
+        if self.provided:
+            self.actions.append("create_version")
 
     # -- create ---------------------------------------------------------------------------------------------------
 
@@ -98,6 +131,7 @@ class EnvironmentManager:
                 "name and platform are needed to create one."
             )
         check_names_free(self.client, params)
+        self._provide_version(None)
         by_arn = platforms.is_arn(params["platform"])
         platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
         references.check_platform(self.client, self.wanted_settings, platform)
@@ -119,6 +153,8 @@ class EnvironmentManager:
         if self.check_mode:
             return predicted
         answer = self._create_call(platform, wanted)
+        if self.lock:
+            self.lock.memory = EnvironmentMemory(self.client, answer).file
         return self._watch(answer, params["version_label"], quiet=False)
 
     def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str]) -> Environment:
@@ -141,6 +177,9 @@ class EnvironmentManager:
         try:
             return api.create_environment(self.client, **{key: value for key, value in call.items() if value})
         except AnsibleBeanstalkError as error:
+            if self._version_vanished(error):
+                self._provide_version(None)
+                return self._create_call(platform, wanted)
             # The first request may have been carried out although its answer was lost.
             found = find_environment(self.client, params) if already_exists(error) else None
             if found is None or found.get("Status") != "Launching":
@@ -170,6 +209,8 @@ class EnvironmentManager:
             plan = self._plan(environment)
             if plan.tracker.empty and not plan.actions:
                 return environment
+            if "update_version" in plan.actions:
+                self._provide_version(environment)
             if self.check_mode:
                 self._note(plan)
                 return self._predicted(environment)
@@ -183,10 +224,20 @@ class EnvironmentManager:
                 return self._carry_out(environment, plan)
             except AnsibleBeanstalkError as error:
                 # Somebody else was quicker: wait in line, then look again at what is still to do.
+                if self._version_vanished(error):
+                    continue
                 if not is_busy(error) or self.deadline.over:
                     raise self._explained(error) from error
                 self.deadline.pause()
                 environment = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
+
+    def _version_vanished(self, error: AnsibleBeanstalkError) -> bool:
+        """Whether a version that this controller remembered was deleted since then; it is made again."""
+        if self.provided is not False or not is_missing(error):
+            return False
+        versions.forget(self.client, self.params["application"])
+        self.provided = None
+        return True
 
     def _plan(self, environment: Environment) -> Plan:
         plan = Plan()
@@ -228,6 +279,10 @@ class EnvironmentManager:
     def _plan_settings(self, environment: Environment, plan: Plan) -> None:
         if not self.wanted_settings and not self.params["purge_properties"]:
             return
+        memory = EnvironmentMemory(self.client, environment)
+        if not self.params["purge_properties"] and memory.has_settings(environment, self.wanted_settings):
+            self._settings_are_right = True
+            return
         described = api.describe_settings(self.client, environment["ApplicationName"], environment["EnvironmentName"])
         changes = settings.compare(self.wanted_settings, described)
         if self.params["purge_properties"]:
@@ -241,6 +296,9 @@ class EnvironmentManager:
             plan.update["OptionsToRemove"] = to_remove
         if changes:
             plan.actions.append("update_settings")
+        self._settings_are_right = not changes
+        if not changes:
+            memory.note_settings(environment, self.wanted_settings)
 
     def _plan_redeploy(self, environment: Environment, plan: Plan) -> None:
         """An instance may have missed the last deployment although Elastic Beanstalk reported success (eb-facts)."""
@@ -305,34 +363,26 @@ class EnvironmentManager:
     def _watch(self, answer: Environment, label: str | None, quiet: bool) -> Environment:
         if not self.params["wait"]:
             return answer
-        watch = waiters.OperationWatch(self.client, answer, label, self.deadline, self.progress)
+        memory = EnvironmentMemory(self.client, answer)
         # A short interval is for local tests, where a deployment may be over in a second.
-        pause = waiters.QUIET_SECONDS if quiet and self.params["poll_interval"] >= 5 else 0.0
+        quiet = quiet and self.params["poll_interval"] >= 5
+        looks = SharedLooks(self.client, self.params["application"]) if quiet else None
+        expected = memory.seconds if quiet else None
+        watch = waiters.OperationWatch(self.client, answer, label, self.deadline, self.progress, expected, looks)
         try:
-            outcome = watch.run(pause)
+            outcome = watch.run(waiters.QUIET_SECONDS if quiet else 0.0)
         except AnsibleBeanstalkWaitError as error:
-            raise self._with_logs(error, answer["EnvironmentId"]) from error
+            raise with_logs(
+                self.client, error, answer["EnvironmentId"], self.params["poll_interval"], self.actions
+            ) from error
+        if quiet:
+            memory.note_seconds(watch.seconds)
+        if self._settings_are_right:
+            memory.note_settings(outcome.environment, self.wanted_settings)
         self.events += outcome.events
         self.instances = None if outcome.instances is None else list(outcome.instances)
         self.warnings += outcome.warnings
         return outcome.environment
-
-    def _with_logs(self, error: AnsibleBeanstalkWaitError, environment_id: str) -> AnsibleBeanstalkWaitError:
-        """Add causes and the failing instances' log tails: what somebody would look for next."""
-        report = dict(error.report)
-        state = (report.get("environment") or {}).get("status")
-        report["causes"], report["logs"] = [], {}
-        try:
-            if state == "Ready":
-                report["causes"] = api.describe_environment_health(self.client, environment_id).get("Causes", [])
-                report["logs"] = self._tails(environment_id, report.get("failing_instances") or [])
-        except AnsibleBeanstalkError as problem:
-            report["logs_error"] = str(problem)
-        return AnsibleBeanstalkWaitError(failure_text(str(error.message), report), {**report, "actions": self.actions})
-
-    def _tails(self, environment_id: str, failing: Sequence[str]) -> dict[str, Any]:
-        limit = waiters.Deadline(max(30.0, 12 * self.params["poll_interval"]), min(self.params["poll_interval"], 3))
-        return request_tails(self.client, environment_id, failing[:2], limit)
 
     def _explained(self, error: AnsibleBeanstalkError) -> AnsibleBeanstalkError:
         if is_missing(error) and self.params["version_label"] and "Version" in str(error):
@@ -379,6 +429,17 @@ class EnvironmentManager:
                     raise
                 self.deadline.pause()
                 waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
+
+    # -- leader ---------------------------------------------------------------------------------------------------
+
+    def _leader(self, environment: Environment | None) -> dict[str, Any]:
+        """Who led the deployment that runs, when that is asked for and can be known."""
+        if environment is None or self.check_mode or self.clients is None or "leader" not in self.params["gather"]:
+            return {}
+        if not environment.get("EnvironmentId") or environment.get("Status") != "Ready":
+            return {}
+        services = Services(self.client, self.clients("ec2"))
+        return ask_leader(services, environment, self.instances, self.events, self.params["poll_interval"])
 
     # -- result ---------------------------------------------------------------------------------------------------
 

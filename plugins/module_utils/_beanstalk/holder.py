@@ -20,6 +20,14 @@ from typing import Any
 PROC = Path("/proc")
 
 
+def boot(proc: Path = PROC) -> str:
+    """Which boot of this machine it is; "" where that cannot be told."""
+    try:
+        return (proc / "sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 def this_run(proc: Path = PROC) -> dict[str, Any] | None:
     """The Ansible run that this process belongs to; None where that cannot be told (not Linux, or a remote host)."""
     try:

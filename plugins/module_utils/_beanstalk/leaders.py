@@ -151,6 +151,10 @@ class LeaderQuery:
         """Answers in the order of the environments."""
         cases = self._cases(environments)
         self._note("description", cases, 0)
+        return self.answer(cases)
+
+    def answer(self, cases: Sequence[Case]) -> list[dict[str, Any]]:
+        """Answers on environments whose instances and events are known."""
         # Sources that were named are all asked, as evidence that disagrees is to be seen; otherwise until it is clear.
         named = self._params.get("sources")
         alone = len(cases) == 1

@@ -105,7 +105,7 @@ def encode(lease: Lease) -> bytes:
     return json.dumps(document, indent=1, sort_keys=True).encode()
 
 
-def decode(body: bytes, etag: str) -> Lease:
+def decode(body: bytes | str, etag: str) -> Lease:
     """Read the lock object's content. Raises AnsibleBeanstalkError when it is not one of ours, or of a newer format."""
     try:
         document = json.loads(body)
@@ -143,6 +143,15 @@ class LockStore:
             self.read()
         return self._monotonic() + (self._offset or 0.0)
 
+    @property
+    def offset(self) -> float | None:
+        """What S3's clock is ahead of the monotonic one, in seconds; None before S3 has answered."""
+        return self._offset
+
+    def resume_clock(self, offset: float) -> None:
+        """Go on with the clock of an earlier run on this boot of this machine."""
+        self._offset = offset
+
     def read(self) -> Lease:
         """The lock as it is now; a free one with token 0 when there is none."""
         try:
@@ -150,29 +159,34 @@ class LockStore:
         except AnsibleBeanstalkError as error:
             if error_code(error) not in ("NoSuchKey", "404"):
                 raise
-            self._set_clock(getattr(error.exception, "response", {}))
+            self.follow(getattr(error.exception, "response", {}))
             return Lease()
-        self._set_clock(answer)
+        self.follow(answer)
         return decode(answer["Body"].read(), answer["ETag"])
 
-    def acquire(self, owner: str, reason: str, ttl: float, *, wait: float = 0, poll: float = 5) -> Lease:
+    def acquire(
+        self, owner: str, reason: str, ttl: float, *, wait: float = 0, poll: float = 5, lease: Lease | None = None
+    ) -> Lease:
         """Take or renew the lease for ``ttl`` seconds, waiting up to ``wait`` seconds for another holder.
 
-        Raises LockedError, with the holder and its reason, when it is still held then.
+        ``lease`` is what was read just now, if it was. Raises LockedError, with the holder and its reason, when it is
+        still held then.
         """
         deadline = self._monotonic() + wait
         while True:
-            lease = self.read()
+            lease = lease or self.read()
             claim = lease.claim(owner, self.now)
             if claim is not Claim.HELD:
                 try:
                     return self.take(lease, owner, reason, ttl)
                 except LeaseLostError:
+                    lease = None
                     continue
             left = deadline - self._monotonic()
             if left <= 0:
                 raise LockedError(held_sentence(lease, self.now), lease)
             self._sleep(min(poll, left))
+            lease = None
 
     def take(self, lease: Lease, owner: str, reason: str, ttl: float, record: Mapping[str, Any] | None = None) -> Lease:
         """Write ``owner`` over exactly what was read. A new holder gets the next fencing token.
@@ -212,11 +226,11 @@ class LockStore:
             if current.nonce == lease.nonce:
                 return current
             raise LeaseLostError(message=f"The lock {self.key} was taken by {current.owner or 'nobody'}.") from error
-        self._set_clock(answer)
+        self.follow(answer)
         return replace(lease, etag=answer["ETag"])
 
-    def _set_clock(self, answer: Mapping[str, Any]) -> None:
-        """Follow S3's Date header, which is cut to whole seconds; forwards only."""
+    def follow(self, answer: Mapping[str, Any]) -> None:
+        """Set the clock by the Date header of an answer of S3's, which is cut to whole seconds; forwards only."""
         header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         if header is None:
             if self._offset is None:

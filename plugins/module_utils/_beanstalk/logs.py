@@ -15,13 +15,13 @@ from typing import Any
 from ansible.module_utils.urls import open_url
 
 from . import api
-from .common import AnsibleBeanstalkError
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError
 from .waiters import Deadline, started_at
 
 _HEADING = re.compile(r"^-{3,}\s*\n(/[^\n]+)\n-{3,}\s*$", re.MULTILINE)
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_BUNDLE_BYTES = 64 * 1024 * 1024
-_FIRST_LOOK_SECONDS = 0.4
+_FIRST_LOOK_SECONDS = 1.0
 
 Sections = dict[str, list[str]]
 
@@ -112,7 +112,7 @@ def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dic
     """
     waiting = list(requests)
     # An instance takes a second or two; where the clock runs faster, a whole interval would be waited for nothing.
-    pause = _FIRST_LOOK_SECONDS
+    pause = min(_FIRST_LOOK_SECONDS, deadline.interval / 2)
     while waiting:
         deadline.pause(min(pause, deadline.interval))
         pause *= 3
@@ -158,3 +158,21 @@ def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
     if report.get("logs_error"):
         lines += ["", f"No log could be had: {report['logs_error']}"]
     return "\n".join(lines)
+
+
+def with_logs(
+    client: Any, error: AnsibleBeanstalkWaitError, environment_id: str, interval: float, actions: Sequence[str]
+) -> AnsibleBeanstalkWaitError:
+    """Add causes and the failing instances' log tails: what somebody would look for next. ``interval``: seconds."""
+    report = dict(error.report)
+    state = (report.get("environment") or {}).get("status")
+    report["causes"], report["logs"] = [], {}
+    try:
+        if state == "Ready":
+            report["causes"] = api.describe_environment_health(client, environment_id).get("Causes", [])
+            limit = Deadline(max(30.0, 12 * interval), min(interval, 3))
+            failing = report.get("failing_instances") or []
+            report["logs"] = request_tails(client, environment_id, failing[:2], limit)
+    except AnsibleBeanstalkError as problem:
+        report["logs_error"] = str(problem)
+    return AnsibleBeanstalkWaitError(failure_text(str(error.message), report), {**report, "actions": list(actions)})

@@ -70,3 +70,12 @@ def check_tags(tags: dict[str, str]) -> None:
         _length(f"value of the tag {key}", str(value), 0, 256)
         if str(key).lower().startswith(("aws:", "elasticbeanstalk:")) or str(key) == "Name":
             raise NameRefusedError(f"The tag key {key!r} is reserved; Elastic Beanstalk sets it itself.")
+
+
+def own_bucket(arn: str) -> str:
+    """Name of Elastic Beanstalk's own bucket, told from the ARN of anything in the account; "" when it tells none.
+
+    Source: AWS's Developer Guide, "Using Elastic Beanstalk with Amazon S3": elasticbeanstalk-REGION-ACCOUNT.
+    """
+    parts = arn.split(":")
+    return f"elasticbeanstalk-{parts[3]}-{parts[4]}" if len(parts) > 5 and parts[3] and parts[4] else ""

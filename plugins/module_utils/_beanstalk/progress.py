@@ -5,6 +5,7 @@
 """What a module tells while it waits: lines in a file that the action plugin on the same machine reads and prints.
 
 The file is made by the action plugin, in the task's own temporary directory; where it is not there, nobody listens.
+A module that runs within the action plugin's own process is heard without a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 FILE_NAME = "progress.jsonl"
@@ -23,6 +25,20 @@ _STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance
 _DONE = re.compile(
     r"(Batch \d+): (Completed application deployment\.|Registering instance\(s\) with the load balancer)"
 )
+
+
+_Listener = Callable[[dict[str, Any]], None]
+_listeners: list[_Listener] = []
+
+
+@contextmanager
+def heard(listener: _Listener) -> Iterator[None]:
+    """Give this process's records to a function for a while."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class Progress:
@@ -63,7 +79,7 @@ class Progress:
             self._done |= self._batches.get(done.group(1), set())
 
     def _write(self, severity: str, message: str, total: int | None = None) -> None:
-        if self._path is None:
+        if self._path is None and not _listeners:
             return
         record = {
             "elapsed": round(self._clock() - self._start, 1),
@@ -72,6 +88,10 @@ class Progress:
             "done": len(self._done),
             "total": total,
         }
+        for listener in _listeners:
+            listener(record)
+        if self._path is None:
+            return
         try:
             with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(json.dumps(record) + "\n")

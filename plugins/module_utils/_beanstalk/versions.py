@@ -7,17 +7,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from . import api, tags
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, already_exists, error_code
 from .diff import DifferenceTracker
+from .memory import memory_of
+from .naming import own_bucket
 from .transformations import tags_in, version_out
 from .waiters import Deadline
 
 Result = tuple[bool, dict[str, Any]]
 _UNFINISHED = ("PROCESSING", "BUILDING")
+# What Elastic Beanstalk takes to look into a bundle, and the pace of asking whether it has.
+_PROCESSING_SECONDS = 1.3
+_REMEMBERED = 50
+
+
+class Wanted(NamedTuple):
+    """A version that a deployment needs, and the bundle to make it of."""
+
+    application: str
+    label: str
+    src: str
+    description: str = ""
 
 
 def get_version(client: Any, application: str, label: str) -> dict[str, Any] | None:
@@ -88,6 +102,46 @@ def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: 
     return not tracker.empty, {"version": result, "diff": tracker.diff()}
 
 
+def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, timeout: float) -> bool:
+    """See to it that an application has a processed version; returns whether it was made.
+
+    Every deployment of one version on this controller waits for the first, and asks nothing itself. ``s3`` makes the
+    client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "", ``timeout`` is in seconds.
+    """
+    memory = memory_of(client, wanted.application)
+    with memory.alone(timeout):
+        if wanted.label in (memory.get("versions") or []):
+            return False
+        version, made = _provide(client, s3(), wanted, arn)
+        wait_processed(client, version, Deadline(timeout, _PROCESSING_SECONDS))
+        memory.put(versions=[*(memory.get("versions") or [])[-_REMEMBERED:], wanted.label])
+    return made
+
+
+def forget(client: Any, application: str) -> None:
+    """Ask again next time: a version that was there is not."""
+    memory_of(client, application).forget()
+
+
+def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, Any], bool]:
+    if not os.path.isfile(wanted.src):  # noqa: PTH113
+        raise AnsibleBeanstalkRefusedError(message=f"The source bundle {wanted.src} is not a file.")
+    bucket, key = own_bucket(arn), f"{wanted.application}/{wanted.label}.zip"
+    try:
+        # Where the bundle is there already, S3 says so before its bytes are sent.
+        bucket = _upload(client, s3, bucket, key, wanted.src, new=True)
+    except AnsibleBeanstalkError as error:
+        if error_code(error) not in ("PreconditionFailed", "412"):
+            raise
+        found = get_version(client, wanted.application, wanted.label)
+        if found is not None:
+            return found, False
+        bucket = _upload(client, s3, bucket, key, wanted.src)
+    params = {"application": wanted.application, "version_label": wanted.label, "process": True}
+    params["description"] = wanted.description
+    return _register(client, params, bucket, key, {}, create_application=True), True
+
+
 def _deadline(params: Mapping[str, Any]) -> Deadline:
     return Deadline(params["wait_timeout"], params["poll_interval"])
 
@@ -118,22 +172,27 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
     return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
 
 
-def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str) -> str:
-    """Upload the bundle; returns the bucket. Elastic Beanstalk's own one is made where it is not there yet."""
+def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str, new: bool = False) -> str:
+    """Upload the bundle; returns the bucket. Elastic Beanstalk's own bucket is made if need be."""
     if bucket:
         try:
-            api.upload_bundle(s3, bucket, key, src)
+            api.upload_bundle(s3, bucket, key, src, new)
             return bucket
         except AnsibleBeanstalkError as error:
             if error_code(error) != "NoSuchBucket" or not bucket.startswith("elasticbeanstalk-"):
                 raise
     own = api.create_storage_location(client)
-    api.upload_bundle(s3, own, key, src)
+    api.upload_bundle(s3, own, key, src, new)
     return own
 
 
 def _register(
-    client: Any, params: Mapping[str, Any], bucket: str, key: str, wanted: Mapping[str, Any]
+    client: Any,
+    params: Mapping[str, Any],
+    bucket: str,
+    key: str,
+    wanted: Mapping[str, Any],
+    create_application: bool = False,
 ) -> dict[str, Any]:
     extra = {"Tags": tags_in(wanted)} if wanted else {}
     try:
@@ -143,7 +202,7 @@ def _register(
             VersionLabel=params["version_label"],
             Description=params["description"] or "",
             SourceBundle={"S3Bucket": bucket, "S3Key": key},
-            AutoCreateApplication=False,
+            AutoCreateApplication=create_application,
             Process=params["process"],
             **extra,
         )

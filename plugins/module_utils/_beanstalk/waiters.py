@@ -11,6 +11,7 @@ and every instance says itself that it runs the wanted version and is healthy. b
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from typing import Any
 from . import api, events
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
 from .progress import Progress
+from .shared import SharedLooks
 from .transformations import environment_out, event_out, instance_out
 
 # No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls.
@@ -28,6 +30,12 @@ QUIET_SECONDS = 20.0
 SETTLE_TICKS = 24
 _LABEL_TICKS = 6
 _DESCRIBE_EVERY = 4
+# An end that is expected within this is slept up to: events that come until then are told together.
+_SLEPT_UP_TO = 45.0
+# The status follows the last event within moments.
+_SOON_SECONDS = 1.0
+_SOON_TICKS = 3
+_SAME_TICK = 0.8
 
 _HEALTHY = ("Ok", "Info")
 _TOLERATED = ("Warning",)
@@ -48,6 +56,11 @@ class Deadline:
         self._clock = clock
         self._sleep = sleep
         self._start = clock()
+
+    @property
+    def now(self) -> float:
+        """The clock, in seconds; every process of this machine has the same."""
+        return self._clock()
 
     @property
     def elapsed(self) -> float:
@@ -133,7 +146,8 @@ def request_id(answer: Mapping[str, Any]) -> str | None:
 class OperationWatch:
     """Follows one operation on one environment until it is over, or its deadline is.
 
-    `label` is the version that must run afterwards (None: the versions do not matter).
+    `label` is the version that must run afterwards (None: the versions do not matter). `expected` is what such an
+    operation took last time, in seconds: the closer its end, the closer the looks. `looks` are shared with others.
     """
 
     def __init__(
@@ -143,23 +157,31 @@ class OperationWatch:
         label: str | None,
         deadline: Deadline,
         progress: Progress | None = None,
+        expected: float | None = None,
+        looks: SharedLooks | None = None,
     ) -> None:
         self.client = client
+        self.expected = expected
+        self.looks = looks
         self.environment: dict[str, Any] = dict(answer)
         self.environment_id = str(answer["EnvironmentId"])
         self.label = label
         self.deadline = deadline
         self.progress = progress or Progress(None)
         self.request_id = request_id(answer)
-        self.cursor = events.EventCursor(client, started_at(answer), EnvironmentId=self.environment_id)
+        ask = functools.partial(self._ask_for_events, looks) if looks else None
+        self.cursor = events.EventCursor(client, started_at(answer), ask, EnvironmentId=self.environment_id)
         self.instances: list[dict[str, Any]] | None = None
+        self._began = deadline.elapsed
+        self._since = deadline.now
+        self._waited = 0.0
         self._ready_ticks = 0
         self._tick = 0
-        self._ending = False
+        self._ending = 0
 
     def run(self, quiet: float = 0.0) -> Outcome:
         """Wait; raises AnsibleBeanstalkWaitError when the operation failed or did not end in time."""
-        self.deadline.pause(max(quiet, self.deadline.interval))
+        self._pause(self._gap() if self.expected else max(quiet, self.deadline.interval))
         while True:
             try:
                 outcome = self._step()
@@ -175,7 +197,44 @@ class OperationWatch:
                     f"was not done after {self.deadline.timeout:.0f} seconds; its status is "
                     f"{self.environment.get('Status')} and its health {self.environment.get('Health')}"
                 )
-            self.deadline.pause()
+            self._pause(self._gap())
+
+    def _pause(self, seconds: float) -> None:
+        self._waited = seconds
+        self.deadline.pause(seconds)
+
+    @property
+    def _fresh(self) -> float:
+        """Since when a shared answer is as good as one of our own: nobody looks at everything twice in one tick."""
+        return max(self._since, self.deadline.now - min(self._waited, self.deadline.interval) * _SAME_TICK)
+
+    def _ask_for_events(self, looks: SharedLooks, since: datetime) -> list[dict[str, Any]]:
+        return looks.events(str(self.environment["EnvironmentName"]), since, self._fresh)
+
+    def _ask_for_environment(self) -> dict[str, Any] | None:
+        if self.looks is not None:
+            return self.looks.environment(self.environment_id, self._fresh)
+        found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])
+        return found[0] if found else None
+
+    def _gap(self) -> float:
+        """Seconds until the next look."""
+        if 0 < self._ending <= _SOON_TICKS and not self._ready_ticks:
+            return min(_SOON_SECONDS, self.deadline.interval)
+        if self.expected is None or self._ready_ticks or self._ending:
+            return self.deadline.interval
+        left = self.expected - (self.deadline.elapsed - self._began)
+        if left <= 0:
+            return min(self.deadline.interval, _SOON_SECONDS - left / 2)
+        return left if left <= _SLEPT_UP_TO else QUIET_SECONDS
+
+    @property
+    def seconds(self) -> float | None:
+        """What the operation took by the service's own clock, from its first event to the one that ended it."""
+        endings = [event["EventDate"] for event in self.cursor.events if events.is_ending(event)]
+        if not endings:
+            return None
+        return float((endings[-1] - self.cursor.events[0]["EventDate"]).total_seconds())
 
     def _step(self) -> Outcome | None:
         new = self.cursor.poll()
@@ -183,17 +242,18 @@ class OperationWatch:
         self._tick += 1
         due = self._ready_ticks or self._tick % _DESCRIBE_EVERY == 0 or self._ending
         if due or any(map(events.is_ending, new)):
-            # The last event may come a moment before the status: then the next look is soon.
-            self._ending = self._ending or any(map(events.is_ending, new))
+            # The last event may come a moment before the status: then the next looks are soon.
+            if self._ending or any(map(events.is_ending, new)):
+                self._ending += 1
             return self._look()
         return None
 
     def _look(self) -> Outcome | None:
-        found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])
-        if not found:
+        found = self._ask_for_environment()
+        if found is None:
             self.environment["Status"] = "Terminated"
             raise self._error(f"ended with the environment terminated: {self._reason()}")
-        self.environment = found[0]
+        self.environment = found
         if self.environment.get("Status") != "Ready":
             self._ready_ticks = 0
             return None

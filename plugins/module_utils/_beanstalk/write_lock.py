@@ -9,42 +9,78 @@ from __future__ import annotations
 import getpass
 import secrets
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import api
-from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, is_transient
-from .lease import Claim, Lease, LockStore, lock_key
+from . import holder as processes
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, is_transient
+from .lease import Claim, Lease, LeaseLostError, LockStore, decode, encode, lock_key
+from .memory import Memory
+from .naming import own_bucket
 
 
 class WriteLock:
     """Taken before the first write, renewed while waiting, freed at the end.
 
-    ``store`` is called only when something is to be written, so that a run with nothing to do asks S3 nothing.
-    ``ttl`` and ``wait`` are seconds.
+    ``store`` is called with the name of a bucket ("": Elastic Beanstalk's own is asked for), and only when something
+    is to be written, so that a run with nothing to do asks S3 nothing. ``ttl`` and ``wait`` are seconds.
     """
 
     def __init__(
-        self, store: Callable[[], LockStore], reason: str, *, owner: str = "", ttl: float = 180, wait: float = 300
+        self, store: Callable[[str], LockStore], reason: str, *, owner: str = "", ttl: float = 180, wait: float = 300
     ) -> None:
         self.owner = owner or made_up_owner()
         self._make, self._reason, self._ttl, self._wait = store, reason, ttl, wait
         self._store: LockStore | None = None
         self._lease = Lease()
+        self.memory = Memory(None)
         self._borrowed = False
 
-    def take(self) -> bool:
-        """Take the lock; True when it was not ours before, so that the world must be looked at again.
+    def take(self, arn: str = "", memory: Memory | None = None, looked: float = 0.0) -> bool:
+        """Take the lock; True when somebody may have written meanwhile, so that the world must be looked at again.
 
-        Raises LockedError with the holder's name and reason when it is still held by somebody after ``wait``.
+        ``arn`` is that of anything of Elastic Beanstalk's in the account, ``looked`` the time (monotonic) of the look
+        at the world. Raises LockedError with the holder's name and reason when it is still held after ``wait``.
         """
         if self._store is not None:
             return False
-        store = self._make()
-        self._borrowed = store.read().claim(self.owner, store.now) is Claim.OURS
-        self._lease = store.acquire(self.owner, self._reason, self._ttl, wait=self._wait)
+        self.memory = memory or self.memory
+        store = self._make(own_bucket(arn))
+        try:
+            return self._take(store, looked)
+        except AnsibleBeanstalkError as error:
+            if error_code(error) != "NoSuchBucket":
+                raise
+            return self._take(self._make(""), looked)
+
+    def _take(self, store: LockStore, looked: float) -> bool:
+        remembered = self._remembered(store, looked)
+        if remembered is not None:
+            try:
+                # Written over what a run on this controller left before the look: nobody had the lock since then.
+                self._lease = store.take(remembered, self.owner, self._reason, self._ttl)
+                self._store = store
+                return False
+            except LeaseLostError:
+                pass
+        lease = store.read()
+        self._borrowed = lease.claim(self.owner, store.now) is Claim.OURS
+        self._lease = store.acquire(self.owner, self._reason, self._ttl, wait=self._wait, lease=lease)
         self._store = store
         return True
+
+    def _remembered(self, store: LockStore, looked: float) -> Lease | None:
+        found = self.memory.get("lease") or {}
+        # The monotonic clock, which carries S3's clock on, begins anew with every boot.
+        if found.get("place") != [store.bucket, store.key, processes.boot()]:
+            return None
+        if found["released"] > looked:
+            return None
+        store.resume_clock(found["offset"])
+        lease = decode(found["body"], found["etag"])
+        return None if lease.owner else lease
 
     def renew(self) -> None:
         """Make a lock that is half over last longer. Raises LeaseLostError when somebody took it by force."""
@@ -62,9 +98,12 @@ class WriteLock:
         if store is None or self._borrowed:
             return ""
         try:
-            store.release(self._lease)
+            free = store.release(self._lease)
         except AnsibleBeanstalkError as error:
             return f"The lock {store.key} could not be freed and ends by itself: {error}"
+        place = [store.bucket, store.key, processes.boot()]
+        found = {"place": place, "offset": store.offset, "etag": free.etag, "body": encode(free).decode()}
+        self.memory.put(lease={**found, "released": time.monotonic()})
         return ""
 
 
@@ -87,8 +126,8 @@ def write_lock(
     if not params.get("cname_prefix"):
         raise AnsibleBeanstalkRefusedError(message="lock needs cname_prefix, which names the logical environment.")
 
-    def store() -> LockStore:
-        bucket = wanted["bucket"] or api.create_storage_location(eb or client("elasticbeanstalk"))
+    def store(own: str) -> LockStore:
+        bucket = wanted["bucket"] or own or api.create_storage_location(eb or client("elasticbeanstalk"))
         return LockStore(client("s3"), bucket, lock_key(params["application"], params["cname_prefix"]))
 
     return WriteLock(store, reason, owner=wanted["owner"] or "", ttl=wanted["ttl"], wait=wanted["wait_timeout"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -61,6 +62,11 @@ def test_the_page_shows_every_figure_and_the_machine(
     assert "| fast_s | 2 s | 2 | 3 | ≤ 2.5 | ok | slow tool | 11 s |" in text
     assert "| late_s | 3.5 s |" in text
     assert "| over | quick tool |" in text
+    plots = (tmp_path / "bench.html").read_text()
+    assert plots.count("<svg") == 5
+    # The peer's bar is the longer one, and its length tells by how much.
+    widths = [float(found) for found in re.findall(r'<rect [^>]*width="([0-9.]+)"', plots.split("fast_s")[1])][:2]
+    assert widths[1] / widths[0] == pytest.approx(11 / 2, rel=0.01)
 
 
 def test_the_runner_writes_and_tells_a_budget_that_is_not_kept(
@@ -80,6 +86,23 @@ def test_the_runner_writes_and_tells_a_budget_that_is_not_kept(
     assert "late_s" in capsys.readouterr().out
     names = [item.name for item in figures.read(output)]
     assert names == ["machine_cores", "machine_memory_gib", "fast_s", "late_s"]
+
+
+def test_parts_are_measured_apart_and_some_figures_have_to_be_large(
+    figures: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = importlib.import_module("bench.__main__")
+    finished = figures.figure("throttle_finished_ratio", [0.9], "", 1.0)
+    assert finished.verdict == "under"
+    assert figures.figure("throttle_finished_ratio", [1.0], "", 1.0).verdict == "ok"
+    monkeypatch.setattr(
+        runner, "TOPICS", {"one": lambda *_args: made_up(figures)[3:], "two": lambda *_args: [finished]}
+    )
+    output = tmp_path / "bench.json"
+    runner.main(["--output", str(output), "one"])
+    assert runner.main(["--output", str(output), "two"]) == 1
+    names = [item.name for item in figures.read(output)]
+    assert names == ["machine_cores", "machine_memory_gib", "fast_s", "late_s", "throttle_finished_ratio"]
 
 
 def test_calls_that_write_are_told_from_calls_that_read(figures: ModuleType) -> None:

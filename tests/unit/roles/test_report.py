@@ -40,8 +40,7 @@ def test_once(tmp_path: Path) -> None:
     ]
     variables = {
         "template": str(ROOT / "roles/deploy/templates/report.txt.j2"),
-        "environment_result": {},
-        "deploy_leader_result": {"hooks": hooks, "leader": {"state": "none"}},
+        "environment_result": {"hooks": hooks, "leader": {"state": "none"}},
         "defaults": str(ROOT / "roles/deploy/defaults/main.yml"),
     }
     (tmp_path / "site.yml").write_text(PLAYBOOK)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +28,8 @@ class Service:
     """An environment whose deployment fails on one of two instances."""
 
     exceptions = type("Exceptions", (), {"ClientError": type("ClientError", (Exception,), {})})
+
+    meta = SimpleNamespace(endpoint_url="http://scripted")
 
     def __init__(self) -> None:
         self.updates = 0
@@ -78,6 +82,11 @@ class Service:
         }
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
 def manager(service: Service, **more: Any) -> EnvironmentManager:
     params = {
         "application": "blog",
@@ -85,6 +94,9 @@ def manager(service: Service, **more: Any) -> EnvironmentManager:
         "cname_prefix": "blog",
         "environment_id": None,
         "version_label": "v2",
+        "src": None,
+        "version_description": None,
+        "gather": [],
         "platform": None,
         "tier": None,
         "description": None,

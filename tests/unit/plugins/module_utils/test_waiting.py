@@ -78,14 +78,17 @@ class Script:
             ]
         }
 
-    def watch(self, label: str | None = "new", timeout: float = 600, interval: float = 5) -> waiters.OperationWatch:
+    def watch(
+        self, label: str | None = "new", timeout: float = 600, interval: float = 5, expected: float | None = None
+    ) -> waiters.OperationWatch:
         answer = {
             "EnvironmentId": "e-1",
             "EnvironmentName": "blog-prod",
             "ApplicationName": "blog",
             "ResponseMetadata": {"RequestId": OURS, "HTTPHeaders": {"date": "Tue, 03 Mar 2026 12:00:00 GMT"}},
         }
-        return waiters.OperationWatch(self, answer, label, waiters.Deadline(timeout, interval, self.clock, self.sleep))
+        deadline = waiters.Deadline(timeout, interval, self.clock, self.sleep)
+        return waiters.OperationWatch(self, answer, label, deadline, expected=expected)
 
 
 def good_deployment() -> Script:
@@ -110,11 +113,27 @@ def test_a_good_deployment_costs_few_calls() -> None:
     assert [event["Message"] for event in outcome.events] == [event["Message"] for event in script.history]
 
 
+def test_an_end_that_is_expected_is_slept_up_to() -> None:
+    script = good_deployment()
+    watch = script.watch(expected=30)
+    watch.run(waiters.QUIET_SECONDS)
+    assert script.now == 30
+    assert script.calls == ["DescribeEvents", "DescribeEnvironments", "DescribeInstancesHealth"]
+    assert watch.seconds == pytest.approx(29.7)
+    # An end that comes later is looked for soon, then in the usual steps; one far away is not slept up to.
+    script = good_deployment()
+    script.watch(expected=28).run(waiters.QUIET_SECONDS)
+    assert script.now == 30.5
+    script = good_deployment()
+    script.watch(expected=300).run(waiters.QUIET_SECONDS)
+    assert script.calls.count("DescribeEvents") == 2
+
+
 def test_a_status_that_follows_the_last_event() -> None:
     script = good_deployment()
     script.status[-1] = (33, {"Status": "Ready", "VersionLabel": "new"})
     script.watch().run(waiters.QUIET_SECONDS)
-    assert script.now == 35
+    assert script.now == 33
 
 
 def test_the_middle_of_an_immutable_deployment_is_not_its_end() -> None:
@@ -224,7 +243,7 @@ def test_an_outage_of_the_network_is_waited_out(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(script, "describe_environments", broken)
     assert script.watch().run().environment["VersionLabel"] == "new"
-    assert script.now == 70
+    assert script.now == 73
     script.now = 0.0
     monkeypatch.setattr(script, "describe_events", lambda **_filters: broken() if script.now < 1e9 else {})
     with pytest.raises(AnsibleBeanstalkError, match="Could not connect"):

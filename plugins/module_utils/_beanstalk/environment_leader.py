@@ -1,0 +1,42 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The leader of an environment that was just looked at, asked for with what is known of it already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .environment_memory import EnvironmentMemory
+from .leader_sources import Instance, Services
+from .leader_timeline import timeline
+from .leaders import Case, LeaderQuery
+
+_LOGS_SECONDS = 90.0
+_LOGS_INTERVAL = 2.0
+
+
+def ask_leader(
+    services: Services,
+    environment: Mapping[str, Any],
+    instances: Sequence[Mapping[str, Any]] | None,
+    events: Sequence[Mapping[str, Any]],
+    interval: float,
+) -> dict[str, Any]:
+    """Leader and hook results; ``instances`` as their health was described, ``events`` oldest first."""
+
+    def ask() -> dict[str, Any]:
+        params = {"poll_interval": min(interval, _LOGS_INTERVAL), "wait_timeout": _LOGS_SECONDS}
+        query = LeaderQuery(services, params, lambda: 0)
+        seen = timeline(reversed(events))
+        if seen.start is None or instances is None:
+            return query.ask([environment])[0]
+        # The deployment was followed from its start, so nothing has to be asked but the logs.
+        name = str(environment["EnvironmentId"])
+        present = [Instance(item["InstanceId"], name, True, None) for item in instances]
+        return query.answer([Case(environment, present, seen)])[0]
+
+    answer = EnvironmentMemory(services.eb, environment).leader(instances, ask)
+    return {key: answer[key] for key in ("leader", "hooks")}

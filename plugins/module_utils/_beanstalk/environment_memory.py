@@ -1,0 +1,65 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this controller remembers of an environment: that its settings were right, how long it takes, who led."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .memory import Memory, memory_of
+from .transformations import iso
+
+Environment = Mapping[str, Any]
+
+
+class EnvironmentMemory:
+    """The memory of one environment, as it was last described."""
+
+    def __init__(self, client: Any, environment: Environment) -> None:
+        self.file: Memory = memory_of(client, str(environment["EnvironmentId"]))
+
+    def has_settings(self, environment: Environment, wanted: Mapping[str, Any]) -> bool:
+        """Whether these settings were what ran, and Elastic Beanstalk has changed nothing since then."""
+        known = self.file.get("settings") or {}
+        updated = environment.get("DateUpdated")
+        return (
+            updated is not None and known.get("updated") == iso(updated) and known["hash"] == self.file.digest(wanted)
+        )
+
+    def note_settings(self, environment: Environment, wanted: Mapping[str, Any]) -> None:
+        """These settings are what runs."""
+        if environment.get("DateUpdated") is not None and environment.get("Status") == "Ready":
+            self.file.put(settings={"updated": iso(environment["DateUpdated"]), "hash": self.file.digest(wanted)})
+
+    @property
+    def seconds(self) -> float | None:
+        """What the last deployment of a version took."""
+        found = self.file.get("seconds")
+        return float(found) if isinstance(found, (int, float)) else None
+
+    def note_seconds(self, seconds: float | None) -> None:
+        """A deployment of a version took so long."""
+        if seconds:
+            self.file.put(seconds=round(seconds, 1))
+
+    def leader(
+        self, instances: Sequence[Mapping[str, Any]] | None, ask: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The answer on the leader of the deployments that the instances have; asked for when it is not known."""
+        have = [
+            [item["InstanceId"], *map(str, ((item.get("Deployment") or {}).get(key) for key in _DEPLOYMENT))]
+            for item in instances or []
+        ]
+        known = self.file.get("leader") or {}
+        if have and known.get("of") == have:
+            return {key: known["answer"][key] for key in ("leader", "hooks")}
+        answer = ask()
+        if have and answer["leader"]["state"] in ("found", "none", "lost"):
+            self.file.put(leader={"of": have, "answer": {key: answer[key] for key in ("leader", "hooks")}})
+        return answer
+
+
+_DEPLOYMENT = ("DeploymentId", "VersionLabel", "DeploymentTime")

@@ -1,0 +1,116 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this controller remembers from one run to the next, to send fewer requests.
+
+Never the truth: each thing is kept with what AWS said beside it (a time of change, an ETag, deployment numbers), is
+used only while AWS still says the same, and a wrong or missing one costs a request. The files are this user's own, may
+be lost at any time, and hold no secret: option settings are kept as a salted hash.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .budget import runtime_directory
+
+_LOOK_SECONDS = 0.2
+
+
+class Memory:
+    """A few named values in one small file. Where no file can be had, nothing is remembered."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._values: dict[str, Any] | None = None
+
+    def get(self, name: str) -> Any:
+        """A value, or None."""
+        if self._values is None:
+            self._values = self._read()
+        return self._values.get(name)
+
+    def put(self, **values: Any) -> None:
+        """Remember values; a reader sees the old file or the whole new one."""
+        if self._path is None:
+            return
+        self._values = {**self._read(), **values}
+        new = self._path.with_suffix(f".{os.getpid()}")
+        try:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+                json.dump(self._values, file)
+            new.replace(self._path)
+        except OSError:
+            return
+
+    def forget(self) -> None:
+        """Remember nothing any more."""
+        self._values = {}
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def digest(self, value: Any) -> str:
+        """A hash of a value that says nothing about it to whoever reads the file."""
+        salt = self.get("salt")
+        if salt is None:
+            salt = secrets.token_hex(16)
+            self.put(salt=salt)
+        text = json.dumps(value, sort_keys=True, default=str)
+        return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
+
+    @contextmanager
+    def alone(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[bool]:
+        """Let one process of this controller do something at a time; False when it is not its turn after so long."""
+        if self._path is None:
+            yield True
+            return
+        end = clock() + timeout
+        try:
+            handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            yield True
+            return
+        try:
+            while not (mine := _locked(handle)) and clock() < end:
+                time.sleep(_LOOK_SECONDS)
+            self._values = None
+            yield mine
+        finally:
+            os.close(handle)
+
+    def _read(self) -> dict[str, Any]:
+        if self._path is None:
+            return {}
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def memory_of(client: Any, *names: str) -> Memory:
+    """The memory of an environment (its id is unique) or an application, as this client's endpoint knows it."""
+    folder = runtime_directory()
+    if folder is None:
+        return Memory(None)
+    place: Mapping[str, Any] = {"endpoint": client.meta.endpoint_url, "names": names}
+    name = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
+    return Memory(folder / f"memory-{name}.json")

@@ -1,0 +1,95 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at an application for everybody on this controller who waits for an environment of it.
+
+Whoever looks first asks for all environments and all new events of the application and writes the answer down; the
+others read it. So the requests of a tick grow with the applications, not with the environments or forks.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from . import api
+from .memory import Memory, memory_of
+
+_LIMIT_SECONDS = 120.0
+# Events are read again from this long before the newest one: the service may store one a little late.
+OVERLAP = timedelta(seconds=15)
+# How long an event is kept for those who look seldom.
+_KEPT = timedelta(minutes=10)
+_TIMES = ("DateCreated", "DateUpdated", "EventDate")
+
+
+class SharedLooks:
+    """Looks at the environments of an application and their events. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self, client: Any, application: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._application, self._clock = client, application, clock
+        self._places = {name: memory_of(client, application, name) for name in ("environments", "events")}
+
+    def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
+        """One environment as it was at a moment or later; None when it is gone."""
+
+        def ask(_old: Memory) -> dict[str, Any]:
+            return {"found": api.describe_environments(self._client, ApplicationName=self._application)}
+
+        found = self._answer("environments", lambda _known: not_before, ask)["found"]
+        return next((_timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
+
+    def events(self, environment_name: str, since: datetime, not_before: float) -> list[dict[str, Any]]:
+        """Events of one environment since a moment, newest first, none missing that came before ``not_before``."""
+        wanted = since.isoformat()
+
+        def ask(old: Memory) -> dict[str, Any]:
+            have = old.get("answer") or {}
+            start, begin, kept = since, wanted, []
+            if have and have["start"] <= wanted and have["found"]:
+                newest = datetime.fromisoformat(have["found"][0]["EventDate"])
+                start, oldest = newest - OVERLAP, (newest - _KEPT).isoformat()
+                kept = [item for item in have["found"] if oldest <= item["EventDate"] < start.isoformat()]
+                begin = max(have["start"], oldest)
+            fresh = api.describe_events(self._client, since=start, ApplicationName=self._application)
+            return {"start": begin, "found": [*_plain(fresh), *kept]}
+
+        def due(known: dict[str, Any]) -> float:
+            return not_before if known and known["start"] <= wanted else math.inf
+
+        found = self._answer("events", due, ask)["found"]
+        mine = (item for item in found if item.get("EnvironmentName") == environment_name)
+        return [_timed(item) for item in mine if item["EventDate"] >= wanted]
+
+    def _answer(
+        self, name: str, due: Callable[[dict[str, Any]], float], ask: Callable[[Memory], dict[str, Any]]
+    ) -> dict[str, Any]:
+        place = self._places[name]
+        with place.alone(_LIMIT_SECONDS):
+            now = self._clock()
+            known = place.get("answer") or {}
+            at = place.get("at")
+            if known and at is not None and due(known) <= at <= now:
+                return dict(known)
+            answer = ask(place)
+            plain = {**answer, "found": _plain(answer["found"])}
+            place.put(at=now, answer=plain)
+            return plain
+
+
+def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: value.isoformat() if isinstance(value, datetime) else value for key, value in item.items()}
+        for item in items
+    ]
+
+
+def _timed(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: datetime.fromisoformat(value) if key in _TIMES and isinstance(value, str) else value
+        for key, value in item.items()
+    }

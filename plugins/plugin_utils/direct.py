@@ -1,0 +1,91 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules of this collection that run inside Ansible's own worker process, as ansible.netcommon's can.
+
+A module task on the controller otherwise packs and compiles the module anew, starts a Python and imports boto3 there.
+The linear strategy loads action plugins in the parent of all workers, so what is imported below is imported once.
+The module itself is the same, with the same argument specification, check mode, no_log and result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+
+from ansible.module_utils import basic
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import merge_hash
+
+try:
+    from ansible.module_utils.common.json import Direction, get_module_encoder
+except ImportError:  # ansible-core 2.18, where modules take their arguments in another form
+    get_module_encoder = None
+
+_PROFILE = "legacy"
+
+# Most of what the modules import, and what takes long.
+_UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
+for _name in ("environment_manager", "versions", "environment_leader"):
+    importlib.import_module(f"{_UTILS}.{_name}")
+importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
+
+
+class DirectActionBase(ActionBase):
+    """Runs the module of the task's name in this process where that is the same as anywhere else."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        """Run the module; its result is returned as it is."""
+        result = super().run(tmp, task_vars)
+        del tmp
+        in_background = bool(self._task.async_val) and not self._connection.has_native_async
+        result = merge_hash(result, self.run_module(task_vars or {}, in_background))
+        if not in_background:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def run_module(self, task_vars, in_background):
+        """Run the module in this process, or as Ansible runs any module."""
+        if in_background or not self.is_direct(task_vars):
+            return self._execute_module(task_vars=task_vars, wrap_async=in_background)
+        return self.run_directly(task_vars)
+
+    def is_on_controller(self):
+        """Whether the module runs on this machine, as this user."""
+        return self._connection.transport == "local" and not getattr(self._connection, "become", None)
+
+    def is_direct(self, task_vars):
+        """Whether the module would get this very Python and this very environment."""
+        if get_module_encoder is None:
+            return False
+        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        same = interpreter == sys.executable and not any(self._task.environment or [])
+        return same and self.is_on_controller() and not self._task.async_val
+
+    def run_directly(self, task_vars):
+        """Run the module's main here, with arguments and result in the form that they have on the wire."""
+        arguments = dict(self._task.args)
+        self._update_module_args(self._task.action, arguments, task_vars)
+        encoder = get_module_encoder(_PROFILE, Direction.CONTROLLER_TO_MODULE)
+        answer = io.StringIO()
+        before = basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
+        basic._ANSIBLE_PROFILE = _PROFILE
+        try:
+            with contextlib.redirect_stdout(answer), contextlib.suppress(SystemExit):
+                self._module().main()
+        finally:
+            basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = before
+        return self._parse_returned_data({"stdout": answer.getvalue()}, _PROFILE)
+
+    def _module(self):
+        loader = self._shared_loader_obj.module_loader
+        found = loader.find_plugin_with_context(self._task.action, collection_list=self._task.collections)
+        return importlib.import_module(found.plugin_resolved_name)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many environments in one run of ``deploy.yml``: requests, processor time, and a service that throttles."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bench.deploys import ROOT, Place, Run
+from bench.figures import Figure, figure
+from bench.stalk import BIN
+
+_TIMEOUT = 900
+_PEER = "eb deploy, one process each"
+# A simulated deployment takes 132 s of the clock, and the operations of the budget take ten minutes.
+_CLOCK_S = 132.0
+_POLL_S = 5
+# What `eb deploy` sends: nine requests, and one every five seconds while it waits (peers.md; counted in part deploys).
+_EB_REQUESTS = 9
+
+
+@dataclass(frozen=True)
+class Storm:
+    """A run of many deployments. ``refused`` is how many requests the service answered with "Rate exceeded"."""
+
+    run: Run
+    finished: int
+    eb_calls: int
+    refused: int
+
+
+class FleetPlace(Place):
+    """A daemon with many environments of one application, all hosts of one inventory."""
+
+    def __init__(self, folder: Path, speed: float, count: int) -> None:
+        super().__init__(folder, speed, _POLL_S)
+        self.count = count
+        [host] = yaml.safe_load(self.inventory.read_text())["all"]["hosts"].values()
+        names = [f"fleet-{number:04d}" for number in range(count)]
+        hosts = {name: {**host, "eb_environment_name": name, "eb_cname_prefix": name} for name in names}
+        self.inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
+
+    def ours(self) -> list[str | Path]:
+        """The command that deploys to all of them at once."""
+        return [BIN / "ansible-playbook", "-i", self.inventory, "--forks", str(self.count), ROOT / "deploy.yml"]
+
+    def environments(self) -> list[dict[str, str]]:
+        """All environments as the service has them."""
+        found = self.stalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench")
+        return [{"label": item.get("VersionLabel", ""), "status": item["Status"]} for item in found["Environments"]]
+
+    def storm(self, part: int) -> Storm:
+        """Change the application and deploy it to the first so many."""
+        before = {item["label"] for item in self.environments()}
+        self.commit(f"change after {sorted(before)}")
+        calls = self.stalk.calls()
+        run = self.run([*self.ours(), "--limit", f"all[0:{part - 1}]"])
+        made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
+        finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
+        eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
+        refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults"))
+        return Storm(run, finished, eb_calls, refused)
+
+    def throttle(self, rate: float, burst: float) -> None:
+        """Let the service take so many requests a second."""
+        words = ["fault", "add", "throttle", f"rate={rate}", f"burst={burst}"]
+        subprocess.run([BIN / "localstalk", *words], env=self.variables, check=True, capture_output=True, timeout=60)
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """A fleet's deployment by a controller that knows it; then that of a part of it, with a service that throttles."""
+    count, part, server_s = (6, 3, 20.0) if quick else (200, 50, 60.0)
+    place = FleetPlace(folder / "fleet", _CLOCK_S / server_s, count)
+    try:
+        place.run(place.ours())
+        all_of_it = place.storm(count)
+        place.throttle(2, 15)
+        throttled = place.storm(part)
+    finally:
+        place.stalk.down()
+    peer_calls = count * (_EB_REQUESTS + 600 / 5)
+    wasted = throttled.refused / max(1, throttled.eb_calls)
+    return [
+        figure("fleet_calls", [all_of_it.run.calls], "calls", 600, (_PEER, [peer_calls])),
+        figure("fleet_beanstalk_calls", [all_of_it.eb_calls], "calls"),
+        figure("fleet_cpu_per_environment_s", [all_of_it.run.cpu_s / count], "s", 1.5),
+        figure("fleet_environments", [count], "environments"),
+        figure("fleet_finished_ratio", [all_of_it.finished / count], "", 1.0),
+        figure("fleet_wall_s", [all_of_it.run.wall_s], "s"),
+        figure("throttle_finished_ratio", [throttled.finished / part], "", 1.0),
+        figure("throttle_wasted_ratio", [wasted], "", 0.1),
+        figure("throttle_deploys", [part], "deployments"),
+        figure("throttle_wall_s", [throttled.run.wall_s], "s"),
+    ]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules that run within Ansible's own process do what they do as a program of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[4]
+PLUGINS = ROOT / "plugins"
+SPAWNED = "EXEC /bin/sh"
+
+
+def play(folder: Path, aws: dict[str, str], task: dict[str, Any], *args: str) -> tuple[str, dict[str, Any]]:
+    """Run one task; returns everything that was printed, and the task's result."""
+    book = {
+        "hosts": "all",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": sys.executable},
+        "module_defaults": {"group/jack.beanstalk.beanstalk": aws},
+        "tasks": [{"register": "made", "ignore_errors": True, **task}],
+    }
+    book["tasks"].append(
+        {"ansible.builtin.copy": {"content": "{{ made }}", "dest": str(folder / "made.json")}, "check_mode": False}
+    )
+    path = folder / "site.yml"
+    path.write_text(yaml.safe_dump([book]))
+    variables = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    variables |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_LOCAL_TEMP": str(folder / "tmp")}
+    program = Path(sys.executable).with_name("ansible-playbook")
+    command = [program, "-i", "one,", "-vvv", path, *args]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, cwd=folder, timeout=120)
+    return done.stdout.partition("ansible.builtin.copy")[0], json.loads((folder / "made.json").read_text())
+
+
+def result(made: dict[str, Any]) -> dict[str, Any]:
+    """What the module itself said, without the times of this very run."""
+    return {key: made.get(key) for key in ("changed", "failed", "msg", "diff", "application")}
+
+
+def test_the_same_result_without_a_process(aws: dict[str, str], tmp_path: Path) -> None:
+    task = {"jack.beanstalk.application": {"name": "direct", "tags": {"team": "web"}}}
+    apart = {**task, "environment": {"BENCH": "1"}}
+    direct, here = play(tmp_path, aws, task, "--check", "--diff")
+    assert SPAWNED not in direct
+    shown, there = play(tmp_path, aws, apart, "--check", "--diff")
+    assert SPAWNED in shown
+    assert here["changed"]
+    assert result(here) == result(there)
+    # What is hidden there is hidden here, and a failure is told the same way.
+    assert "secret_key: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in direct
+    assert "secret_key: VALUE_SPECIFIED_IN_NO_LOG_PARAMETER" in shown
+    wrong = {"jack.beanstalk.application": {"name": "direct/", "tags": {"team": "web"}}}
+    refused, elsewhere = play(tmp_path, aws, wrong)[1], play(tmp_path, aws, {**wrong, "environment": {"B": "1"}})[1]
+    assert refused["failed"]
+    assert "direct/" in refused["msg"]
+    assert result(refused) == result(elsewhere)
+
+
+def test_every_link_has_its_module() -> None:
+    links = [path for path in (PLUGINS / "action").glob("*.py") if path.is_symlink()]
+    assert links
+    assert all((PLUGINS / "modules" / path.name).is_file() for path in links)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a controller remembers is used only while AWS says the same, and holds no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_memory import EnvironmentMemory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import memory_of
+
+CLIENT = SimpleNamespace(meta=SimpleNamespace(endpoint_url="http://scripted"))
+SETTINGS = {"aws:elasticbeanstalk:application:environment": {"SECRET_KEY": "very secret"}}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "jack.beanstalk"
+
+
+def environment(minute: int = 0) -> dict[str, Any]:
+    updated = datetime(2026, 3, 3, 12, minute, tzinfo=UTC)
+    return {"EnvironmentId": "e-1", "DateUpdated": updated, "Status": "Ready"}
+
+
+def test_settings_are_known_until_the_environment_changes(folder: Path) -> None:
+    EnvironmentMemory(CLIENT, environment()).note_settings(environment(), SETTINGS)
+    again = EnvironmentMemory(CLIENT, environment())
+    assert again.has_settings(environment(), SETTINGS)
+    assert not again.has_settings(environment(1), SETTINGS)
+    assert not again.has_settings(environment(), {})
+    assert not EnvironmentMemory(CLIENT, {"EnvironmentId": "e-2"}).has_settings(environment(), SETTINGS)
+    files = list(folder.iterdir())
+    assert files
+    assert all("very secret" not in file.read_text() for file in files)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+    files[0].write_text("not JSON")
+    assert not EnvironmentMemory(CLIENT, environment()).has_settings(environment(), SETTINGS)
+
+
+def test_the_leader_is_asked_for_once_per_deployment() -> None:
+    asked: list[str] = []
+
+    def says(state: str) -> Callable[[], dict[str, Any]]:
+        return lambda: asked.append(state) or {"leader": {"state": state}, "hooks": []}
+
+    def instances(number: int) -> list[dict[str, Any]]:
+        return [{"InstanceId": "i-1", "Deployment": {"DeploymentId": number, "VersionLabel": "v1"}}]
+
+    memory = EnvironmentMemory(CLIENT, environment())
+    assert memory.leader(instances(1), says("unknown"))["leader"]["state"] == "unknown"
+    assert memory.leader(instances(1), says("found"))["leader"]["state"] == "found"
+    assert memory.leader(instances(1), says("none"))["leader"]["state"] == "found"
+    assert memory.leader(instances(2), says("none"))["leader"]["state"] == "none"
+    assert memory.leader(None, says("lost"))["leader"]["state"] == "lost"
+    assert asked == ["unknown", "found", "none", "lost"]
+
+
+def test_one_at_a_time() -> None:
+    with memory_of(CLIENT, "blog").alone(1) as first:
+        assert first
+        with memory_of(CLIENT, "blog").alone(0) as second:
+            assert not second
+        with memory_of(CLIENT, "shop").alone(0) as other:
+            assert other

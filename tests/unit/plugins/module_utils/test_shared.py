@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many who wait for environments of one application ask once per tick, and each sees all of its own events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
+
+START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
+
+
+class Service:
+    """Environments that say something every ten seconds, on a clock that the test moves."""
+
+    meta = SimpleNamespace(endpoint_url="http://scripted")
+
+    def __init__(self, environments: int) -> None:
+        self.names = [f"env-{number}" for number in range(environments)]
+        self.now = 1000.0
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def moment(self) -> datetime:
+        return START + timedelta(seconds=self.now)
+
+    def describe_environments(self, **filters: Any) -> dict[str, Any]:
+        assert filters["ApplicationName"] == "blog"
+        self.calls["environments"] += 1
+        return {"Environments": [self._environment(name) for name in self.names]}
+
+    def _environment(self, name: str) -> dict[str, Any]:
+        return {"EnvironmentId": f"id-{name}", "EnvironmentName": name, "DateUpdated": self.moment, "Status": "Ready"}
+
+    def describe_events(self, StartTime: datetime, **filters: Any) -> dict[str, Any]:  # noqa: N803
+        assert filters["ApplicationName"] == "blog"
+        self.calls["events"] += 1
+        found = []
+        for second in range(0, int(self.now) + 1, 10):
+            date = START + timedelta(seconds=second)
+            if date >= StartTime:
+                found += [{"EventDate": date, "EnvironmentName": name, "Message": str(second)} for name in self.names]
+        return {"Events": found[::-1]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def test_one_request_per_tick_and_application() -> None:
+    service = Service(50)
+    watchers = [SharedLooks(service, "blog", lambda: service.now) for _name in service.names]
+    since = service.moment
+    seen: dict[str, list[str]] = {name: [] for name in service.names}
+    for _tick in range(20):
+        service.now += 20
+        for number, (name, looks) in enumerate(zip(service.names, watchers, strict=True)):
+            found = looks.environment(f"id-{name}", service.now - 4)
+            assert found is not None
+            assert found["DateUpdated"] == service.moment
+            # Half of them look at events only now and then, and still miss none.
+            if number % 2 == 0 or _tick % 7 == 6 or _tick == 19:
+                events = looks.events(name, since, service.now - 4)
+                assert all(event["EnvironmentName"] == name for event in events)
+                seen[name] = [event["Message"] for event in events][::-1]
+    assert service.calls == {"environments": 20, "events": 20}
+    everything = [str(second) for second in range(1000, 1401, 10)]
+    assert all(messages == everything for messages in seen.values())
+    assert watchers[0].environment("id-gone", service.now) is None
+
+
+def test_an_answer_from_before_the_operation_is_not_taken() -> None:
+    service = Service(1)
+    looks = SharedLooks(service, "blog", lambda: service.now)
+    looks.environment("id-env-0", service.now)
+    service.now += 1
+    assert looks.environment("id-env-0", service.now - 1)["DateUpdated"] == service.moment - timedelta(seconds=1)
+    assert looks.environment("id-env-0", service.now)["DateUpdated"] == service.moment
+    # Somebody whose operation began earlier than what is known asks for the rest.
+    late, early = service.moment - timedelta(seconds=50), service.moment - timedelta(seconds=500)
+    assert len(looks.events("env-0", late, service.now)) == 5
+    assert len(looks.events("env-0", early, service.now)) == 50
+    assert service.calls["events"] == 2
