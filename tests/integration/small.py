@@ -123,7 +123,9 @@ class Small:
         answer = self.project.stalk.client("elasticbeanstalk").describe_instances_health(
             EnvironmentName=self.environment()["EnvironmentName"], AttributeNames=["All"]
         )
-        return {item["InstanceId"]: item["Deployment"].get("VersionLabel") for item in answer["InstanceHealthList"]}
+        return {
+            item["InstanceId"]: item.get("Deployment", {}).get("VersionLabel") for item in answer["InstanceHealthList"]
+        }
 
     def container(self, instance: str) -> str:
         """Name of the podman container that is this instance."""
