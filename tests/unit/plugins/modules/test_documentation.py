@@ -4,6 +4,11 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +52,38 @@ def test_main_is_short(path: Path) -> None:
     main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
     assert main.end_lineno is not None
     assert main.end_lineno - main.lineno + 1 <= 40
+
+
+def test_every_module_with_a_state_passes_the_twelve_steps() -> None:
+    tested = set(
+        re.findall(
+            r'twelve_steps\(run, "(\w+)"', (ROOT / "tests/unit/plugins/modules/test_twelve_steps.py").read_text()
+        )
+    )
+    assert tested == {path.stem for path in MODULES if "state" in documentation(path).get("options", {})}
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Any]:
+    """What ansible-doc says of every module that it lists."""
+    command = [Path(sys.executable).with_name("ansible-doc"), "--type", "module", "--json"]
+    variables = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    options = {"check": True, "capture_output": True, "cwd": ROOT, "env": variables, "text": True}
+    listed = json.loads(subprocess.run([*command, "--list", "jack.beanstalk"], **options).stdout)
+    return dict(json.loads(subprocess.run([*command, *listed], **options).stdout))
+
+
+def test_ansible_doc_lists_every_module(shown: dict[str, Any]) -> None:
+    assert set(shown) == {f"jack.beanstalk.{path.stem}" for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_ansible_doc_shows_attributes_examples_and_results(path: Path, shown: dict[str, Any]) -> None:
+    told = shown[f"jack.beanstalk.{path.stem}"]
+    assert {"check_mode", "diff_mode", "idempotent"} <= set(told["doc"]["attributes"])
+    for task in yaml.safe_load(told["examples"]):
+        assert "name" in task
+    assert f"jack.beanstalk.{path.stem}:" in told["examples"]
+    assert told["return"]
+    for result in told["return"].values():
+        assert {"description", "returned", "type"} <= set(result)

@@ -8,31 +8,12 @@ from typing import Any
 
 import pytest
 
+from .steps import twelve_steps
+
 Run = Callable[..., dict[str, Any]]
 PLATFORM = "Docker running on 64bit Amazon Linux 2023"
 QUICK = {"poll_interval": 0.2, "wait_timeout": 120}
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
-
-
-def twelve_steps(run: Run, module: str, first: dict[str, Any], second: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The matrix; returns the results by step so that a test can look closer."""
-    gone = {key: value for key, value in first.items() if key not in ("tags", "option_settings", "src")}
-    results: dict[str, dict[str, Any]] = {}
-    for name, params in (("create", first), ("modify", second), ("delete", {**gone, "state": "absent"})):
-        for step, check, changed in (
-            ("check", True, True),
-            ("check again", True, True),
-            ("do", False, True),
-            ("check done", True, False),
-            ("do again", False, False),
-        ):
-            result = run(module, check=check, **params)
-            assert not result.get("failed"), result["msg"]
-            assert result["changed"] is changed, (name, step, result)
-            results[f"{name} {step}"] = result
-        assert results[f"{name} check"]["diff"] == results[f"{name} do"]["diff"]
-        assert results[f"{name} do again"]["diff"]["after"] == results[f"{name} do again"]["diff"]["before"]
-    return results
 
 
 def test_application(run: Run, eb: Any) -> None:
@@ -44,6 +25,27 @@ def test_application(run: Run, eb: Any) -> None:
     assert results["modify do"]["application"]["description"] == ""
     assert results["delete do"]["application"] is None
     assert eb.describe_applications(ApplicationNames=["steps"])["Applications"] == []
+
+
+def test_lock(run: Run) -> None:
+    first = {"application": "steps", "cname_prefix": "steps-live", "owner": "somebody", "reason": "One"}
+    second = {**first, "owner": "somebody else", "reason": "Two", "force": True}
+    results = twelve_steps(run, "lock", first, second)
+    assert results["modify do"]["lock"]["owner"] == "somebody else"
+    assert results["modify do"]["lock"]["token"] == results["create do"]["lock"]["token"] + 1
+    assert results["delete do"]["lock"]["held"] is False
+
+
+def test_saved_configuration(run: Run) -> None:
+    run("application", name="saving")
+    settings = {"aws:autoscaling:asg": {"MaxSize": 2}, PROPERTIES: {"SECRET_KEY": "not-for-the-log"}}
+    first = {"application": "saving", "name": "small", "platform": PLATFORM, "description": "One"}
+    first |= {"option_settings": settings}
+    second = {**first, "description": "Two", "option_settings": {"aws:autoscaling:asg": {"MaxSize": 3}}}
+    results = twelve_steps(run, "saved_configuration", first, second)
+    assert results["modify do"]["diff"]["after"] == {"description": "Two", "aws:autoscaling:asg:MaxSize": "3"}
+    assert results["delete do"]["saved_configuration"] is None
+    assert "not-for-the-log" not in str(results)
 
 
 def test_application_leaves_alone_what_is_not_said(run: Run) -> None:
