@@ -6,7 +6,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-SHELL_SCRIPTS = scripts/setup scripts/as-collection .ci/run roles/schedule/files/run_schedule.sh \
+SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
 .PHONY: help deploy down test lint unit integration molecule clients sanity docs release long chaos bench lock
@@ -77,9 +77,10 @@ chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs kil
 	  --ignore=tests/chaos/test_planner.py tests/chaos
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-load.xml -m containers tests/chaos
 
-docs: ## Check the documentation of every plugin and role
+docs: ## Check the documentation of every plugin and role, and build the site: build/docs
 	@scripts/setup runtime test
 	scripts/as-collection antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	scripts/documentation
 
 bench: ## Measure the budgets beside their peers (PART=deploys: only those): build/bench.json, docs/performance.md
 	@scripts/setup runtime test eb

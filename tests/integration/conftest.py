@@ -24,6 +24,10 @@ BIN = Path(sys.executable).parent
 PLAY_TIMEOUT = 600
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-iam", action="store_true", help="write the policies of docs/iam anew")
+
+
 def export(destination: Path) -> None:
     """Copy what git knows or would add (links as links), so that tests may edit it."""
     listed = subprocess.run(

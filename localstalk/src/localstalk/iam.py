@@ -27,7 +27,7 @@ def enforce(account: str) -> None:
     key.access_key_id = key.secret_access_key = ADMINISTRATOR
     backend.access_keys[ADMINISTRATOR] = key
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
-    _honour_links()
+    _refine_s3()
     _note_permissions()
     _check_commands_by_resource()
 
@@ -79,17 +79,26 @@ def _check_commands_by_resource() -> None:
     SimpleSystemManagerResponse._authenticate_and_authorize_normal_action = check
 
 
-def _honour_links() -> None:
-    """Let presigned S3 links work: moto looks for the signature in a header only. The link itself is the permission."""
+def _refine_s3() -> None:
+    """Let presigned links work, which are the permission themselves: moto looks for a signature in a header only.
+
+    And hide from those who may not list the bucket whether an object is there (S3 API reference, GetObject).
+    """
     from moto.core.authorization import ActionAuthenticatorMixin
 
     check = ActionAuthenticatorMixin._authenticate_and_authorize_s3_action
 
-    def check_unless_link(self: Any, *arguments: Any, **named: Any) -> None:
-        if "Authorization" in self.headers or "Signature=" not in self.uri:
-            check(self, *arguments, **named)
+    def check_more(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+        if "Authorization" not in self.headers and "Signature=" in self.uri:
+            return
+        check(self, bucket_name, key_name)
+        reads = bucket_name and key_name and self.data["Action"] == "GetObject"
+        if reads and self.backend.get_object(bucket_name, key_name) is None:
+            self.data["Action"] = "ListBucket"
+            check(self, bucket_name)
+            self.data["Action"] = "GetObject"
 
-    ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = check_unless_link
+    ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = check_more
 
 
 def signed(environ: dict[str, Any]) -> bool:

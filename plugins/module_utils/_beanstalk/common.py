@@ -13,6 +13,7 @@ Almost every semantic failure of the service is InvalidParameterValue, so the te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -108,8 +109,6 @@ _ADVICE = (
     ("InvalidClientTokenId", "AWS does not know the access key; check profile, access_key and region"),
     ("UnrecognizedClientException", "AWS does not know the access key; check profile, access_key and region"),
     ("SignatureDoesNotMatch", "the secret key is wrong"),
-    ("AccessDenied", "the credentials lack a permission that the message names"),
-    ("InsufficientPrivilegesException", "the credentials lack a permission that the message names"),
     ("S3LocationNotInServiceRegionException", "the bundle's bucket is in another region; use one in this region"),
     ("TooManyApplicationVersionsException", "the region's quota of application versions is used up; delete old ones"),
     ("TooManyEnvironmentsException", "the region's quota of environments is used up; terminate one"),
@@ -118,9 +117,34 @@ _ADVICE = (
 )
 
 
+_DENIED = ("AccessDenied", "InsufficientPrivileges", "UnauthorizedOperation")
+_NAMED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+_UNNAMED_ACTIONS = {
+    # S3 says so of an object that is not there, unless the bucket may be listed (S3 API reference, GetObject).
+    "GetObject": "s3:GetObject (with s3:ListBucket on the bucket)",
+    "PutObject": "s3:PutObject",
+    "DescribeInstances": "ec2:DescribeInstances",
+}
+
+
+def denied_action(error: BaseException) -> str:
+    """The IAM action whose lack AWS refused a call for, "" when it was refused for something else.
+
+    S3 and EC2 do not always name it, so it is told from the call.
+    """
+    if not error_code(error).startswith(_DENIED):
+        return ""
+    named = _NAMED_ACTION.search(error_text(error))
+    operation = str(getattr(getattr(error, "exception", None) or error, "operation_name", ""))
+    return named[1] if named else _UNNAMED_ACTIONS.get(operation, f"the action {operation}")
+
+
 def advice(error: BaseException) -> str:
     """What to do about an AWS error, "" when the error says it all."""
     code = error_code(error)
+    action = denied_action(error)
+    if action:
+        return f"the credentials may not do this: allow {action} in their IAM policy, see docs/iam of jack.beanstalk"
     if "NoCredentials" in type(getattr(error, "exception", None) or error).__name__:
         return "no AWS credentials were found; set profile, or access_key and secret_key"
     return next((text for start, text in _ADVICE if code.startswith(start)), "")

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import api, cycle_calls
 from .answerer import who_answers
-from .common import AnsibleBeanstalkError, already_exists, error_code, error_text, says
+from .common import AnsibleBeanstalkError, already_exists, denied_action, error_code, error_text, says
 from .cycle import plan
 from .cycle_account import ASG, Account
 from .cycle_base import stem
@@ -215,7 +215,8 @@ class Executor:
         try:
             self._act(world, step)
         except AnsibleBeanstalkError as error:
-            if step.action not in EFFECTS:
+            # What the credentials may not do now they may not do a moment later either; the next run goes on from here.
+            if step.action not in EFFECTS or denied_action(error):
                 raise
             self._refused(step, error)
             self._sleep(min(self.policy.poll, 5))

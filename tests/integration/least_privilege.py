@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A localstalk that enforces IAM, users with one policy each, and the calls that playbooks make of modules."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.testing import patch_module_args
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+from .conftest import ROOT, Project, Run, Stalk
+
+POLICIES = ROOT / "docs" / "iam"
+APPLICATION = "apples"
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+LOCAL = ("source_bundle", "bundle_lint")
+OPTIONS = {
+    "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
+    "aws:autoscaling:asg": {"MinSize": "1", "MaxSize": "1"},
+}
+CYCLE = {
+    "force": True,
+    "poll_interval": 0.2,
+    "soak": 0,
+    "settle": 15,
+    "step_fresh": 10,
+    "dns_ttl": 0.1,
+    "dns_margin": 0.1,
+    "drain_max": 2,
+    "noise_floor": 1000,
+}
+KEEPING = CYCLE | {"keep_retired": 3600}
+_ENVIRONMENTS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/apples/any"]
+_VERSIONS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:applicationversion/apples/any"]
+_IN_TROUBLE = {
+    "elasticbeanstalk:AbortEnvironmentUpdate": _ENVIRONMENTS,
+    "elasticbeanstalk:CheckDNSAvailability": ["*"],
+    "elasticbeanstalk:DeleteApplicationVersion": _VERSIONS,
+    "elasticbeanstalk:ListAvailableSolutionStacks": ["*"],
+    "elasticbeanstalk:RequestEnvironmentInfo": _ENVIRONMENTS,
+    "elasticbeanstalk:RetrieveEnvironmentInfo": _ENVIRONMENTS,
+}
+RARE = {"recreate_and_swap": _IN_TROUBLE, "rollback": _IN_TROUBLE}
+"""What a smooth cycle does not ask for: a candidate that fails or hangs, old versions, another platform."""
+Policy = dict[str, Any]
+_PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
+_NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion|locks)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
+
+if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
+    _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
+
+
+def policy(name: str, recorded: Mapping[str, Sequence[str]]) -> Policy:
+    """The least policy that allows what was asked; REGION, ACCOUNT and APPLICATION are for the user to replace."""
+    asked = {**RARE.get(name, {}), **recorded}
+    by_resources: dict[tuple[str, ...], list[str]] = {}
+    for action, arns in asked.items():
+        by_resources.setdefault(tuple(sorted({_general(arn) for arn in arns})), []).append(action)
+    statements = [
+        {"Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
+        for resources, actions in sorted(by_resources.items())
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _general(arn: str) -> str:
+    for value, name in (*_PLACES.items(), (f"/{APPLICATION}", "/APPLICATION")):
+        arn = arn.replace(value, name)
+    return _NAMES_IN_PATHS.sub(r"\1*", arn)
+
+
+def shipped(name: str) -> Policy:
+    """The policy in docs/iam."""
+    return dict(json.loads((POLICIES / f"{name}.json").read_text()))
+
+
+def filled_in(given: Policy, application: str) -> Policy:
+    """The policy as a user attaches it."""
+    text = json.dumps(given)
+    for value, name in (*_PLACES.items(), (application, "APPLICATION")):
+        text = text.replace(name, value)
+    return dict(json.loads(text))
+
+
+def without(given: Policy, action: str) -> Policy:
+    """The policy with one action taken away."""
+    statements = [each | {"Action": [name for name in each["Action"] if name != action]} for each in given["Statement"]]
+    return given | {"Statement": [each for each in statements if each["Action"]]}
+
+
+@dataclass
+class World:
+    """The daemon, its users, and a project folder with an inventory."""
+
+    stalk: Stalk
+    folder: Path
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start the daemon, and write the application."""
+        up = self.stalk.cli("up", "--driver", "sim", "--speed", "500", "--iam")
+        assert up.returncode == 0, up.stderr
+        (self.folder / "application").mkdir()
+        self.write("one")
+
+    def write(self, text: str) -> None:
+        """Change the application's source."""
+        (self.folder / "application" / "Dockerfile").write_text(f"FROM scratch\nEXPOSE 8000\nLABEL text={text}\n")
+
+    @contextlib.contextmanager
+    def failing_deployments(self) -> Iterator[None]:
+        """Let every deployment fail on the instances."""
+        added = self.stalk.cli("fault", "add", "command", "command=app-deploy", "outcome=FAILURE")
+        assert added.returncode == 0, added.stderr
+        yield
+        self.stalk.cli("fault", "clear")
+
+    def forget_lock(self) -> None:
+        """Remove the lock object, which is not there either where something else deployed the environment."""
+        bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
+        key = f"jack.beanstalk/locks/{APPLICATION}/{APPLICATION}-live.json"
+        self.stalk.client("s3").head_object(Bucket=bucket, Key=key)
+        self.stalk.client("s3").delete_object(Bucket=bucket, Key=key)
+
+    def allow(self, user: str, given: Policy) -> None:
+        """Give a user, who is made when new, this policy and no other."""
+        iam = self.stalk.client("iam")
+        if user not in self.keys:
+            iam.create_user(UserName=user)
+            key = iam.create_access_key(UserName=user)["AccessKey"]
+            self.keys[user] = (key["AccessKeyId"], key["SecretAccessKey"])
+        iam.put_user_policy(UserName=user, PolicyName="least", PolicyDocument=json.dumps(given))
+
+    def asked(self, user: str) -> dict[str, list[str]]:
+        """ARNs by action that this user has needed so far, in the order of first use."""
+        told = json.loads(self.stalk.get("/_localstalk/permissions"))
+        return dict(told.get(f"arn:aws:iam::123456789012:user/{user}", {}))
+
+    def connection(self, user: str) -> dict[str, str]:
+        """What a module needs to be this user."""
+        aws = self.stalk.aws()
+        access, secret = self.keys[user]
+        return {
+            "endpoint_url": aws["AWS_ENDPOINT_URL"],
+            "region": "us-east-1",
+            "access_key": access,
+            "secret_key": secret,
+        }
+
+    def play(self, playbook: str, user: str, calls: Path, **variables: Any) -> Run:
+        """Run a playbook as a user; the calls of modules are added to a file."""
+        values = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "eb_application": APPLICATION,
+            "eb_cname_prefix": f"{APPLICATION}-live",
+            "eb_region": "us-east-1",
+            "eb_platform": "Docker running on 64bit Amazon Linux 2023",
+            "eb_source": {"path": str(self.folder / "application"), "from": "work_tree"},
+            "eb_aws": self.connection(user),
+            "eb_poll_interval": 0.2,
+            "eb_wait_timeout": 60,
+            "eb_hooks_prefix": "tiny",
+            "eb_options": OPTIONS,
+            "eb_cycle": CYCLE,
+        }
+        inventory = self.folder / "inventory.json"
+        inventory.write_text(json.dumps({"all": {"hosts": {f"{APPLICATION}-live": values | variables}}}))
+        stalk = Stalk(self.stalk.home)
+        stalk.env |= {
+            "MODULE_CALLS": str(calls),
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "module_calls",
+        }
+        return Project(ROOT, stalk).play(playbook, "-i", str(inventory))
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a module, as a playbook made it."""
+
+    module: str
+    arguments: dict[str, Any]
+
+    def again(self, connection: Mapping[str, str], application: str) -> dict[str, Any]:
+        """Call the module in this process, for another application of another user."""
+        arguments = {
+            name: value.replace(APPLICATION, application) if isinstance(value, str) and name != "src" else value
+            for name, value in self.arguments.items()
+            if value is not None
+        }
+        # Not shown by the playbooks, since they may have secrets.
+        if "option_settings" in arguments:
+            arguments["option_settings"] = OPTIONS if self.module == "environment" else {}
+        module = importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{self.module}")
+        output = io.StringIO()
+        with (
+            patch_module_args({**arguments, **connection}),
+            contextlib.redirect_stdout(output),
+            contextlib.suppress(SystemExit),
+        ):
+            module.main()
+        return dict(json.loads(output.getvalue()))
+
+
+def read_calls(path: Path) -> list[Call]:
+    """The calls of a run that were made of AWS."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [Call(each["module"], each["arguments"]) for each in lines if each["module"] not in LOCAL]
+
+
+def first_failure(calls: Sequence[Call], connection: Mapping[str, str], application: str) -> str:
+    """What the first module that fails says, as a playbook would stop there; "" when none does."""
+    for call in calls:
+        answer = call.again(connection, application)
+        if answer.get("failed"):
+            return str(answer["msg"])
+        if answer.get("result") not in (None, "", "done"):
+            return f"{answer['result']}: {answer['sentence']}"
+    return ""

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every command of the guides runs. A comment before each block says how:
+
+``sim``: the commands of a guide run one after the other in one shell, in a checkout with simulated instances.
+``dry``: they would install packages, or reach AWS; tested is that they are understood (``make --dry-run``,
+``ansible-playbook --syntax-check``).
+a file: this test runs the same playbook with containers or as root.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .conftest import BIN, ROOT, Stalk, export
+from .small import git
+
+GUIDES = sorted((ROOT / "docs" / "guides").glob("*.rst"))
+_BLOCK = re.compile(
+    r"^(?P<indent> *)\.\. (?P<kind>tested|file): (?P<how>\S+)\n(?P=indent)\.\. code-block:: \w+\n\n"
+    r"(?P<text>(?:(?P=indent)   .*\n|\n)+)",
+    re.MULTILINE,
+)
+_CONSOLE = re.compile(r"^ *\.\. code-block:: console$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block that is marked: how it is tested, or the file that it is to be."""
+
+    kind: str
+    how: str
+    lines: list[str]
+
+    @property
+    def commands(self) -> list[str]:
+        return [line.removeprefix("$ ") for line in self.lines if line.startswith("$ ")]
+
+
+def blocks(guide: Path) -> list[Block]:
+    found = []
+    for match in _BLOCK.finditer(guide.read_text()):
+        margin = len(match["indent"]) + 3
+        found.append(
+            Block(match["kind"], match["how"], [line[margin:] for line in match["text"].rstrip().splitlines()])
+        )
+    return found
+
+
+def understood(command: str) -> list[str]:
+    """The command, changed so that it only says whether it could run."""
+    words = command.split()
+    return ["make", "--dry-run", *words[1:]] if words[0] == "make" else [*words, "--syntax-check"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[tuple[Path, Stalk]]:
+    """A checkout with its virtual environment, a running localstalk, and a project of the old ritual beside it."""
+    root = tmp_path / "beanstalk"
+    export(root)
+    (root / ".venv").symlink_to(BIN.parent)
+    guestbook = tmp_path / "guestbook"
+    shutil.copytree(ROOT / "tests/fixtures/legacy_project", guestbook)
+    git(tmp_path, "init", "-q", "-b", "main", str(guestbook))
+    git(guestbook, "add", "-A")
+    git(guestbook, "commit", "-qm", "As it was")
+    stalk = Stalk(tmp_path / "localstalk")
+    up = stalk.cli("up", "--driver", "sim", "--speed", "500")
+    assert up.returncode == 0, up.stderr
+    yield root, stalk
+    assert stalk.cli("down").returncode == 0
+
+
+def run(script: str | list[str], root: Path, stalk: Stalk) -> str:
+    command = ["bash", "-ec", script] if isinstance(script, str) else script
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=stalk.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_every_console_block_is_marked(guide: Path) -> None:
+    marked = [block for block in blocks(guide) if block.kind == "tested"]
+    assert len(marked) == len(_CONSOLE.findall(guide.read_text()))
+    assert all(line.startswith("$ ") for block in marked for line in block.lines), "a command to a line"
+
+
+@pytest.mark.parametrize("guide", [each for each in GUIDES if blocks(each)], ids=lambda guide: guide.stem)
+def test_the_commands_of_a_guide_run(guide: Path, checkout: tuple[Path, Stalk]) -> None:
+    root, stalk = checkout
+    if guide.stem != "quick_start" and any(
+        block.how == "sim" and "recreate" in str(block.lines) for block in blocks(guide)
+    ):
+        run([str(BIN / "ansible-playbook"), "deploy.yml"], root, stalk)
+    for block in blocks(guide):
+        if block.kind == "file":
+            path = root / block.how
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join(block.lines) + "\n")
+        elif block.how == "sim":
+            run("\n".join(block.commands), root, stalk)
+        elif block.how == "dry":
+            for command in block.commands:
+                run(understood(command), root, stalk)
+        else:
+            text = (ROOT / block.how).read_text()
+            for playbook in re.findall(r"\w+\.yml", " ".join(block.commands)):
+                assert playbook in text, f"{block.how} does not run {playbook}"

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each playbook works with its policy in docs/iam, and names what is missing when any action is taken away.
+
+``pytest tests/integration/test_least_privilege.py --update-iam`` writes the policies anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from .conftest import Run, Stalk
+from .least_privilege import (
+    APPLICATION,
+    EVERYTHING,
+    KEEPING,
+    POLICIES,
+    Call,
+    World,
+    filled_in,
+    first_failure,
+    policy,
+    read_calls,
+    shipped,
+    without,
+)
+
+PLAYBOOKS = ("deploy", "status", "recreate_and_swap", "rollback", "clean_hooks")
+FAILED_DEPLOYMENT = "Failed to deploy application."
+NO_INSTANCE = "the sim driver has no instance to run a script on"
+"""As far as clean_hooks.yml comes with simulated instances: every call was made, and the command was carried out."""
+
+
+@dataclass
+class Recorded:
+    """The real playbooks, each run by a user who may do what its policy allows."""
+
+    world: World
+    runs: dict[str, list[Run]]
+    calls: dict[str, list[list[Call]]]
+
+    def run(self, name: str, **variables: object) -> Run:
+        path = self.world.folder / f"{name}-{len(self.runs.setdefault(name, []))}.jsonl"
+        path.touch()
+        done = self.world.play(f"{name}.yml", f"recorded-{name}", path, **variables)
+        self.runs[name].append(done)
+        self.calls.setdefault(name, []).append(read_calls(path))
+        return done
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    stalk = Stalk(tmp_path_factory.mktemp("iam") / "localstalk")
+    made = World(stalk, tmp_path_factory.mktemp("iam-project"))
+    made.start()
+    yield made
+    down = stalk.cli("down")
+    assert down.returncode == 0, down.stderr
+
+
+@pytest.fixture(scope="module")
+def recorded(world: World, request: pytest.FixtureRequest) -> Recorded:
+    """Deploy, deploy a change; status, a cycle, a rollback, another cycle, a clean-up; and a deployment that fails."""
+    update = request.config.getoption("--update-iam")
+    for name in PLAYBOOKS:
+        world.allow(f"recorded-{name}", EVERYTHING if update else filled_in(shipped(name), APPLICATION))
+    made = Recorded(world, {}, {})
+    made.run("deploy", eb_tags={"team": "web"})
+    world.write("two")
+    made.run("deploy", eb_tags={"team": "shop"}, eb_properties={"GREETING": "hello"})
+    made.run("status")
+    world.forget_lock()
+    made.run("recreate_and_swap", eb_cycle=KEEPING)
+    made.run("rollback")
+    made.run("recreate_and_swap")
+    made.run("clean_hooks")
+    world.write("three")
+    with world.failing_deployments():
+        made.run("deploy", eb_properties={"GREETING": "hello"})
+    if update:
+        POLICIES.mkdir(parents=True, exist_ok=True)
+        for name in PLAYBOOKS:
+            text = json.dumps(policy(name, world.asked(f"recorded-{name}")), indent=2)
+            (POLICIES / f"{name}.json").write_text(f"{text}\n")
+    return made
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_a_playbook_works_with_its_policy(recorded: Recorded, name: str) -> None:
+    for number, run in enumerate(recorded.runs[name]):
+        assert "may not do this" not in run.output, run.output
+        if (name, number) == ("deploy", 2):
+            assert FAILED_DEPLOYMENT in run.output, run.output
+            assert "eb-engine.log" in run.output, run.output
+        elif name == "clean_hooks":
+            assert NO_INSTANCE in run.output, run.output
+        else:
+            assert run.rc == 0, run.output
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_a_policy_is_what_its_playbook_asks_for(recorded: Recorded, name: str) -> None:
+    assert shipped(name) == policy(name, recorded.world.asked(f"recorded-{name}"))
+
+
+BEFORE = {"deploy": (), "rollback": (("deploy", 0), ("recreate_and_swap", 0))}
+"""What an administrator did before, by playbook and run: other playbooks need a deployment."""
+
+ON_FAILURE = "elasticbeanstalk:DescribeEnvironmentHealth"
+"""What deploy.yml asks for only when a deployment failed, beside the log tails that it reads for the leader too."""
+
+NOT_MISSED = {
+    ("deploy", ON_FAILURE),
+    ("recreate_and_swap", "elasticbeanstalk:DescribeEvents"),
+    ("rollback", "elasticbeanstalk:DescribeEvents"),
+}
+"""A cycle asks for events when it is over, for its report, and ends well without them."""
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_it_says_which_action_was_taken_away(recorded: Recorded, name: str, subtests: pytest.Subtests) -> None:
+    """Each failing run leaves its work to the next, as a killed one does: all together cost little more than one."""
+    world, application, user = recorded.world, f"pears-{name.replace('_', '-')}", f"denied-{name}"
+    whole = filled_in(shipped(name), application)
+    world.allow(user, EVERYTHING)
+    for playbook, number in BEFORE.get(name, (("deploy", 0),)):
+        assert first_failure(recorded.calls[playbook][number], world.connection(user), application) == ""
+    pending = recorded.calls[name][:2]
+    asked = [action for action in world.asked(f"recorded-{name}") if (name, action) not in NOT_MISSED]
+    assert asked
+    for action in asked:
+        world.allow(user, without(whole, action))
+        said = ""
+        while pending and not (said := first_failure(pending[0], world.connection(user), application)):
+            pending.pop(0)
+        with subtests.test(action=action):
+            sentence = said.split("\n")[0]
+            assert re.search(rf"\(the credentials may not do this: allow [^:]*{action}\b.* see docs/iam", sentence), (
+                said
+            )
+    world.allow(user, whole)
+    for run in pending:
+        said = first_failure(run, world.connection(user), application)
+        assert said == "" or NO_INSTANCE in said
+
+
+def test_a_failed_deployment_says_what_its_report_lacks(recorded: Recorded) -> None:
+    world, user = recorded.world, "denied-on-failure"
+    world.allow(user, EVERYTHING)
+    assert first_failure(recorded.calls["deploy"][0], world.connection(user), "plums") == ""
+    world.allow(user, without(filled_in(shipped("deploy"), "plums"), ON_FAILURE))
+    with world.failing_deployments():
+        said = first_failure(recorded.calls["deploy"][2], world.connection(user), "plums")
+    assert FAILED_DEPLOYMENT in said
+    assert f"not authorized to perform: {ON_FAILURE}" in said
