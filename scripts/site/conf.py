@@ -9,7 +9,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 project = "jack.beanstalk"
-copyright = "the jack.beanstalk team; GPL-3.0-or-later"  # noqa: A001
+copyright = "the jack.beanstalk team; GPL-3.0-or-later"
 extensions = ["sphinx_antsibull_ext"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Web applications on AWS Elastic Beanstalk, with Ansible", "page_width": "1100px"}

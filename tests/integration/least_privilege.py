@@ -124,10 +124,10 @@ class World:
         yield
         self.stalk.cli("fault", "clear")
 
-    def forget_lock(self) -> None:
+    def forget_lock(self, application: str) -> None:
         """Remove the lock object, which is not there either where something else deployed the environment."""
         bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
-        key = f"jack.beanstalk/locks/{APPLICATION}/{APPLICATION}-live.json"
+        key = f"jack.beanstalk/locks/{application}/{application}-live.json"
         self.stalk.client("s3").head_object(Bucket=bucket, Key=key)
         self.stalk.client("s3").delete_object(Bucket=bucket, Key=key)
 

@@ -73,7 +73,7 @@ def recorded(world: World, request: pytest.FixtureRequest) -> Recorded:
     world.write("two")
     made.run("deploy", eb_tags={"team": "shop"}, eb_properties={"GREETING": "hello"})
     made.run("status")
-    world.forget_lock()
+    world.forget_lock(APPLICATION)
     made.run("recreate_and_swap", eb_cycle=KEEPING)
     made.run("rollback")
     made.run("recreate_and_swap")
@@ -129,6 +129,8 @@ def test_it_says_which_action_was_taken_away(recorded: Recorded, name: str, subt
     world.allow(user, EVERYTHING)
     for playbook, number in BEFORE.get(name, (("deploy", 0),)):
         assert first_failure(recorded.calls[playbook][number], world.connection(user), application) == ""
+    if name == "recreate_and_swap":
+        world.forget_lock(application)
     pending = recorded.calls[name][:2]
     asked = [action for action in world.asked(f"recorded-{name}") if (name, action) not in NOT_MISSED]
     assert asked
@@ -139,9 +141,7 @@ def test_it_says_which_action_was_taken_away(recorded: Recorded, name: str, subt
             pending.pop(0)
         with subtests.test(action=action):
             sentence = said.split("\n")[0]
-            assert re.search(rf"\(the credentials may not do this: allow [^:]*{action}\b.* see docs/iam", sentence), (
-                said
-            )
+            assert re.search(rf"\(the credentials may not do this: allow .*{action}\b.* see docs/iam", sentence), said
     world.allow(user, whole)
     for run in pending:
         said = first_failure(run, world.connection(user), application)

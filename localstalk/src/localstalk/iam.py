@@ -66,7 +66,7 @@ def _check_commands_by_resource() -> None:
             arns = [f"arn:aws:ssm:{self.region}::document/{self._get_param('DocumentName')}"]
             arns += [
                 f"arn:aws:ec2:{self.region}:{self.current_account}:instance/{each}"
-                for each in self._get_param("InstanceIds", [])
+                for each in self._get_param("InstanceIds") or ["*"]
             ]
         try:
             for arn in arns:
