@@ -29,6 +29,8 @@ from .least_privilege import (
     without,
 )
 
+pytestmark = pytest.mark.slow
+
 PLAYBOOKS = ("deploy", "status", "recreate_and_swap", "rollback", "clean_hooks")
 FAILED_DEPLOYMENT = "Failed to deploy application."
 NO_INSTANCE = "the sim driver has no instance to run a script on"
