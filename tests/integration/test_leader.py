@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import time
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import BIN, ROOT, Stalk
+from .conftest import ROOT, Stalk
 from .small import DOCKERFILE, MODERN, SERVER, options
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
@@ -38,25 +37,7 @@ class Matrix:
         self.rows: list[tuple[str, dict[str, Any]]] = []
 
     def module(self, name: str, **params: Any) -> dict[str, Any]:
-        """Run a module as a user does."""
-        connection = {
-            "endpoint_url": self.aws["AWS_ENDPOINT_URL"],
-            "region": self.aws["AWS_DEFAULT_REGION"],
-            "access_key": self.aws["AWS_ACCESS_KEY_ID"],
-            "secret_key": self.aws["AWS_SECRET_ACCESS_KEY"],
-        }
-        arguments = json.dumps({**connection, "application": NAME, "name": NAME, "poll_interval": 0.3, **params})
-        inventory = ("-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={BIN / 'python'}")
-        done = subprocess.run(
-            [BIN / "ansible", "localhost", *inventory, "-m", f"jack.beanstalk.{name}", "-a", arguments],
-            cwd=ROOT,
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return dict(json.loads(done.stdout.partition("=> ")[2]))
+        return self.stalk.module(name, application=NAME, name=NAME, poll_interval=0.3, **params)
 
     def version(self, label: str) -> None:
         content = io.BytesIO()
