@@ -64,7 +64,9 @@ def test_the_same_result_without_a_process(aws: dict[str, str], tmp_path: Path) 
     assert result(refused) == result(elsewhere)
 
 
-def test_every_link_has_its_module() -> None:
-    links = [path for path in (PLUGINS / "action").glob("*.py") if path.is_symlink()]
-    assert links
-    assert all((PLUGINS / "modules" / path.name).is_file() for path in links)
+def test_every_action_has_its_module() -> None:
+    actions = list((PLUGINS / "action").glob("*.py"))
+    assert actions
+    # Of a link, antsibull-docs takes the module for another name of the one that is linked to.
+    assert not any(path.is_symlink() for path in actions)
+    assert all((PLUGINS / "modules" / path.name).is_file() for path in actions)
