@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator, fleet, storms, swaps
+from bench import bundles, deploys, emulator, fleet, lifecycle, storms, swaps
 from bench.figures import Figure, figure, read, text_table, write
 
 TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
     "bundles": bundles.measure,
     "emulator": emulator.measure,
+    "lifecycle": lifecycle.measure,
     "fleet": fleet.measure,
     "deploys": deploys.measure,
     "swaps": swaps.measure,
