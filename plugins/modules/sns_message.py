@@ -39,9 +39,9 @@ options:
         replaced or cut.
     type: str
     default: ""
-  message:
+  text:
     description:
-      - The text, at most 256 KiB.
+      - The message itself, at most 256 KiB.
     type: str
     required: true
 """
@@ -51,7 +51,7 @@ EXAMPLES = r"""
   jack.beanstalk.sns_message:
     topic: arn:aws:sns:eu-central-1:123456789012:operators
     subject: blog is being deployed
-    message: Version blog-0a1b2c3d4e5f6071 goes to blog-production.
+    text: Version blog-0a1b2c3d4e5f6071 goes to blog-production.
 """
 
 RETURN = r"""
@@ -72,7 +72,7 @@ def main():
     spec = {
         "topic": {"type": "str", "required": True},
         "subject": {"type": "str", "default": ""},
-        "message": {"type": "str", "required": True},
+        "text": {"type": "str", "required": True},
     }
     module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
     try:

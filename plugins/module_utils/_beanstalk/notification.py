@@ -25,7 +25,7 @@ def publish(client: Callable[..., Any], params: Mapping[str, Any], check_mode: b
     ``client`` makes a client for a service; the topic's ARN decides the region. A subject must be one line of ASCII of
     less than 100 characters (SNS's API reference), so what is not is cut or replaced. Raises AnsibleBeanstalkError.
     """
-    topic, message = params["topic"], params["message"]
+    topic, message = params["topic"], params["text"]
     found = _TOPIC.fullmatch(topic)
     if found is None:
         raise AnsibleBeanstalkRefusedError(

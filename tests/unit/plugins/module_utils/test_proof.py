@@ -110,7 +110,7 @@ def test_a_swap_is_proven(world: World, header: str) -> None:
 def test_a_name_that_still_leads_to_the_old_environment(world: World) -> None:
     proving = world.proof()
     identities = proving.distinguish(*BEFORE)
-    live, _ = sides()
+    live, _green = sides()
     with pytest.raises(AnsibleBeanstalkWaitError, match=r"127\.0\.0\.2 are not those of green\.elb") as late:
         proving.wait(live, identities["green"], Deadline(0, 1))
     assert late.value.report["proof"][LIVE]["dns"] is False

@@ -68,9 +68,9 @@ def shown() -> dict[str, Any]:
     """What ansible-doc says of every module that it lists."""
     command = [Path(sys.executable).with_name("ansible-doc"), "--type", "module", "--json"]
     variables = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
-    options = {"check": True, "capture_output": True, "cwd": ROOT, "env": variables, "text": True}
-    listed = json.loads(subprocess.run([*command, "--list", "jack.beanstalk"], **options).stdout)
-    return dict(json.loads(subprocess.run([*command, *listed], **options).stdout))
+    options = {"capture_output": True, "cwd": ROOT, "env": variables, "text": True}
+    listed = json.loads(subprocess.run([*command, "--list", "jack.beanstalk"], check=True, **options).stdout)
+    return dict(json.loads(subprocess.run([*command, *listed], check=True, **options).stdout))
 
 
 def test_ansible_doc_lists_every_module(shown: dict[str, Any]) -> None:

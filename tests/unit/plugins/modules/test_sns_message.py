@@ -38,20 +38,20 @@ def queue(aws: dict[str, str]) -> Callable[[], list[dict[str, Any]]]:
 
 
 def test_it_arrives(run: Callable[..., Any], queue: Callable[[], list[dict[str, Any]]]) -> None:
-    checked = run("sns_message", topic=TOPIC, message="all is well", check=True)
+    checked = run("sns_message", topic=TOPIC, text="all is well", check=True)
     assert (checked["changed"], checked["message_id"], queue()) == (True, None, [])
-    sent = run("sns_message", topic=TOPIC, subject="größer:\n done " + "x" * 100, message="ällesgut")
+    sent = run("sns_message", topic=TOPIC, subject="größer:\n done " + "x" * 100, text="ällesgut")
     (got,) = queue()
     assert (sent["changed"], sent["message_id"]) == (True, got["MessageId"])
     assert got["Message"] == "ällesgut"
     assert got["Subject"] == ("gr??er: done " + "x" * 100)[:99]
-    run("sns_message", topic=TOPIC, message="no subject")
+    run("sns_message", topic=TOPIC, text="no subject")
     (got,) = queue()
     assert got["Message"] == "no subject"
 
 
 @pytest.mark.parametrize(
-    ("topic", "message", "said"),
+    ("topic", "text", "said"),
     [
         ("operators", "x", "operators is not the ARN of a standard SNS topic (arn:aws:sns:eu-central-1:"),
         (f"{TOPIC}.fifo", "x", f"{TOPIC}.fifo is not the ARN of a standard SNS topic"),
@@ -60,7 +60,7 @@ def test_it_arrives(run: Callable[..., Any], queue: Callable[[], list[dict[str, 
         (f"{TOPIC}-gone", "x", "Failed to publish to the SNS topic"),
     ],
 )
-def test_why_not(run: Callable[..., Any], topic: str, message: str, said: str) -> None:
-    failed = run("sns_message", topic=topic, message=message)
+def test_why_not(run: Callable[..., Any], topic: str, text: str, said: str) -> None:
+    failed = run("sns_message", topic=topic, text=text)
     assert failed["failed"]
     assert failed["msg"].startswith(said)
