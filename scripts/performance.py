@@ -45,7 +45,8 @@ own, the budget is the peer's value.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).
-- `localstalk_life_s` is one instance in real containers with the clock as fast as it goes: create, deploy, swap, terminate.
+- `localstalk_life_s` is one instance in real containers, the clock as fast as it goes: create, deploy, swap and
+  terminate.
 - `localstalk_p99_ms` and `localstalk_p50_ms` describe one environment while {environments:,.0f} are present.
 
 ## What made it quicker
