@@ -14,11 +14,15 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from .conftest import Stalk
+from .small import MODERN, options
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +84,14 @@ def events(private: Path) -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in (private / "artifacts/1/job_events").glob("*.json")]
 
 
+def write_inventory(private: Path, variables: dict[str, Any]) -> None:
+    """The inventory script that AWX writes for a job: one host with its variables."""
+    inventory = {"all": {"hosts": ["production"]}, "_meta": {"hostvars": {"production": variables}}}
+    script = private / "inventory/hosts"
+    script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
+    script.chmod(0o700)
+
+
 @pytest.fixture
 def private(tmp_path: Path) -> Path:
     """A private data directory with a copy of the project, an inventory script and extra variables."""
@@ -89,14 +101,10 @@ def private(tmp_path: Path) -> Path:
     shutil.copytree(ROOT, private / "project", symlinks=True, ignore=NOT_IN_GIT)
     source = tmp_path / "shop"
     source.mkdir()
-    (source / "Dockerfile").write_text("FROM scratch\n")
+    (source / "Dockerfile").write_text("FROM scratch\nEXPOSE 8000\n")
     for command in (["init", "--quiet"], ["add", "Dockerfile"]):
         subprocess.run(["git", "-C", source, *command], check=True)
-    hostvars = {"production": {"eb_source": {"path": str(source)}}}
-    inventory = {"all": {"hosts": ["production"]}, "_meta": {"hostvars": hostvars}}
-    script = private / "inventory/hosts"
-    script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n")
-    script.chmod(0o700)
+    write_inventory(private, {"eb_source": {"path": str(source)}})
     environment = {"ANSIBLE_COLLECTIONS_PATH": collections_path(private / "project")}
     environment |= {"ANSIBLE_INVENTORY_UNPARSED_FAILED": "True"}
     (private / "env/envvars").write_text(json.dumps(environment))
@@ -114,6 +122,60 @@ def test_a_job_finds_the_collection_and_leaves_its_report(private: Path) -> None
     report = stats[0]["event_data"]["artifact_data"]["report"]
     assert re.fullmatch(r"shop-[0-9a-f]{16}", report["label"])
     assert report["word"] == "from a survey"
+
+
+@pytest.fixture
+def stalk(tmp_path: Path) -> Iterator[Stalk]:
+    """A localstalk with simulated instances."""
+    stalk = Stalk(tmp_path / "localstalk")
+    up = stalk.cli("up", "--driver", "sim", "--speed", "100")
+    assert up.returncode == 0, up.stderr
+    yield stalk
+    assert stalk.cli("down").returncode == 0
+
+
+def artifacts(private: Path) -> dict[str, Any]:
+    """What AWX shows as the artifacts of the job."""
+    (stats,) = (event for event in events(private) if event["event"] == "playbook_on_stats")
+    return dict(stats["event_data"]["artifact_data"])
+
+
+def test_deploy_and_recreate_leave_their_reports(private: Path, stalk: Stalk) -> None:
+    aws = stalk.aws()
+    place = {
+        "eb_application": "shop",
+        "eb_cname_prefix": "shop",
+        "eb_region": "us-east-1",
+        "eb_platform": MODERN,
+        "eb_options": options(1),
+        "eb_poll_interval": 1,
+        "eb_source": {"path": str(private.parent / "shop"), "from": "work_tree"},
+        "eb_aws": {
+            "endpoint_url": aws["AWS_ENDPOINT_URL"],
+            "access_key": aws["AWS_ACCESS_KEY_ID"],
+            "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
+        },
+    }
+    write_inventory(private, place)
+    done = run_job(private, "deploy.yml")
+    output = (private / "artifacts/1/stdout").read_text()
+    assert done.returncode == 0, done.stdout + done.stderr + output
+    deployed = artifacts(private)["jack_beanstalk_deployments"]["production"]
+    eb = stalk.client("elasticbeanstalk")
+    (first,) = eb.describe_environments(ApplicationName="shop")["Environments"]
+    assert (deployed["environment_id"], deployed["version_label"]) == (first["EnvironmentId"], first["VersionLabel"])
+    assert deployed["changed"] is True and deployed["health"] == "Green"
+
+    quick = {"poll_interval": 1, "drain_max": 1, "settle": 2, "step_fresh": 1}
+    cycle = {"eb_cycle": dict.fromkeys(("dns_ttl", "dns_margin", "soak", "min_age"), 0) | quick}
+    write_inventory(private, place | cycle)
+    shutil.rmtree(private / "artifacts")
+    done = run_job(private, "recreate_and_swap.yml")
+    output = (private / "artifacts/1/stdout").read_text()
+    assert done.returncode == 0, done.stdout + done.stderr + output
+    recreated = artifacts(private)["jack_beanstalk_cycles"]["production"]
+    assert recreated["result"] == "done"
+    assert recreated["live"]["environment_id"] != first["EnvironmentId"]
 
 
 def test_every_playbook_is_found_through_the_links(private: Path) -> None:
