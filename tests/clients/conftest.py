@@ -97,13 +97,16 @@ class Stalk:
         answer = self.eb.describe_instances_health(EnvironmentName=name, AttributeNames=["All"])
         return {item["InstanceId"]: item["Deployment"]["VersionLabel"] for item in answer["InstanceHealthList"]}
 
-    def on_instance(self, instance: str, *words: str) -> None:
-        """Run a command inside an instance, as somebody who logged in there."""
+    def on_instance(self, instance: str, *words: str) -> str:
+        """Run a command inside an instance, as somebody who logged in there; returns what it printed."""
         listed = subprocess.run(
             ["podman", "ps", "--format", "{{.Names}}"], capture_output=True, text=True, check=True, timeout=60
         ).stdout.split()
         (name,) = [each for each in listed if label(self.home) in each and instance in each]
-        subprocess.run(["podman", "exec", name, *words], check=True, timeout=60)
+        done = subprocess.run(
+            ["podman", "exec", name, *words], stdout=subprocess.PIPE, text=True, check=True, timeout=60
+        )
+        return done.stdout
 
     def page(self, name: str = PREFIX) -> str:
         """What a visitor of a CNAME sees."""
