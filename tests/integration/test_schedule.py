@@ -399,8 +399,16 @@ def test_a_real_cron_daemon_fires_it(bench: Bench) -> None:
     assert f"good evening, {len(SECRET)} letters" in bench.log
 
 
+# systemd takes the cgroup where it starts for its own and moves every process below it; from the machine's root it would
+# take the processes of other tests' containers out of their cgroups.
 SYSTEMD = """
 set -e
+for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+  if [ -f $hierarchy/cgroup.procs ]; then
+    mkdir $hierarchy/jack-beanstalk-$$
+    echo $$ > $hierarchy/jack-beanstalk-$$/cgroup.procs
+  fi
+done
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system /run/user/0
 export XDG_RUNTIME_DIR=/run/user/0 SYSTEMD_UNIT_PATH=$PWD/systemd:
@@ -412,6 +420,7 @@ exec /lib/systemd/systemd --user --unit=jack-beanstalk-nightly.timer
 def test_a_real_systemd_fires_it_refuses_overlap_and_goes_on_after_a_kill(bench: Bench) -> None:
     bench.install(kind="systemd", expression="*-*-* *:*:00/2", jitter=0, playbook="slow.yml", user="root")
     # A manager of its own in a mount namespace: it sees no unit but ours and systemd's own.
+    before = Path("/proc/self/cgroup").read_text()
     manager = subprocess.Popen(["unshare", "--mount", "bash", "-c", SYSTEMD], cwd=bench.root)
     try:
         wait_until(lambda: bench.playbook_processes(), 120, "systemd started the playbook")
@@ -430,4 +439,8 @@ def test_a_real_systemd_fires_it_refuses_overlap_and_goes_on_after_a_kill(bench:
         bench.gate.touch()
         manager.terminate()
         manager.wait(timeout=100)
+        for cgroup in Path("/sys/fs/cgroup").glob(f"**/jack-beanstalk-{manager.pid}"):
+            for folder, _, _ in os.walk(cgroup, topdown=False):
+                Path(folder).rmdir()
     assert bench.log.count("starting slow.yml") >= 2
+    assert Path("/proc/self/cgroup").read_text() == before
