@@ -399,8 +399,8 @@ def test_a_real_cron_daemon_fires_it(bench: Bench) -> None:
     assert f"good evening, {len(SECRET)} letters" in bench.log
 
 
-# systemd takes the cgroup where it starts for its own and moves every process below it; from the machine's root it would
-# take the processes of other tests' containers out of their cgroups.
+# systemd takes the cgroup where it starts for its own and moves every process below it: started in the machine's root,
+# it would take the processes of other tests' containers out of theirs.
 SYSTEMD = """
 set -e
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
