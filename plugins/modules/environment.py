@@ -37,7 +37,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Values of environment properties are never shown.
+      - Values of environment properties and C(DBPassword) are never shown.
   idempotent:
     support: full
 options:
@@ -117,6 +117,8 @@ options:
       - Options that are not named are left alone. A null value removes an environment property.
       - Secrets by ARN (C(aws:elasticbeanstalk:application:environmentsecrets)) are refused on a platform version from
         before 26 March 2025, which cannot fetch them.
+      - The service tells nobody a C(DBPassword). It is sent when the database has none yet, and when this controller
+        has seen another one before.
       - Depending on the option, Elastic Beanstalk restarts the application or replaces the instances.
     type: dict
     default: {}

@@ -77,6 +77,8 @@ class EnvironmentManager:
                 environment = self._create()
             else:
                 environment = self._update(environment)
+            if environment is not None and not self.check_mode:
+                EnvironmentMemory(self.client, environment).note_password(self.wanted_settings)
         finally:
             problem = self.lock.release() if self.lock else ""
             self.warnings += [problem] if problem else []
@@ -190,7 +192,7 @@ class EnvironmentManager:
         shown = {key: self.params[key] for key in ("name", "application", "cname_prefix", "version_label", "tags")}
         shown["platform"] = next(iter(platform.values()))
         for (space, option), value in self._flat_settings().items():
-            shown[f"{space}:{option}"] = settings.HIDDEN if space == settings.PROPERTIES else value
+            shown[f"{space}:{option}"] = settings.HIDDEN if settings.is_hidden(space, option) else value
         return shown
 
     def _flat_settings(self) -> dict[tuple[str, str], str | None]:
@@ -285,6 +287,7 @@ class EnvironmentManager:
             return
         described = api.describe_settings(self.client, environment["ApplicationName"], environment["EnvironmentName"])
         changes = settings.compare(self.wanted_settings, described)
+        changes += memory.password_changes(self.wanted_settings, changes)
         if self.params["purge_properties"]:
             changes += settings.purge_changes(self.wanted_settings, described)
         for change in changes:

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this controller remembers of an environment: that its settings were right, how long it takes, who led."""
+"""What this controller remembers of an environment: its settings, as hashes, how long it takes, who led."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from . import settings
 from .memory import Memory, memory_of
 from .transformations import iso
 
@@ -33,6 +34,23 @@ class EnvironmentMemory:
         """These settings are what runs."""
         if environment.get("DateUpdated") is not None and environment.get("Status") == "Ready":
             self.file.put(settings={"updated": iso(environment["DateUpdated"]), "hash": self.file.digest(wanted)})
+
+    def password_changes(self, wanted: settings.Settings, known: Sequence[settings.Change]) -> list[settings.Change]:
+        """A change of the database's password since it was last seen here, unless that is among the known changes."""
+        namespace, option = settings.PASSWORD
+        password, before = wanted.get(namespace, {}).get(option), self.file.get("password")
+        listed = any((one.namespace, one.option) == settings.PASSWORD for one in known)
+        if not password or not before or listed or before == self.file.digest(password):
+            return []
+        return [settings.Change(namespace, option, None, password)]
+
+    def note_password(self, wanted: settings.Settings) -> None:
+        """This is the password of the coupled database, which the service does not tell."""
+        namespace, option = settings.PASSWORD
+        if (password := wanted.get(namespace, {}).get(option)) and self.file.get("password") != (
+            seen := self.file.digest(password)
+        ):
+            self.file.put(password=seen)
 
     @property
     def seconds(self) -> float | None:

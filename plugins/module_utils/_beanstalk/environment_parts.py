@@ -16,7 +16,7 @@ from .progress import FILE_NAME, Progress
 
 
 def guard_secrets(module: Any) -> dict[str, Any]:
-    """Hide secret property values everywhere, and no other values; returns what the module was called with.
+    """Hide secret values of options everywhere, and no other values; returns what the module was called with.
 
     Ansible would blank every value of a hidden option out of every answer, a "2" in an instance id included.
     """
@@ -26,7 +26,7 @@ def guard_secrets(module: Any) -> dict[str, Any]:
     inner = getattr(module, "_module", module)
     inner.no_log_values = (inner.no_log_values - _texts(given)) | settings.secret_values(given)
     shown = {key: value for key, value in params.items() if key not in ("secret_key", "session_token", "access_key")}
-    return {"module_args": {**shown, "option_settings": settings.hide_properties(given)}}
+    return {"module_args": {**shown, "option_settings": settings.hide_values(given)}}
 
 
 def _texts(value: Any) -> set[str]:

@@ -18,6 +18,7 @@ from .common import AnsibleBeanstalkRefusedError
 
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
 SECRETS = "aws:elasticbeanstalk:application:environmentsecrets"
+PASSWORD = ("aws:rds:dbinstance", "DBPassword")
 HIDDEN = "(hidden)"
 MAX_PROPERTIES_BYTES = 4096
 
@@ -57,8 +58,13 @@ class Change(NamedTuple):
 
     @property
     def secret(self) -> bool:
-        """Values of environment properties are never shown."""
-        return self.namespace == PROPERTIES
+        """Whether its values are never shown."""
+        return is_hidden(self.namespace, self.option)
+
+
+def is_hidden(namespace: str, option: str) -> bool:
+    """Whether values are never shown: those of environment properties, and the coupled database's password."""
+    return namespace == PROPERTIES or (namespace, option) == PASSWORD
 
 
 def text_value(value: Any) -> str:
@@ -153,7 +159,7 @@ def current_values(described: Iterable[Mapping[str, Any]]) -> Settings:
 
 
 def compare(wanted: Settings, described: Iterable[Mapping[str, Any]]) -> list[Change]:
-    """What has to be set or removed, in a fixed order."""
+    """What has to be set or removed, in a fixed order. A password that is there counts as the wanted one."""
     current = current_values(described)
     changes = []
     for namespace in sorted(wanted):
@@ -164,6 +170,8 @@ def compare(wanted: Settings, described: Iterable[Mapping[str, Any]]) -> list[Ch
                 # Only properties can vanish; any other option falls back to a default that is reported for ever.
                 if was is not None and namespace in (PROPERTIES, SECRETS):
                     changes.append(Change(namespace, option, was, None))
+            elif (namespace, option) == PASSWORD and option in have and not (was or "").strip("*"):
+                continue  # it is there, and the service tells nobody what it is
             elif not equal(namespace, option, value, was):
                 changes.append(Change(namespace, option, was, value))
     return changes
@@ -204,18 +212,22 @@ _SECRET_NAME = re.compile(r"SECRET|PASSW|TOKEN|KEY|CREDENTIAL|DSN|DATABASE_URL",
 
 
 def secret_values(settings: Any) -> set[str]:
-    """Values that must never be shown: properties with a telling name, unless they are too short to search for."""
-    properties = settings.get(PROPERTIES) if isinstance(settings, Mapping) else None
-    if not isinstance(properties, Mapping):
-        return set()
-    return {str(value) for name, value in properties.items() if _SECRET_NAME.search(str(name)) and len(str(value)) >= 8}
+    """Values that must never be shown: passwords and properties with a telling name, unless too short to search for."""
+    found = set()
+    for namespace, options in settings.items() if isinstance(settings, Mapping) else ():
+        for option, value in options.items() if isinstance(options, Mapping) else ():
+            if is_hidden(namespace, option) and _SECRET_NAME.search(str(option)) and len(str(value)) >= 8:
+                found.add(str(value))
+    return found
 
 
-def hide_properties(settings: Any) -> Any:
-    """The settings with all property values hidden, to show what a module was called with."""
+def hide_values(settings: Any) -> Any:
+    """The settings with all hidden values replaced, to show what a module was called with."""
     if not isinstance(settings, Mapping):
         return settings
-    hidden = dict(settings)
-    if isinstance(hidden.get(PROPERTIES), Mapping):
-        hidden[PROPERTIES] = dict.fromkeys(hidden[PROPERTIES], HIDDEN)
-    return hidden
+    return {
+        namespace: {option: HIDDEN if is_hidden(namespace, option) else value for option, value in options.items()}
+        if isinstance(options, Mapping)
+        else options
+        for namespace, options in settings.items()
+    }

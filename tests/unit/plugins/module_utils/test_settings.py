@@ -99,7 +99,19 @@ def test_values_of_properties_are_never_shown() -> None:
     assert settings.shown(settings.Change(ASG, "MinSize", "1", "2")) == ("1", "2")
     given = {PROPERTIES: {"DJANGO_SECRET_KEY": "long-enough", "PIN_KEY": "12", "HOST": "example.com"}}
     assert settings.secret_values(given) == {"long-enough"}
-    assert settings.hide_properties(given)[PROPERTIES] == dict.fromkeys(given[PROPERTIES], "(hidden)")
+    assert settings.hide_values(given)[PROPERTIES] == dict.fromkeys(given[PROPERTIES], "(hidden)")
+
+
+def test_a_password_is_never_shown_and_what_cannot_be_read_is_no_difference() -> None:
+    space, option = settings.PASSWORD
+    given = settings.normalise({space: {option: "not-a-secret", "DBUser": "shop"}})
+    assert settings.secret_values(given) == {"not-a-secret"}
+    assert settings.hide_values(given) == {space: {option: "(hidden)", "DBUser": "shop"}}
+    user = described(space, DBUser="shop")
+    (first,) = settings.compare(given, user)
+    assert settings.shown(first) == (None, "(hidden) (new value)")
+    for answered in ({"Value": "*****"}, {"Value": None}, {}):
+        assert settings.compare(given, [*user, {"Namespace": space, "OptionName": option, **answered}]) == []
 
 
 @pytest.mark.parametrize(

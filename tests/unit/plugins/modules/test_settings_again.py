@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 Run = Callable[..., dict[str, Any]]
+PROFILE = {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "aws:autoscaling:asg": {"MinSize": 2, "MaxSize": "4", "Cooldown": 360, "Availability Zones": "Any"},
@@ -98,3 +103,36 @@ def test_the_second_run_changes_nothing(run: Run) -> None:
     texts = run("environment", check=True, **{**params, "option_settings": otherwise})
     assert not texts["changed"], texts["diff"]
     assert run("environment", **params, state="absent")["changed"]
+
+
+def test_the_password_of_a_database_that_nobody_can_read(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("application", name="spelling")
+
+    def have(password: str) -> dict[str, Any]:
+        database = {"DBEngine": "postgres", "DBUser": "shop", "DBPassword": password, "DBDeletionPolicy": "Snapshot"}
+        done = run(
+            "environment",
+            application="spelling",
+            name="spelling-database",
+            platform="Docker running on 64bit Amazon Linux 2023",
+            option_settings={"aws:rds:dbinstance": database, "aws:autoscaling:launchconfiguration": PROFILE},
+            poll_interval=0.2,
+            wait_timeout=120,
+        )
+        assert not done.get("failed"), done["msg"]
+        assert password not in json.dumps(done)
+        return done
+
+    assert have("first-password")["actions"] == ["create"]
+    assert not have("first-password")["changed"]
+    changed = have("second-password")
+    assert changed["actions"] == ["update_settings"]
+    assert changed["diff"]["after"] == {"aws:rds:dbinstance:DBPassword": "(hidden) (new value)"}
+    assert not have("second-password")["changed"]
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert not have("third-password")["changed"], "a controller that has not seen it before"
+    assert have("fourth-password")["changed"]
+    absent = run("environment", application="spelling", name="spelling-database", state="absent", poll_interval=0.2)
+    assert absent["actions"] == ["terminate"]
