@@ -330,7 +330,7 @@ hooks_run_in_container() {
 }
 
 run_hook() {
-  local begin end milliseconds rc=0
+  local begin end milliseconds deployment rc=0
   # EB on the legacy AMI keeps a copy of every file it overwrites, and runs that too.
   case $0 in *.bak) exit 0 ;; esac
   hook_at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -339,8 +339,9 @@ run_hook() {
   hook_sha256=$(hooks_bundle_sha256) || hook_sha256=
   HOOK_VERSION_LABEL=$(hooks_version_label)
   HOOK_INSTANCE_ID=$(hooks_instance_id)
+  deployment=$(hooks_deployment_id)
   hook_environment+=("HOOK_NAME=${hook_name}" "HOOK_VERSION_LABEL=${HOOK_VERSION_LABEL}"
-    "HOOK_INSTANCE_ID=${HOOK_INSTANCE_ID}" "HOOK_BUNDLE_SHA256=${hook_sha256}")
+    "HOOK_DEPLOYMENT_ID=${deployment#null}" "HOOK_INSTANCE_ID=${HOOK_INSTANCE_ID}" "HOOK_BUNDLE_SHA256=${hook_sha256}")
   if [ "$hook_leader_only" = true ] && ! { hooks_take_marker && hooks_claim; }; then
     hooks_report false null 0
     echo "Hook ${hook_name} not run: ${hook_reason}."

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_evidence import LEADER_TAG, tag_evidence
 
 ROOT = Path(__file__).resolve().parents[3]
 NASTY = r"""printf '%s|' "$A" 'it''s' "$(echo sub)" `echo tick` \\ $'\t' '%d' "a  b" \
@@ -41,11 +42,15 @@ case $1 in
 esac
 """
 
-# S3 as far as the ledger needs it: a folder for a bucket, and conditional writes.
+# S3 as far as the ledger needs it: a folder for a bucket, and conditional writes. EC2 as far as tags are set.
 AWS = r"""#!/bin/bash
 shift
 verb=$1
 shift
+if [ "$verb" = create-tags ]; then
+  [ -z "${FAKE_AWS_DENIED:-}" ] || { echo "An error occurred (UnauthorizedOperation)" >&2; exit 254; }
+  printf '%s\n' "$@" >"$JACK_HOOKS_ROOT/tagged"
+fi
 while [ $# -gt 0 ]; do
   case $1 in --bucket) bucket=$2 ;; --key) key=$2 ;; --body) body=$2 ;; --if-none-match) new=yes ;; esac
   shift
@@ -107,6 +112,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "nasty_inside", "hooks": [{"name": "task", "command": NASTY, "environment": NASTY_ENVIRONMENT}]},
     {"name": "predeploy", "hooks": [{"name": "task", "command": "echo $SITE", "phase": "predeploy"}]},
     {"name": "legacy", "generation": "al1", "hooks": [{"preset": "collectstatic"}, LEADER]},
+    {"name": "tag", "hooks": [{"preset": "tag_leader"}]},
     {"name": "none", "hooks": []},
     {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_ledger", "ledger": "s3://bucket", "hooks": [{"preset": "migrate"}]},
@@ -307,6 +313,38 @@ def test_marker_of_an_aborted_deployment_of_the_same_bundle_is_not_obeyed(leader
     assert leader.ran() == 0
     assert leader.hook(EB_IS_COMMAND_LEADER="true").returncode == 0
     assert leader.ran() == 0
+
+
+@pytest.mark.parametrize(("elected", "says"), [("true", "leader"), ("false", "not_leader")])
+def test_tag_leader_sets_the_tag_that_leader_info_reads(
+    instance: Instance, rendered: dict[str, dict[str, Any]], elected: str, says: str
+) -> None:
+    instance.install(rendered["tag"]["overlay"])
+    assert instance.hook("tag_leader", EB_IS_COMMAND_LEADER=elected).returncode == 0
+    *resources, _option, tag = (instance.root / "tagged").read_text().splitlines()
+    assert resources == ["--resources", "i-0123456789abcdef0"]
+    key, value = tag.split(",Value=")
+    assert key == f"Key={LEADER_TAG}"
+    (told,) = tag_evidence("i-0123456789abcdef0", json.loads(value))
+    assert (told.says, told.version_label, told.deployment_id) == (says, "blog-one", 1)
+    assert told.at is not None
+    assert told.at[:16] == instance.log()[0]["at"][:16]
+
+
+def test_tag_leader_keeps_any_label_and_fails_no_deployment(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
+    instance.install(rendered["tag"]["overlay"])
+    instance.bundle('a "b" \\ c,d')
+    assert instance.hook("tag_leader").returncode == 0
+    assert not (instance.root / "tagged").exists(), "nobody was elected"
+    assert instance.hook("tag_leader", EB_IS_COMMAND_LEADER="true", FAKE_AWS_DENIED="1").returncode == 0
+    assert instance.log()[-1]["rc"] == 254
+    (instance.root / "opt/elasticbeanstalk/deployment/app_version_manifest.json").unlink()
+    instance.write("var/log/eb-engine.log", 'object: resources/environments/e-1/_runtime/_versions/blog/a "b" \\, \n')
+    assert instance.hook("tag_leader", EB_IS_COMMAND_LEADER="true").returncode == 0
+    value = (instance.root / "tagged").read_text().splitlines()[-1].split(",Value=")[1]
+    assert re.fullmatch(r'leader - \S+ a "b" \\', json.loads(value))
 
 
 def test_marker_is_consumed_even_when_the_task_fails(leader: Instance) -> None:
