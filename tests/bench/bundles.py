@@ -19,17 +19,18 @@ _GIT = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-
 
 # Each is run in a process of its own and prints the seconds of the very work, without interpreter start and imports.
 _OURS = """
-import sys, time
+import os, sys, time
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 root, source, cache = sys.argv[1:]
 _AnsibleCollectionFinder(paths=[root + "/collections"])._install()
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle, bundle_types
 spec = bundle_types.SourceSpec(source, "ref", "HEAD", (), (), "bench", cache)
+processor = sum(os.times()[:4])
 start = time.perf_counter()
 made = bundle.make_bundle(spec)
 seconds = time.perf_counter() - start
 import json
-print(json.dumps([seconds, made.changed, made.bundle.path]))
+print(json.dumps([seconds, sum(os.times()[:4]) - processor, made.changed, made.bundle.path]))
 """
 _ZIPFILE = """
 import os, sys, time, zipfile
@@ -164,25 +165,29 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     """
     first, second = _checkouts(folder, quick)
     cold: list[float] = []
+    processor: list[float] = []
     unchanged: list[float] = []
     made = [first, second]
     for _ in range(1 if quick else 5):
         for index, checkout in enumerate((second, first)):
             cache = folder / f"cache{index}"
             shutil.rmtree(cache, ignore_errors=True)
-            seconds, _, path = _run(sys.executable, _OURS, ROOT, checkout, cache)
+            seconds, busy, _, path = _run(sys.executable, _OURS, ROOT, checkout, cache)
             made[index] = Path(str(path))
         cold.append(float(str(seconds)))
-        seconds, changed, _ = _run(sys.executable, _OURS, ROOT, first, folder / "cache1")
+        processor.append(float(str(busy)))
+        seconds, _, changed, _ = _run(sys.executable, _OURS, ROOT, first, folder / "cache1")
         if changed:
             raise RuntimeError("the unchanged tree was bundled again")
         unchanged.append(float(str(seconds)))
-        print(f"bundles: cold {cold[-1]:.2f} s, unchanged {unchanged[-1]:.2f} s", file=sys.stderr, flush=True)  # noqa: T201
+        said = f"cold {cold[-1]:.2f} s ({processor[-1]:.2f} s CPU), unchanged {unchanged[-1]:.2f} s"
+        print(f"bundles: {said}", file=sys.stderr, flush=True)  # noqa: T201
     peers, wanted = _peers(first, second, folder / "peer.zip", 1 if quick else 2)
     names = _names(made[1])
     eb = "eb CLI"
     return [
         figure("bundle_cold_s", cold, "s", 2.0, (eb, peers["eb"])),
+        figure("bundle_cold_cpu_s", processor, "s"),
         figure("bundle_unchanged_s", unchanged, "s", 0.5, (eb, peers["eb"])),
         figure("bundle_different_bytes", [_different_bytes(*made)], "bytes", 0),
         figure("bundle_different_names", [len(names ^ wanted)], "names", 0),

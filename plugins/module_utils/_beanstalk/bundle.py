@@ -54,6 +54,7 @@ class _Source:
         self._tree = ""
         self._index = b""
         self._status: subprocess.Popen[bytes] | None = None
+        self._dirty: list[bytes] = []
         self.empty_git = os.fsencode(os.path.join(cache_dir, "empty.git"))
         if not os.path.isdir(self.root):
             raise BundleError(f"The application source {spec.path} is not a folder.")
@@ -89,12 +90,12 @@ class _Source:
 
     def dirty(self) -> list[bytes]:
         """Names (below the source folder) that differ from HEAD, untracked ones included."""
-        if self._status is None or self.repo is None:
-            return []
-        out = self._status.communicate()[0]
-        self._status = None
-        skip = 3 + len(self.repo.prefix)
-        return [line[skip:] for line in out.split(b"\0")[:-1]]
+        if self._status is not None and self.repo is not None:
+            out = self._status.communicate()[0]
+            self._status = None
+            skip = 3 + len(self.repo.prefix)
+            self._dirty = [line[skip:] for line in out.split(b"\0")[:-1]]
+        return self._dirty
 
     def close(self) -> None:
         """End the git that may still run."""
@@ -103,7 +104,7 @@ class _Source:
             self._status.communicate()
             self._status = None
 
-    def signature(self, dirty: list[bytes]) -> tuple[str, float]:
+    def signature(self) -> tuple[str, float]:
         """A value that stays equal while no file changes, and the newest change time that it relies on."""
         digest = hashlib.sha256(f"{_FORMAT} {self.spec.source} ".encode())
         newest = 0.0
@@ -118,7 +119,7 @@ class _Source:
             return digest.hexdigest(), newest
         # git compares tracked files with its index by stat and, where that is not sure, by content.
         digest.update(self._index)
-        paths = dirty if self._index_counts() else [entry.path for entry in self.entries()]
+        paths = self.dirty() if self._index_counts() else [entry.path for entry in self.entries()]
         for path in paths:
             line, changed = _stat_line(os.path.join(self.root, path))
             digest.update(path + line)
@@ -226,10 +227,10 @@ def _extra_signature(extra: dict[bytes, Entry]) -> str:
     return digest.hexdigest()
 
 
-def _warnings(source: _Source, dirty: list[bytes], extra: dict[bytes, Entry]) -> list[str]:
+def _warnings(source: _Source, extra: dict[bytes, Entry]) -> list[str]:
     spec = source.spec
     warnings = []
-    left_out = [path for path in dirty if path not in extra and path]
+    left_out = [path for path in source.dirty() if path not in extra and path]
     if spec.source == "ref" and left_out:
         warnings.append(
             f"{len(left_out)} changed or new file(s) in {spec.path} are left out of the bundle, which holds {spec.ref} "
@@ -270,16 +271,14 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
 def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
     spec = source.spec
     extra = _extra_entries(spec, source.root)
-    dirty = source.dirty()
-    warnings = _warnings(source, dirty, extra)
-    state, newest = source.signature(dirty)
+    state, newest = source.signature()
     rules = f"{spec.platform} {sorted(spec.skip_rules)}"
     signature = f"{state} {_extra_signature(extra)} {source.commit} {rules}"
     record_path = bundle_cache.record_path(spec, source.root, cache_dir)
     known = bundle_cache.recall(record_path, signature)
     if known is not None:
         os.utime(record_path)
-        return BundleResult(Bundle(**known["bundle"]), False, warnings + known["remarks"])
+        return BundleResult(Bundle(**known["bundle"]), False, _warnings(source, extra) + known["remarks"])
     bundle, changed, remarks = _build(source, extra, prefix, cache_dir, check_mode)
     # A file changed in the same instant as it was read could change again without a new time stamp.
     if not (check_mode or bundle.has_secrets) and newest < started - _RACY_SECONDS:
@@ -290,7 +289,7 @@ def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, starte
             "remarks": remarks,
         }
         bundle_cache.replace_file(record_path, json.dumps(record).encode())
-    return BundleResult(bundle, changed, warnings + remarks)
+    return BundleResult(bundle, changed, _warnings(source, extra) + remarks)
 
 
 def _build(

@@ -54,7 +54,7 @@ def final_mode(path: bytes, mode: int) -> int:
 
 def _read_disk(entry: Entry) -> tuple[int, bytes]:
     """Mode and content of a file or link on disk."""
-    path = os.path.join(entry.root, entry.local or entry.path)
+    path = entry.root + b"/" + (entry.local or entry.path)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -68,7 +68,7 @@ def _read_disk(entry: Entry) -> tuple[int, bytes]:
         if info.st_size > _MAX_FILE_BYTES:
             raise BundleError(f"{os.fsdecode(entry.path)} has {info.st_size} bytes, too many for a source bundle.")
         data = os.read(handle, info.st_size + 1)
-        while chunk := (os.read(handle, 1 << 24) if len(data) >= info.st_size and info.st_size else b""):
+        while len(data) != info.st_size and (chunk := os.read(handle, 1 << 24)):
             data += chunk
         return info.st_mode, data
     finally:
@@ -76,9 +76,8 @@ def _read_disk(entry: Entry) -> tuple[int, bytes]:
 
 
 def _same_blob(data: bytes, oid: bytes) -> bool:
-    head = b"blob %d\0" % len(data)
-    digest = hashlib.sha256(head) if len(oid) == 64 else hashlib.sha1(head, usedforsecurity=False)
-    digest.update(data)
+    blob = b"blob %d\0%b" % (len(data), data)
+    digest = hashlib.sha256(blob) if len(oid) == 64 else hashlib.sha1(blob, usedforsecurity=False)
     return digest.hexdigest().encode() == oid
 
 
