@@ -63,7 +63,7 @@ attributes:
 notes:
   - "Rules for the structure of configuration files: V(yaml-syntax), V(json-syntax), V(duplicate-key), V(unknown-key),
     V(wrong-type), V(missing-key), V(leader-only-misplaced), V(leader-only-with-test),
-    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle),
+    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle), V(not-checked) (more than 2 MiB),
     V(lfs-pointer) (in a zip anywhere, in a folder only where the other rules look)."
   - "Rules for option settings: V(unknown-namespace), V(unknown-option), V(option-value), V(option-combination),
     V(option-without-namespace), V(properties-too-long), V(secret-in-property), V(rds-deletion-policy)."

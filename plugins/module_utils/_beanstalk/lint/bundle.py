@@ -37,7 +37,7 @@ class Bundle(ABC):
 
     @abstractmethod
     def content(self, name: str) -> bytes:
-        """Return the bytes of a file, b"" when it is absurdly large for a configuration file."""
+        """Return the bytes of a file, b"" when it is not read."""
 
     @abstractmethod
     def is_executable(self, name: str) -> bool | None:
@@ -46,6 +46,10 @@ class Bundle(ABC):
     @abstractmethod
     def size(self, name: str) -> int:
         """Return the bytes that a file has, 0 when it cannot be asked."""
+
+    def is_read(self, name: str) -> bool:
+        """Tell whether `content` gives the file: not when it is absurdly large for a configuration file."""
+        return self.size(name) <= _LARGEST_TEXT
 
     @abstractmethod
     def close(self) -> None:
@@ -84,9 +88,8 @@ class Tree(Bundle):
                 self.names += [f"{base}/{file}" for file in files]
 
     def content(self, name: str) -> bytes:
-        path = self.root / name
         try:
-            return path.read_bytes() if path.stat().st_size <= _LARGEST_TEXT else b""
+            return (self.root / name).read_bytes() if self.is_read(name) else b""
         except OSError:  # a dangling symlink is no configuration
             return b""
 
@@ -124,8 +127,7 @@ class Archive(Bundle):
         self.zip.close()
 
     def content(self, name: str) -> bytes:
-        entry = self.entries[name]
-        return self.zip.read(entry) if entry.file_size <= _LARGEST_TEXT else b""
+        return self.zip.read(self.entries[name]) if self.is_read(name) else b""
 
     def is_executable(self, name: str) -> bool | None:
         entry = self.entries[name]

@@ -99,6 +99,9 @@ def parse_yaml(text: str) -> Node:
     """Read YAML (1.1, as EB's own reader does). Raises DocumentError with the line of the first error."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return Node(NULL, 1) if root is None else _from_yaml(root, {})
+    except RecursionError:
+        raise DocumentError("yaml-syntax", 1, "nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.problem, error.context) if part)
@@ -107,7 +110,6 @@ def parse_yaml(text: str) -> Node:
         raise DocumentError("yaml-syntax", mark.line + 1 if mark else 1, what) from None
     except yaml.YAMLError as error:
         raise DocumentError("yaml-syntax", 1, str(error).splitlines()[0]) from None
-    return Node(NULL, 1) if root is None else _from_yaml(root, {})
 
 
 def load_plain(text: str) -> Any:
@@ -159,15 +161,15 @@ def parse_json(text: str) -> Node:
     text = text.removeprefix("\ufeff")
     try:
         json.loads(text)
+        return _JsonReader(text).value()
     except json.JSONDecodeError as error:
         raise DocumentError("json-syntax", error.lineno, error.msg) from None
     except RecursionError:
         raise DocumentError("json-syntax", 1, "nested too deeply") from None
-    return _JsonReader(text).value()
 
 
 class _JsonReader:
-    """Walks a text that is known to be JSON, keeping lines and repeated keys."""
+    """Walks a text that json.loads took, keeping lines and repeated keys."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -186,7 +188,9 @@ class _JsonReader:
         if number:
             self.at = number.end()
             return Node(NUMBER, line, number.group(), line)
-        word = next(word for word in _JSON_WORDS if self.text.startswith(word, self.at))
+        word = next((word for word in _JSON_WORDS if self.text.startswith(word, self.at)), "")
+        if not word:
+            raise DocumentError("json-syntax", line, "NaN and Infinity are no JSON")
         self.at += len(word)
         return Node(_JSON_WORDS[word], line, word, line)
 

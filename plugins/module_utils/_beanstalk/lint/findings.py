@@ -54,6 +54,9 @@ RULES: dict[str, Rule] = {
         "EB reads only .ebextensions/*.config, directly in that folder; this file does nothing.",
         "Move it to .ebextensions/, end its name in .config, or remove it.",
     ),
+    "not-checked": Rule(
+        WARNING, "EB reads the file, faults and all: it is too large for this check only.", "Split the file."
+    ),
     "misspelt-folder": Rule(ERROR, "EB never looks into this folder.", "Rename the folder."),
     "nested-bundle": Rule(
         ERROR,

@@ -50,7 +50,7 @@ def _lint_hook(bundle: Bundle, name: str) -> list[Finding]:
     found = []
     if bundle.is_executable(name) is False:
         found.append(finding("hook-not-executable", name, 0, "the hook has no execute bit"))
-    if b"\0" in content:  # a program
+    if b"\0" in content or not bundle.is_read(name):  # a program
         return found
     first, _end, _rest = content.partition(b"\n")
     if not first.startswith(b"#!"):

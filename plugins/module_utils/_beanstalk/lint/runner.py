@@ -149,6 +149,8 @@ class BundleLinter:
         top = name.count("/") == 1
         if BACKUP.search(base):
             self._add("backup-leftover", name, 0, "this looks like a copy that an editor left")
+        elif base.endswith(".config") and top and not self.bundle.is_read(name):
+            self._add("not-checked", name, 0, f"the file has {self.bundle.size(name)} bytes and was not looked at")
         elif base.endswith(".config") and top:
             linter = ConfigLinter(name, self.platform, self.options)
             self.findings += linter.lint(self._text(name))

@@ -72,6 +72,12 @@ def test_yaml_errors_have_a_line(text, line, message):
     assert message in caught.value.message
 
 
-def test_json_nested_too_deeply():
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_json_nested_too_deeply(depth):
     with pytest.raises(DocumentError, match="nested too deeply"):
-        parse_json("[" * 100_000 + "]" * 100_000)
+        parse_json("[" * depth + "]" * depth)
+
+
+def test_yaml_nested_too_deeply():
+    with pytest.raises(DocumentError, match="nested too deeply"):
+        parse("".join(f"{' ' * depth}a:\n" for depth in range(1000)))

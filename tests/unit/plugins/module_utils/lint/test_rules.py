@@ -52,10 +52,12 @@ class Case:
 
 CASES = [
     Case("yaml-syntax", {CONFIG: "files:\n\t/tmp/x:\n"}, {CONFIG: "files:\n  /tmp/x:\n    content: x\n"}, 2),
+    Case("yaml-syntax", {CONFIG: "commands: {}\n".encode("utf-16")}, {CONFIG: "---\ncommands: {}\n...\n"}, 1),
     Case("yaml-syntax", {CONFIG: "a: [1\nb: 2\n"}, {CONFIG: "# all commented out\n"}, 2),
     Case("yaml-syntax", {CONFIG: b"files:\n  /tmp/\xff: {}\n"}, {CONFIG: "files:\n  /tmp/ä: {content: x}\n"}, 2),
     Case("yaml-syntax", {"cron.yaml": "version: 1\ncron: ]\n"}, {"cron.yaml": "version: 1\n"}, 2),
     Case("json-syntax", {"Dockerrun.aws.json": '{\n "AWSEBDockerrunVersion": "1",\n}'}, DOCKERFILE, 3),
+    Case("json-syntax", {"Dockerrun.aws.json": '{\n "AWSEBDockerrunVersion":\r\n NaN}'}, DOCKERFILE, 3),
     Case("json-syntax", {"Dockerrun.aws.json": "{\n'a': 1}"}, {"Dockerrun.aws.json": DOCKERRUN % (1, "")}, 2),
     Case(
         "duplicate-key",
@@ -74,6 +76,12 @@ CASES = [
         {CONFIG: "commands: &c\n  a: &a {command: x}\n  b: {<<: *a, cwd: /, cwd: /tmp}\n"},
         {CONFIG: "commands:\n  a: &a {command: x}\n  b: {<<: *a, command: y}\n"},
         3,
+    ),
+    Case(
+        "unknown-key",
+        {CONFIG: "\ufeffcommands:\r\n  a:\r\n    command: x\r\n    comand: x\r\n"},
+        {CONFIG: "\ufeffcommands:\r\n  a:\r\n    command: x\r\n"},
+        4,
     ),
     Case("unknown-key", {CONFIG: "option_setting:\n  aws:autoscaling:asg: {MinSize: 1}\n"}, {CONFIG: "packages:\n"}, 1),
     Case(
@@ -164,6 +172,7 @@ CASES = [
     Case(
         "lfs-pointer", {"logo.png": POINTER}, {"logo.png": POINTER.replace("oid ", "old "), "README.md": POINTER * 2}, 1
     ),
+    Case("not-checked", {CONFIG: "#" * 2_100_000}, {CONFIG: "#" * 2_000_000}),
     Case("misspelt-folder", {".ebextentions/01.config": "files:\n"}, {CONFIG: "files:\n"}),
     Case(
         "unknown-namespace",
@@ -320,6 +329,7 @@ CASES = [
     Case("hook-not-executable", hook_file(mode='"000644"'), hook_file(), 2),
     Case("hook-no-shebang", {POST: "echo hello\n"}, {POST: SCRIPT}, 1, AL2023),
     Case("hook-no-shebang", {POST: ""}, {POST: b"\x7fELF\x02\0\0"}, 1, AL2023),
+    Case("hook-no-shebang", {POST: "\ufeff" + SCRIPT}, {POST: b"\x7fELF\x02\0\0" * 400_000}, 1, AL2023),
     Case("hook-no-shebang", hook_file("echo hello"), hook_file(), 2),
     Case("hook-crlf", {POST: b"#!/bin/bash\r\necho\r\n"}, {POST: SCRIPT}, 1, AL2023),
     Case("hook-ignored", {".platform/hooks/01.sh": SCRIPT}, {POST: SCRIPT}),
