@@ -19,6 +19,8 @@ from typing import Any
 import boto3
 import pytest
 
+from .modules import run_module
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 PLAY_TIMEOUT = 600
@@ -86,7 +88,7 @@ class Stalk:
         )
 
     def module(self, module: str, /, **params: Any) -> dict[str, Any]:
-        """What a module returns when it is run as a user runs it, against this localstalk."""
+        """What a module answers, against this localstalk."""
         aws = self.aws()
         connection = {
             "endpoint_url": aws["AWS_ENDPOINT_URL"],
@@ -94,25 +96,7 @@ class Stalk:
             "access_key": aws["AWS_ACCESS_KEY_ID"],
             "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
         }
-        inventory = ("-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={BIN / 'python'}")
-        done = subprocess.run(
-            [
-                BIN / "ansible",
-                "localhost",
-                *inventory,
-                "-m",
-                f"jack.beanstalk.{module}",
-                "-a",
-                json.dumps(connection | params),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return dict(json.loads(done.stdout.partition("=> ")[2]))
+        return run_module(module, connection | params)
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(self.aws()["AWS_ENDPOINT_URL"] + path, timeout=30) as answer:  # noqa: S310

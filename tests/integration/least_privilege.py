@@ -4,24 +4,23 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import io
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.testing import patch_module_args
-from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
-
 from .conftest import ROOT, Project, Run, Stalk
+from .modules import run_module
 
 POLICIES = ROOT / "docs" / "iam"
 APPLICATION = "apples"
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+PLAYBOOKS = ("deploy", "status", "recreate_and_swap", "rollback", "clean_hooks")
+FAILED_DEPLOYMENT = "Failed to deploy application."
+NO_INSTANCE = "the sim driver has no instance to run a script on"
+"""As far as clean_hooks.yml comes with simulated instances: every call was made, and the command was carried out."""
 LOCAL = ("source_bundle", "bundle_lint")
 OPTIONS = {
     "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
@@ -49,14 +48,15 @@ _IN_TROUBLE = {
     "elasticbeanstalk:RequestEnvironmentInfo": _ENVIRONMENTS,
     "elasticbeanstalk:RetrieveEnvironmentInfo": _ENVIRONMENTS,
 }
-RARE = {"recreate_and_swap": _IN_TROUBLE, "rollback": _IN_TROUBLE}
-"""What a smooth cycle does not ask for: a candidate that fails or hangs, old versions, another platform."""
+_LEADER = {"ec2:DescribeInstances": ["*"]}
+_SINGLE_INSTANCE = {"ec2:DescribeAccountAttributes": ["*"], "ec2:DescribeAddresses": ["*"]}
+_CYCLE = {**_IN_TROUBLE, **_LEADER, **_SINGLE_INSTANCE, "ec2:DescribeSecurityGroups": ["*"]}
+RARE = {"deploy": _LEADER, "recreate_and_swap": _CYCLE, "rollback": _CYCLE}
+"""What a smooth run does not ask for: the leader of a deployment that another run began or a gate waits for, a
+candidate that fails or hangs, old versions, another platform, a single instance, security groups by id."""
 Policy = dict[str, Any]
 _PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
 _NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion|locks)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
-
-if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys.meta_path):
-    _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
 
 
 def policy(name: str, recorded: Mapping[str, Sequence[str]]) -> Policy:
@@ -184,6 +184,18 @@ class World:
         return Project(ROOT, stalk).play(playbook, "-i", str(inventory))
 
 
+@contextlib.contextmanager
+def enforcing(folder: Path) -> Iterator[World]:
+    """A localstalk that enforces IAM, for the length of some tests."""
+    stalk, project = Stalk(folder / "localstalk"), folder / "project"
+    project.mkdir()
+    made = World(stalk, project)
+    made.start()
+    yield made
+    down = stalk.cli("down")
+    assert down.returncode == 0, down.stderr
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a module, as a playbook made it."""
@@ -201,21 +213,46 @@ class Call:
         # Not shown by the playbooks, since they may have secrets.
         if "option_settings" in arguments:
             arguments["option_settings"] = OPTIONS if self.module == "environment" else {}
-        module = importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{self.module}")
-        output = io.StringIO()
-        with (
-            patch_module_args({**arguments, **connection}),
-            contextlib.redirect_stdout(output),
-            contextlib.suppress(SystemExit),
-        ):
-            module.main()
-        return dict(json.loads(output.getvalue()))
+        return run_module(self.module, {**arguments, **connection})
 
 
 def read_calls(path: Path) -> list[Call]:
     """The calls of a run that were made of AWS."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [Call(each["module"], each["arguments"]) for each in lines if each["module"] not in LOCAL]
+
+
+@dataclass
+class Recorded:
+    """The real playbooks, each run by a user who may do what its policy allows."""
+
+    world: World
+    runs: dict[str, list[Run]] = field(default_factory=dict)
+    calls: dict[str, list[list[Call]]] = field(default_factory=dict)
+
+    def run(self, name: str, **variables: object) -> Run:
+        """Run a playbook, and keep what it said and what it called."""
+        path = self.world.folder / f"{name}-{len(self.runs.setdefault(name, []))}.jsonl"
+        path.touch()
+        done = self.world.play(f"{name}.yml", f"recorded-{name}", path, **variables)
+        self.runs[name].append(done)
+        self.calls.setdefault(name, []).append(read_calls(path))
+        return done
+
+    def check(self, name: str, number: int) -> None:
+        """Insist that a playbook did what it is for."""
+        run = self.runs[name][number]
+        assert "may not do this" not in run.output, run.output
+        if name == "clean_hooks":
+            assert NO_INSTANCE in run.output, run.output
+        else:
+            assert run.rc == 0, run.output
+
+
+def names(action: str, said: str) -> bool:
+    """Whether the first line of what a module said is a sentence that tells to allow the action."""
+    sentence = said.split("\n")[0]
+    return bool(re.search(rf"\(the credentials may not do this: allow .*{action}\b.* see docs/iam", sentence))
 
 
 def first_failure(calls: Sequence[Call], connection: Mapping[str, str], application: str) -> str:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each playbook works with its policy in docs/iam, and names an action that is taken away from it.
+
+Every single action is taken away in test_least_privilege.py, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from .least_privilege import (
+    APPLICATION,
+    KEEPING,
+    PLAYBOOKS,
+    Recorded,
+    enforcing,
+    filled_in,
+    first_failure,
+    names,
+    shipped,
+    without,
+)
+
+SWAP = "elasticbeanstalk:SwapEnvironmentCNAMEs"
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """Deploy, look, recreate, go back (at first without the permission to swap), and clean up."""
+    with enforcing(tmp_path_factory.mktemp("iam")) as world:
+        made = Recorded(world)
+        for name in PLAYBOOKS:
+            world.allow(f"recorded-{name}", filled_in(shipped(name), APPLICATION))
+            if name == "rollback":
+                world.allow(f"recorded-{name}", without(filled_in(shipped(name), APPLICATION), SWAP))
+                made.run(name)
+                world.allow(f"recorded-{name}", filled_in(shipped(name), APPLICATION))
+            made.run(name, **({"eb_cycle": KEEPING} if name == "recreate_and_swap" else {}))
+        yield made
+
+
+@pytest.mark.parametrize("name", PLAYBOOKS)
+def test_a_playbook_works_with_its_policy(recorded: Recorded, name: str) -> None:
+    recorded.check(name, -1)
+
+
+def test_a_playbook_stops_at_the_action_that_it_lacks(recorded: Recorded) -> None:
+    stopped = recorded.runs["rollback"][0]
+    assert stopped.rc == 2
+    assert re.search(
+        rf"Failed to .+ \(the credentials may not do this: allow .*{SWAP}\b.* see docs/iam", stopped.output
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "application"),
+    [
+        ("deploy", "elasticbeanstalk:CreateEnvironment", "pears"),
+        ("status", "ec2:DescribeInstances", APPLICATION),
+        ("recreate_and_swap", "elasticbeanstalk:CreateEnvironment", APPLICATION),
+        ("clean_hooks", "ssm:SendCommand", APPLICATION),
+    ],
+)
+def test_it_says_which_action_was_taken_away(recorded: Recorded, name: str, action: str, application: str) -> None:
+    world, user, whole = recorded.world, f"denied-{name}", filled_in(shipped(name), application)
+    assert without(whole, action) != whole
+    world.allow(user, without(whole, action))
+    said = first_failure(recorded.calls[name][0], world.connection(user), application)
+    assert names(action, said), said
