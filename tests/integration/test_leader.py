@@ -17,7 +17,7 @@ import pytest
 from .conftest import ROOT, Stalk
 from .small import DOCKERFILE, MODERN, SERVER, options
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = pytest.mark.containers
 
 EB = ROOT / ".venv-eb" / "bin" / "eb"
 NAME = "leader-matrix"
@@ -109,10 +109,18 @@ class Matrix:
         (name,) = (line for line in listed.stdout.split() if line.endswith(instance))
         return name
 
-    def kill(self, victim: str) -> None:
-        """End a machine; Auto Scaling launches another one."""
-        subprocess.run(["podman", "kill", self.container(victim)], check=True, capture_output=True)
-        self.until(lambda: victim not in self.instances() and len(self.instances()) == 2)
+    def kill(self, *victims: str) -> None:
+        """End machines; Auto Scaling launches others."""
+        containers = [self.container(victim) for victim in victims]
+        subprocess.run(["podman", "kill", *containers], check=True, capture_output=True)
+        self.until(lambda: not {*victims} & {*self.instances()} and len(self.instances()) == 2)
+
+    def terminate(self) -> None:
+        """End the environment, so that another one can have its name."""
+        self.eb.terminate_environment(EnvironmentName=NAME)
+        self.until(
+            lambda: not self.eb.describe_environments(EnvironmentNames=[NAME], IncludeDeleted=False)["Environments"]
+        )
 
     def elected(self) -> set[str]:
         """The instances whose own log says that they won their last election."""
@@ -159,32 +167,60 @@ def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     assert stalk.leftovers() == []
 
 
-def test_matrix(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        _deployments(matrix)
-        _eb_cli(matrix)
-        _commands(matrix)
-        _disagreement(matrix)
-        _departures(matrix)
-    finally:
-        with capsys.disabled():
-            print(f"\n{matrix.table()}")  # noqa: T201 - the table is there to be read
+@pytest.fixture(autouse=True)
+def table(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """What was asked and answered in a test, and at which cost, is there to be read."""
+    matrix.rows.clear()
+    yield
+    with capsys.disabled():
+        print(f"\n{matrix.table()}")  # noqa: T201
 
 
-def _deployments(matrix: Matrix) -> None:
+def test_after_deployments_and_departures(matrix: Matrix) -> None:
     matrix.create("v1")
     matrix.found("first deploy", "v1")
     matrix.deploy("v2")
     matrix.found("redeploy", "v2")
     matrix.deploy("v1", DeploymentPolicy="Rolling", **ONE_BY_ONE)
     matrix.found("rolling", "v1")
+    # The next deployment is the CLI's own, and has the policy that the last one set.
+    matrix.deploy("v2")
+    _eb_cli(matrix)
+    matrix.found("eb deploy", "by-eb")
+    _disagreement(matrix)
     before = set(matrix.instances())
-    matrix.deploy("v2", DeploymentPolicy="TrafficSplitting")
+    matrix.deploy("v1", DeploymentPolicy="TrafficSplitting")
     assert not before & set(matrix.instances())
     assert matrix.ask("traffic splitting")["state"] == "none"
     assert matrix.elected() == set()
-    matrix.deploy("v1", DeploymentPolicy="Immutable")
-    assert matrix.found("immutable", "v1") not in before
+    _lost(matrix, "leader replaced", "v2", matrix.kill)
+    _lost(matrix, "leader scaled in", "v1", lambda leader: _scale_in(matrix, leader))
+    matrix.terminate()
+
+
+@pytest.mark.slow
+def test_the_rest_of_the_matrix(matrix: Matrix) -> None:
+    """An immutable deployment, sources that are not asked unless told, commands, and nobody left who was there."""
+    matrix.create("v1")
+    before = set(matrix.instances())
+    matrix.deploy("v2", DeploymentPolicy="Immutable")
+    leader = matrix.found("immutable", "v2")
+    assert leader not in before
+    for source in ("ssm", "bundle"):
+        assert matrix.found(f"asked by {source}", "v2", sources=[source]) == leader
+        assert {item["via"] for item in matrix.rows[-1][1]["leader"]["evidence"]} == {source}
+    _commands(matrix)
+    matrix.kill(*matrix.instances())
+    assert matrix.ask("all replaced")["state"] == "lost"
+
+
+def _lost(matrix: Matrix, cell: str, label: str, remove: Callable[[str], None]) -> None:
+    """A deployment has a leader, who then leaves."""
+    matrix.deploy(label)
+    leader = matrix.found("deploy again", label)
+    remove(leader)
+    lost = matrix.ask(cell)
+    assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
 
 
 def _eb_cli(matrix: Matrix) -> None:
@@ -194,8 +230,6 @@ def _eb_cli(matrix: Matrix) -> None:
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | matrix.aws
     env |= {"HOME": str(matrix.folder.parent), "TERM": "dumb"}
     region = matrix.aws["AWS_DEFAULT_REGION"]
-    # The last deployment's policy is Immutable; this one is quick and in place.
-    matrix.deploy("v1")
     for words in (
         ("init", NAME, "--region", region, "--platform", MODERN),
         ("deploy", NAME, "--label", "by-eb", "--timeout", "5"),
@@ -212,10 +246,6 @@ def _eb_cli(matrix: Matrix) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout
-    leader = matrix.found("eb deploy", "by-eb")
-    for source in ("ssm", "bundle"):
-        assert matrix.found(f"eb deploy, asked by {source}", "by-eb", sources=[source]) == leader
-        assert {item["via"] for item in matrix.rows[-1][1]["leader"]["evidence"]} == {source}
 
 
 def _commands(matrix: Matrix) -> None:
@@ -245,22 +275,6 @@ def _disagreement(matrix: Matrix) -> None:
     assert matrix.ask("tag and log disagree")["state"] == "unknown"
 
 
-def _departures(matrix: Matrix) -> None:
-    matrix.deploy("v1")
-    leader = matrix.found("deploy again", "v1")
-    matrix.kill(leader)
-    lost = matrix.ask("leader replaced")
-    assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
-    (other,) = set(matrix.instances()) - matrix.elected()
-    matrix.kill(other)
-    assert matrix.ask("all replaced")["state"] == "lost"
-    matrix.deploy("v2")
-    leader = matrix.found("deploy again", "v2")
-    _scale_in(matrix, leader)
-    lost = matrix.ask("leader scaled in")
-    assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
-
-
 def _scale_in(matrix: Matrix, leader: str) -> None:
     """The oldest goes when Auto Scaling takes one for want of load, the youngest when MaxSize becomes smaller."""
     (left,) = set(matrix.instances()) - {leader}
@@ -278,4 +292,4 @@ def _scale_in(matrix: Matrix, leader: str) -> None:
         ],
     )
     matrix.until(lambda: matrix.instances() == [left])
-    matrix.ready("v2")
+    matrix.ready("v1")
