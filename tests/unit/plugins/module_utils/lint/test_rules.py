@@ -464,6 +464,7 @@ def test_finds_the_fault(lint, case):
     assert case.line in {item.line for item in found}
     assert {item.severity for item in found} == {case.severity or RULES[case.rule].severity}
     assert all(item.message and item.effect and item.mend for item in found)
+    assert {item.file for item in found if item.line} <= set(case.bad)
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
