@@ -215,6 +215,14 @@ def test_large_files_and_many_files(repo: Path, tmp_path: Path, monkeypatch: pyt
     assert read(many, "big") == (repo / "big").read_bytes()
 
 
+def test_a_file_that_the_kernel_gives_in_parts(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repo / "big").write_bytes(os.urandom(5000))
+    read_whole = os.read
+    monkeypatch.setattr(bundle_zip.os, "read", lambda handle, size: read_whole(handle, min(size, 999)))
+    made = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    assert read(made, "big") == (repo / "big").read_bytes()
+
+
 def test_too_large(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_zip, "MAX_BUNDLE_BYTES", 1000)
     (repo / "big").write_bytes(os.urandom(5000))
