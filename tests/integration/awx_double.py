@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small double of AWX's REST API, modelled on the sources of AWX 24.6.1: enough for the collection awx.awx.
+"""A small double of AWX's REST API, modelled on AWX's sources of 23 October 2024 (e21dd0a, after 24.6.1).
+
+Enough for the collection awx.awx. Its tables were compared field by field with what an AWX of that commit says of
+itself (OPTIONS), and the same variables were applied twice to both: the second runs changed nothing.
 
 Generic objects with AWX's own traits, the ones that make a second run report a change or make a removal fail: defaults
 and normalised values in answers, secrets shown as ``$encrypted$``, playbooks that are not known before the first update
@@ -12,27 +15,16 @@ from __future__ import annotations
 import base64
 import copy
 import json
-import re
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from awx_rules import ENCRYPTED, RefusedError, checked_survey, matches, shown_survey, stored_rule
 from awx_tables import ASSOCIATIONS, CASCADES, FIELDS, NOTIFICATION_DEFAULTS, REFERENCES, TEMPLATE_TYPES, Item
 
-ENCRYPTED = "$encrypted$"
-RRULE = re.compile(r"DTSTART;TZID=[\w/+-]+:\d{8}T\d{6} RRULE:FREQ=\w+;INTERVAL=\d+(;BYDAY=[A-Z]{2}(,[A-Z]{2})*)?")
 ACTIVE = ("new", "pending", "waiting", "running")
-
-
-class RefusedError(Exception):
-    """An answer other than success: HTTP status and body."""
-
-    def __init__(self, status: int, body: Item) -> None:
-        super().__init__(body)
-        self.status, self.body = status, body
 
 
 def singular(resource: str) -> str:
@@ -109,6 +101,9 @@ class Store:
         for child, field in CASCADES.get(resource, []):
             for other in [k for k, item in self.objects[child].items() if item[field] == key]:
                 self.drop(child, other)
+        if resource == "organizations":
+            for inventory in self.objects["inventories"].values():
+                inventory["organization"] = None if inventory["organization"] == key else inventory["organization"]
         if resource in TEMPLATE_TYPES:
             for other in [k for k, item in self.objects["schedules"].items() if item["unified_job_template"] == key]:
                 self.drop("schedules", other)
@@ -200,9 +195,8 @@ class Store:
             raise RefusedError(400, {"source_project": ["Project required for scm type sources."]})
 
     def check_schedules(self, before: Item, fresh: Item) -> None:
-        rule = (before | fresh)["rrule"]
-        if not RRULE.fullmatch(rule):
-            raise RefusedError(400, {"rrule": [f"rrule parsing failed validation: {rule}"]})
+        if "rrule" in fresh:
+            fresh["rrule"] = stored_rule(fresh["rrule"])
         target = (before | fresh)["unified_job_template"]
         templates = [self.objects[kind].get(target) for kind in TEMPLATE_TYPES]
         template = next((item for item in templates if item), None)
@@ -210,6 +204,10 @@ class Store:
             raise RefusedError(400, {"unified_job_template": ["This field is required."]})
         if fresh.get("limit") and not template.get("ask_limit_on_launch"):
             raise RefusedError(400, {"limit": ["Field is not configured to prompt on launch."]})
+        given = (before | fresh)["extra_data"]
+        for question in self.surveys.get((f"{template['type']}s", target), {}).get("spec", []):
+            if question["required"] and not question.get("default") and question["variable"] not in given:
+                raise RefusedError(400, {"variables_needed_to_start": [f"'{question['variable']}' value missing"]})
 
     def check_notification_templates(self, before: Item, fresh: Item) -> None:
         configuration = fresh.get("notification_configuration")
@@ -242,27 +240,6 @@ class Store:
             return 202
         self.drop(resource, key)
         return 204
-
-
-def matches(item: Item, query: list[tuple[str, str]], names: Callable[[str, Any], str]) -> bool:
-    """AWX's list filters: equal, ``or__`` (any), ``__in``, ``__startswith``, one step to a related object."""
-    either = []
-    for key, value in query:
-        if key in ("page", "page_size", "order_by"):
-            continue
-        field, _, rest = key.removeprefix("or__").partition("__")
-        if field not in item:
-            raise RefusedError(400, {"detail": f"{item['type']} has no field named '{field}'"})
-        found = item[field]
-        if rest in ("name", "organization"):
-            found, rest = names(field, found)[rest], ""
-        text = "" if found is None else str(found)
-        true = {"": text == value, "in": text in value.split(","), "startswith": text.startswith(value)}[rest]
-        if key.startswith("or__"):
-            either.append(true)
-        elif not true:
-            return False
-    return any(either) if either else True
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -366,10 +343,8 @@ class Handler(BaseHTTPRequestHandler):
         store, key = self.server.store, item["id"]
         if part == "survey_spec":
             if self.command == "GET":
-                return 200, store.surveys.get((resource, key), {})
-            if self.command == "POST" and not data.get("spec"):
-                raise RefusedError(400, {"error": "'spec' doesn't contain any items."})
-            store.surveys[resource, key] = data if self.command == "POST" else {}
+                return 200, shown_survey(store.surveys.get((resource, key), {}))
+            store.surveys[resource, key] = checked_survey(data) if self.command == "POST" else {}
             return 200, None
         if part == "cancel":
             item["status"] = "canceled"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tables of the double of AWX's REST API: resources, fields with AWX 24.6.1's defaults, and what belongs to what."""
+"""Tables of the double of AWX's REST API: resources, their fields with AWX's defaults, and what belongs to what."""
 
 from __future__ import annotations
 

@@ -24,8 +24,6 @@ import yaml
 from .conftest import Stalk
 from .small import MODERN, options
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 NOT_IN_GIT = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".ansible", "build", "__pycache__")
