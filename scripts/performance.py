@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/performance.md and, beside the figures of ``make bench``, a page of plots.
+"""Write docs/performance.md with its graph and, beside the figures of ``make bench``, a page of plots.
 
 Usage: scripts/performance.py [BENCH_JSON [PAGE]]
 """
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bench import page as plots  # noqa: E402
-from bench.figures import Figure, read, rows  # noqa: E402
+from bench.figures import Figure, read, read_series, rows  # noqa: E402
 
 _MACHINE = ("machine_cores", "machine_memory_gib")
 _TEXT = """\
@@ -28,8 +28,8 @@ run.
 {table}
 
 A value is the median of its runs, the spread is the largest minus the smallest of them. Without a number of its
-own, the budget is the peer's value.
-
+own, the budget is the peer's value. `build/bench.html` has the same as plots.
+{graph}
 - The service is [localstalk](../localstalk/README.md) with simulated instances, so the figures show what the tools
   do (calls, waiting, CPU), not how fast AWS is.
 - `deploy_*` and `redeploy_*` are `ansible-playbook deploy.yml` beside `eb deploy` on the same application, at the
@@ -47,7 +47,7 @@ own, the budget is the peer's value.
   (`peer_bundle_eb_ebignore_s`).
 - `localstalk_life_s` is one instance in real containers, the clock as fast as it goes: create, deploy, swap and
   terminate.
-- `localstalk_p99_ms` and `localstalk_p50_ms` describe one environment while {environments:,.0f} are present.
+- `localstalk_p99_ms` and `localstalk_p50_ms` describe one environment while {environments} are present.
 
 ## What made it quicker
 
@@ -67,8 +67,16 @@ environment changes, and the end of a deployment is expected when the last one e
 """
 
 
-def page(figures: Sequence[Figure]) -> str:
-    """The page in Markdown; parts that were not measured are missing from its table."""
+_GRAPH = """
+![API calls per second of a fleet's deployment, beside the eb CLI's]({file})
+
+Calls per second, as a mean over five seconds, from the moment the command is started. The fleet is deployed by one
+process; what as many processes of `eb deploy` would ask for is what one was seen to ask for, times the environments.
+"""
+
+
+def page(figures: Sequence[Figure], graph: str = "") -> str:
+    """The page in Markdown; parts that were not measured are missing from it. ``graph`` is the file of the graph."""
     values = {item.name: item.value for item in figures}
     table = rows([item for item in figures if item.name not in _MACHINE])
     lines = ["| " + " | ".join(row) + " |" for row in table]
@@ -76,8 +84,9 @@ def page(figures: Sequence[Figure]) -> str:
     return _TEXT.format(
         cores=values["machine_cores"],
         memory=values["machine_memory_gib"],
-        environments=values.get("localstalk_environments", 0),
+        environments=f"{values['localstalk_environments']:,.0f}" if "localstalk_environments" in values else "many",
         table="\n".join(lines),
+        graph=_GRAPH.format(file=graph) if graph else "",
     )
 
 
@@ -87,8 +96,12 @@ def main(arguments: Sequence[str]) -> int:
     target = Path(arguments[1]) if len(arguments) > 1 else ROOT / "docs" / "performance.md"
     target.parent.mkdir(exist_ok=True)
     figures = read(source)
-    target.write_text(page(figures), encoding="utf-8")
-    source.with_suffix(".html").write_text(plots.page(figures), encoding="utf-8")
+    series = read_series(source.with_name(f"{source.stem}-calls.json"))
+    graph = target.with_name(f"{target.stem}-calls.svg")
+    if series:
+        graph.write_text(plots.graph(series), encoding="utf-8")
+    target.write_text(page(figures, graph.name if series else ""), encoding="utf-8")
+    source.with_suffix(".html").write_text(plots.page(figures, series), encoding="utf-8")
     return 0
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import bundles, deploys, emulator, fleet, lifecycle, storms, swaps
-from bench.figures import Figure, figure, read, text_table, write
+from bench.figures import Figure, Series, figure, read, text_table, write, write_series
 
-TOPICS: dict[str, Callable[[Path, bool], list[Figure]]] = {
+TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "bundles": bundles.measure,
     "emulator": emulator.measure,
     "lifecycle": lifecycle.measure,
@@ -46,11 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [topic for topic in chosen.topics if topic not in TOPICS]
     if unknown:
         parser.error(f"there is no topic {unknown[0]}; there are {', '.join(TOPICS)}")
-    figures: list[Figure] = []
+    measured: list[Figure | Series] = []
     for topic in chosen.topics or TOPICS:
         print(f"measuring {topic} ...", file=sys.stderr, flush=True)  # noqa: T201
         with tempfile.TemporaryDirectory(prefix=f"bench-{topic}-") as folder:
-            figures += TOPICS[topic](Path(folder), chosen.quick)
+            measured += TOPICS[topic](Path(folder), chosen.quick)
+    figures = [item for item in measured if isinstance(item, Figure)]
+    series = [item for item in measured if isinstance(item, Series)]
     print(text_table(figures))  # noqa: T201
     output = chosen.output or ROOT / "build" / f"bench{'-quick' if chosen.quick else ''}.json"
     if chosen.topics and output.exists():
@@ -58,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = {item.name for item in machine() + figures}
         figures = [item for item in read(output) if item.name not in names] + figures
     write(machine() + figures, output)
+    if series:
+        write_series(series, output.with_name(f"{output.stem}-calls.json"))
     return 1 if any(item.verdict in ("over", "under") for item in figures) else 0
 
 

@@ -15,13 +15,12 @@ from typing import Any
 import yaml
 
 from bench.figures import Figure, figure
-from bench.stalk import BIN, Stalk, is_write
+from bench.stalk import BIN, DOWNLOAD, Stalk, is_write
 
 ROOT = Path(__file__).resolve().parents[2]
 _EB = ROOT / ".venv-eb" / "bin" / "eb"
 _GIT = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false"]
 _TIMEOUT = 600
-_DOWNLOAD = "unsigned:GET"
 _POLL_S = 5
 # The eb CLI looks every five seconds, so where in such a span the end falls decides how late it is seen: the runs
 # have server times that spread over one span, around 30 seconds. A simulated deployment takes
@@ -112,9 +111,9 @@ class Place:
         """The command that deploys with this project."""
         return [BIN / "ansible-playbook", "-i", self.inventory, ROOT / "deploy.yml"]
 
-    def theirs(self) -> list[str | Path]:
+    def theirs(self, environment: str = "bench-env") -> list[str | Path]:
         """The command that deploys with the official CLI."""
-        return [_EB, "deploy", "bench-env", "--endpoint-url", self.stalk.url]
+        return [_EB, "deploy", environment, "--endpoint-url", self.stalk.url]
 
     def run(self, command: Sequence[str | Path]) -> Run:
         """Run a command to its end and measure it; RuntimeError when it fails."""
@@ -134,8 +133,8 @@ class Place:
             wall,
             usage.ru_utime + usage.ru_stime,
             self._server_seconds(began),
-            sum(count for name, count in made.items() if name != _DOWNLOAD),
-            made.get(_DOWNLOAD, 0),
+            sum(count for name, count in made.items() if name != DOWNLOAD),
+            made.get(DOWNLOAD, 0),
             sum(count for name, count in made.items() if is_write(name)),
         )
 

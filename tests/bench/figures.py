@@ -36,6 +36,14 @@ class Figure:
         return "ok" if self.value <= self.budget else "over"
 
 
+@dataclass(frozen=True)
+class Series:
+    """Calls that the service got in each second of a tool's run."""
+
+    tool: str
+    calls: list[float]
+
+
 def figure(
     name: str,
     samples: Sequence[float],
@@ -70,6 +78,16 @@ def write(figures: Sequence[Figure], path: Path) -> None:
 def read(path: Path) -> list[Figure]:
     """The figures of a file that :func:`write` wrote."""
     return [Figure(**item) for item in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_series(series: Sequence[Series], path: Path) -> None:
+    """Write what :func:`read_series` reads."""
+    path.write_text(json.dumps([asdict(item) for item in series]) + "\n", encoding="utf-8")
+
+
+def read_series(path: Path) -> list[Series]:
+    """The series of a file; none when that part was not measured."""
+    return [Series(**item) for item in json.loads(path.read_text(encoding="utf-8"))] if path.exists() else []
 
 
 def rows(figures: Sequence[Figure]) -> list[list[str]]:

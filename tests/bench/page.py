@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The figures as a page of plots: a bar for ours, a bar for the peer, a line at the budget."""
+"""The figures as a page of plots (ours, the peer, a line at the budget), and calls per second as a graph."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from statistics import fmean
 
-from bench.figures import AT_LEAST, Figure
+from bench.figures import AT_LEAST, Figure, Series
 
+# The poll interval of both tools: a mean over it shows the load, not the moments at which one process asks.
+SMOOTH_S = 5
+_LINES = ("#2a7", "#999")
+_GRAPH_HEIGHT, _MARGIN = 240, 44
 _WIDTH, _BAR, _LABEL = 420, 16, 190
 _COLOURS = {"ok": "#2a7", "over": "#c33", "under": "#c33", "": "#57a"}
 _HEAD = """<!doctype html>
@@ -46,9 +51,41 @@ def plot(item: Figure) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def page(figures: Sequence[Figure]) -> str:
+def graph(series: Sequence[Series]) -> str:
+    """Calls per second over time, one line a tool, as an SVG document."""
+    smooth = [[fmean(item.calls[at : at + SMOOTH_S]) for at in range(len(item.calls))] for item in series]
+    most = max((value for line in smooth for value in line), default=0.0) or 1.0
+    long = max((len(line) for line in smooth), default=0) or 1
+    width, bottom = _LABEL + _WIDTH, _GRAPH_HEIGHT - 20
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 20}" height="{_GRAPH_HEIGHT + 44}" role="img" '
+        'font-family="sans-serif" font-size="12">',
+        f'<rect width="{width + 20}" height="{_GRAPH_HEIGHT + 44}" fill="#fff"/>',
+        f'<path d="M{_MARGIN} 10V{bottom}H{width}" fill="none" stroke="#333"/>',
+        f'<text x="{_MARGIN - 6}" y="18" text-anchor="end">{most:,.3g}</text>',
+        f'<text x="{_MARGIN - 6}" y="{bottom}" text-anchor="end">0</text>',
+        f'<text x="{width}" y="{bottom + 16}" text-anchor="end">{long} s</text>',
+    ]
+    for number, (item, line) in enumerate(zip(series, smooth, strict=True)):
+        colour = _LINES[number % len(_LINES)]
+        points = " ".join(
+            f"{_MARGIN + (width - _MARGIN) * at / long:.1f},{bottom - (bottom - 14) * value / most:.1f}"
+            for at, value in enumerate(line)
+        )
+        low = _GRAPH_HEIGHT + 14 + 18 * number
+        parts += [
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
+            f'<path d="M{_MARGIN} {low - 4}h24" stroke="{colour}" stroke-width="2"/>',
+            f'<text x="{_MARGIN + 30}" y="{low}">{escape(item.tool)}: {sum(item.calls):,.0f} calls</text>',
+        ]
+    return "".join([*parts, "</svg>\n"])
+
+
+def page(figures: Sequence[Figure], series: Sequence[Series] = ()) -> str:
     """All figures as one HTML page that needs nothing else."""
     parts = [_HEAD]
+    if series:
+        parts.append(f"<figure><figcaption><b>API calls per second</b></figcaption>{graph(series)}</figure>\n")
     for item in figures:
         bound = "at least" if item.name in AT_LEAST else "at most"
         budget = f", budget {bound} {item.budget:,.4g}" if item.budget is not None else ""

@@ -7,13 +7,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
 _READING = ("Describe", "List", "Check", "Retrieve", "Get", "Head", "GET", "HEAD", "RequestEnvironmentInfo")
+# A presigned address is a request to no API and counts towards nobody's limit.
+DOWNLOAD = "unsigned:GET"
 # An account has 200 unless it asks for more, and the budgets are for 1,000.
 _ENVIRONMENTS = 10_000
 
@@ -67,6 +72,30 @@ class Stalk:
     def calls(self) -> dict[str, int]:
         """API calls since the start, by name."""
         return dict(self.ask("calls"))
+
+    @contextmanager
+    def calls_per_second(self) -> Iterator[list[float]]:
+        """API calls in each second of the block, as a list that grows."""
+        seconds: list[float] = []
+        ended = threading.Event()
+
+        def total() -> int:
+            return sum(count for name, count in self.calls().items() if name != DOWNLOAD)
+
+        def record() -> None:
+            before, due = total(), time.perf_counter() + 1
+            while not ended.wait(max(0.0, due - time.perf_counter())):
+                now = total()
+                seconds.append(now - before)
+                before, due = now, due + 1
+
+        thread = threading.Thread(target=record)
+        thread.start()
+        try:
+            yield seconds
+        finally:
+            ended.set()
+            thread.join()
 
     def resident_kib(self) -> int:
         """Resident memory of the daemon in KiB."""

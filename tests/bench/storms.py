@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from bench.deploys import ROOT, Place, Run
-from bench.figures import Figure, figure
+from bench.figures import Figure, Series, figure
 from bench.stalk import BIN
 
 _TIMEOUT = 900
@@ -70,13 +70,17 @@ class FleetPlace(Place):
         subprocess.run([BIN / "localstalk", *words], env=self.variables, check=True, capture_output=True, timeout=60)
 
 
-def measure(folder: Path, quick: bool) -> list[Figure]:
-    """A fleet's deployment by a controller that knows it; then that of a part of it, with a service that throttles."""
+def measure(folder: Path, quick: bool) -> list[Figure | Series]:
+    """A fleet's deployment by a controller that knows it, one by eb, and a part of it with a service that throttles."""
     count, part, server_s = (6, 3, 20.0) if quick else (200, 50, 60.0)
     place = FleetPlace(folder / "fleet", _CLOCK_S / server_s, count)
     try:
         place.run(place.ours())
-        all_of_it = place.storm(count)
+        with place.stalk.calls_per_second() as ours:
+            all_of_it = place.storm(count)
+        place.commit("change for eb")
+        with place.stalk.calls_per_second() as theirs:
+            place.run(place.theirs("fleet-0000"))
         place.throttle(2, 15)
         throttled = place.storm(part)
     finally:
@@ -84,6 +88,8 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     peer_calls = count * (_EB_REQUESTS + 600 / 5)
     wasted = throttled.refused / max(1, throttled.eb_calls)
     return [
+        Series(f"ansible-playbook deploy.yml, {count} environments", ours),
+        Series(f"eb deploy, one measured, times {count}", [calls * count for calls in theirs]),
         figure("fleet_calls", [all_of_it.run.calls], "calls", 600, (_PEER, [peer_calls])),
         figure("fleet_beanstalk_calls", [all_of_it.eb_calls], "calls"),
         figure("fleet_cpu_per_environment_s", [all_of_it.run.cpu_s / count], "s", 1.5),

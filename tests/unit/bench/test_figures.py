@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -67,6 +68,36 @@ def test_the_page_shows_every_figure_and_the_machine(
     # The peer's bar is the longer one, and its length tells by how much.
     widths = [float(found) for found in re.findall(r'<rect [^>]*width="([0-9.]+)"', plots.split("fast_s")[1])][:2]
     assert widths[1] / widths[0] == pytest.approx(11 / 2, rel=0.01)
+
+
+def test_the_graph_of_calls_is_there_when_they_were_counted(
+    figures: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = importlib.import_module("bench.__main__")
+    ours, theirs = figures.Series("ours", [10.0, 0.0, 0.0, 0.0, 0.0, 5.0]), figures.Series("eb & co", [40.0] * 12)
+    topics = {"storm": lambda *_args: [ours, theirs, *made_up(figures)], "fake": lambda *_args: made_up(figures)[3:]}
+    monkeypatch.setattr(runner, "TOPICS", topics)
+    output = tmp_path / "bench.json"
+    assert runner.main(["--output", str(output), "storm"]) == 1
+    # Another part leaves the series as they were.
+    assert runner.main(["--output", str(output), "fake"]) == 1
+    assert figures.read_series(tmp_path / "bench-calls.json") == [ours, theirs]
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    script = runpy.run_path(str(ROOT / "scripts" / "performance.py"))
+    assert script["main"]([str(output), str(tmp_path / "page.md")]) == 0
+    assert "](page-calls.svg)" in (tmp_path / "page.md").read_text()
+    drawn = ElementTree.parse(tmp_path / "page-calls.svg").getroot()  # noqa: S314  written above
+    lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
+    assert [len(line.attrib["points"].split()) for line in lines] == [6, 12]
+    # Time goes to the right, more calls are higher up, and the mean of five seconds is drawn.
+    heights = [float(point.partition(",")[2]) for point in lines[0].attrib["points"].split()]
+    assert heights[0] == pytest.approx(220 - 206 * 2 / 40, abs=0.1)
+    assert "eb &amp; co: 480 calls" in (tmp_path / "bench.html").read_text()
+
+    (tmp_path / "bench-calls.json").unlink()
+    assert script["main"]([str(output), str(tmp_path / "page.md")]) == 0
+    assert "page-calls.svg" not in (tmp_path / "page.md").read_text()
 
 
 def test_the_runner_writes_and_tells_a_budget_that_is_not_kept(
