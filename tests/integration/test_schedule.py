@@ -238,6 +238,27 @@ def test_stopping_the_runner_stops_the_playbook(bench: Bench) -> None:
     wait_until(lambda: not bench.playbook_processes(), 120, "the playbook ended")
 
 
+def test_under_cron_the_runner_waits_a_random_time(bench: Bench) -> None:
+    longest = 10_000_000  # so long that the wait is over by chance once in 32768 times
+    bench.install(jitter=longest)
+    running = bench.start()
+
+    def waits() -> list[str]:
+        listed = ["ps", "--no-headers", "-o", "args", "--ppid", str(running.pid)]
+        children = subprocess.run(listed, capture_output=True, text=True, check=False).stdout
+        return re.findall(r"(?m)^sleep (\d+)$", children)
+
+    try:
+        (seconds,) = wait_until(waits, 120, "the runner waits")
+        assert 0 < int(seconds) <= longest
+        assert bench.status()["result"] == "running"
+    finally:
+        running.terminate()
+    assert running.wait(timeout=120) == 143
+    assert bench.status()["result"] == "stopped"
+    assert "good evening" not in bench.log
+
+
 def test_a_run_that_takes_too_long_is_ended(bench: Bench) -> None:
     bench.install(playbook="slow.yml", timeout=3)
     assert bench.fire().returncode == 124
