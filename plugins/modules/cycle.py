@@ -198,7 +198,9 @@ options:
     default: 30
   noise_floor:
     description:
-      - Requests per minute at which the old environment counts as drained.
+      - Requests per minute at which the old environment counts as drained, beyond those that the candidate got at its
+        quietest before it was live. The load balancer's health checks are among the requests that EB counts.
+      - The count is that of enhanced health. Without it the drain lasts as long as O(drain_max).
     type: int
     default: 5
   drain_max:

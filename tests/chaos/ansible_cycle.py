@@ -4,7 +4,7 @@
 Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 [verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
-[stop:ACTION] [drain:SECONDS] [noise:REQUESTS]
+[stop:ACTION] [drain:SECONDS]
 PHASE is before (nothing written), middle (recorded, not done) or after; N counts steps that are not waits.
 Prints one line of JSON.
 """
@@ -66,7 +66,6 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "leader": ("require_leader_tasks", lambda text: text == "1"),
     "wait": ("lock_wait", float),
     "drain": ("drain_max", float),
-    "noise": ("noise_floor", int),
 }
 
 

@@ -56,6 +56,7 @@ class Scenario:
     size: int = 2
     guard: str = ""
     sticky: float = 70
+    checks: int = 0
 
 
 def run(scenario: Scenario) -> Simulation:
@@ -81,6 +82,7 @@ def _prepare(scenario: Scenario) -> tuple[Simulation, Faults, list[Controller]]:
     sim.sticky = scenario.sticky
     first_box = next(iter(sim.boxes.values()))
     first_box.size = scenario.size
+    sim.checks = first_box.checks = scenario.checks
     if scenario.guard:
         sim.forbidden = scenario.guard
         _change(first_box, GUARDS[scenario.guard])

@@ -42,6 +42,7 @@ COMMON = {
     "same_machine": st.booleans(),
     "delay": st.sampled_from((5, 45, 65)),
     "size": st.integers(1, 3),
+    "checks": st.sampled_from((0, 16)),
     "sticky": st.sampled_from((70, 70, 300, 2000)),
 }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -37,17 +38,19 @@ def test_nobody_notices_a_cycle(aws: dict[str, str]) -> None:
 
 
 def test_visitors_who_ignore_the_time_to_live_are_waited_for(aws: dict[str, str]) -> None:
-    """Half of them keep the old address three times as long. With a noise floor that is never reached the drain lasts
-    its maximum, which is longer than that."""
+    """Half of them keep the old address three times as long. It is their requests that the drain waits for: it lasts
+    longer than the time to live, and ends long before its maximum."""
     (first,) = environments(aws, "load")
     with visitors(aws, "load", sticky=3 * TTL) as told:
-        ended = cycle(aws, "load", "noise:-1", f"drain:{4 * TTL}")
+        ended = cycle(aws, "load", f"drain:{12 * TTL}")
         time.sleep(2)
     assert ended["result"] == "done", ended
     check_end(aws, "load", first["EnvironmentId"])
     assert told["failed"] == 0, told
     assert any("requests in the last minute" in one for one in ended["reasons"]), ended["reasons"]
-    sys.stdout.write(f"half of the clients ignore the time to live: {told}\n")
+    (drained,) = (found for one in ended["reasons"] if (found := re.search(r"is drained after (\d+) seconds", one)))
+    assert TTL + 1 < int(drained[1]) < 12 * TTL, ended["reasons"]
+    sys.stdout.write(f"half of the clients ignore the time to live: {told}; {drained[0]}\n")
 
 
 def test_visitors_notice_when_the_old_environment_goes_at_once(aws: dict[str, str]) -> None:

@@ -87,6 +87,7 @@ class Box:
     tags: dict[str, str] = field(default_factory=dict)
     updated: float = 0.0
     requests: int | None = 0
+    checks: int = 0
     database_loss: str = ""
     tier: str = "WebServer"
     shared_load_balancer: bool = False
@@ -117,7 +118,7 @@ class Box:
             updated=self.updated,
             instance_labels=self.instance_labels,
             tags=dict(self.tags),
-            requests=self.requests,
+            requests=None if self.requests is None else self.requests + self.checks,
             database_loss=self.database_loss,
             tier=self.tier,
             shared_load_balancer=self.shared_load_balancer,
@@ -147,6 +148,7 @@ class Simulation:
         self.counts: dict[Action, int] = {}
         self.forbidden = ""  # why nothing may be changed in this world
         self.kept: dict[str, float] = {}  # until when the record said that an environment stays
+        self.checks = 0  # the load balancer's, per minute and environment, which count as requests
         self.sticky = 70.0  # seconds for which visitors stay with the old environment
         live = self.add("blog-first", CNAME, "v1", START - 86400)
         live.requests = 500
@@ -156,7 +158,7 @@ class Simulation:
         self.serial += 1
         box = Box(f"e-{self.serial:010d}", name, application, cname, label, created, updated=created)
         box.instance_labels = (label, label)
-        box.last_good = created
+        box.last_good, box.checks = created, self.checks
         self.boxes[box.id] = box
         return box
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from stalk import SINGLE, Stalk, option
 
+from localstalk.drivers.base import Load
 from localstalk.elasticbeanstalk.state import Instance
 from localstalk.workflows.scaling import surplus
 
@@ -101,7 +102,7 @@ def test_statistics_over_the_instances(stalk: Stalk, statistic: str, count: int)
 
 def test_the_sim_driver_can_be_busy_by_itself(stalk: Stalk) -> None:
     stalk.create("env-one", *limits(1, 2), *CPU)
-    stalk.driver.set_instance(next(iter(instances(stalk))), cpu_percent=95)
+    stalk.driver.set_instance(next(iter(instances(stalk))), load=Load(cpu_percent=95))
     stalk.advance(400)
     assert len(instances(stalk)) == 2
 

@@ -29,6 +29,9 @@ from .cycle_world import (
     Step,
 )
 
+_CHECKS = 60
+"""More requests per instance and minute are no health checks: one every 5 seconds (the least) in five zones."""
+
 
 def before_swap(cycle: Cycle, old: Environment) -> Step:
     """The environment that was live still is."""
@@ -153,6 +156,10 @@ def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
         return cycle.wait(sentence)
     if journal.healthy is None:
         return cycle.save(f"{describe(candidate)} is healthy and verified", healthy=cycle.now)
+    idle = candidate.requests
+    quietest = _CHECKS * len(candidate.instance_labels) if journal.idle is None else journal.idle
+    if idle is not None and idle < quietest:
+        return cycle.save(f"{describe(candidate)} gets {idle} requests a minute while it has no visitors", idle=idle)
     left = journal.healthy + policy.soak - cycle.now
     if left > 0:
         return cycle.wait(f"{describe(candidate)} must stay healthy for {left:.0f} more seconds", left)
@@ -254,7 +261,7 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     least = policy.dns_ttl + policy.dns_margin
     if elapsed < least:
         return cycle.wait(f"old DNS answers live for {least - elapsed:.0f} more seconds", least - elapsed, Action.DRAIN)
-    busy = old.requests is None or old.requests > policy.noise_floor
+    busy = old.requests is None or old.requests > policy.noise_floor + (journal.idle or 0)
     if busy and elapsed < policy.drain_max:
         count = "an unknown number of" if old.requests is None else str(old.requests)
         return cycle.wait(f"{describe(old)} still got {count} requests in the last minute", action=Action.DRAIN)

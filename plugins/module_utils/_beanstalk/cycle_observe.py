@@ -135,9 +135,10 @@ class Observer:
         return tuple((one.get("Deployment") or {}).get("VersionLabel") or "" for one in instances)
 
     def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
-        """Requests per minute of an environment that is drained; only those are asked for."""
-        leaving = journal is not None and journal.swapped is not None and raw["EnvironmentId"] == journal.live
-        if not leaving or raw["Status"] != "Ready":
+        """Requests per minute of the one that has no visitors yet, or should have none any more."""
+        if journal is None or raw["Status"] != "Ready":
+            return None
+        if raw["EnvironmentId"] != (journal.candidate if journal.swapped is None else journal.live):
             return None
         metrics = api.describe_environment_health(self.client, raw["EnvironmentId"]).get("ApplicationMetrics") or {}
         if metrics.get("RequestCount") is None:

@@ -97,9 +97,10 @@ class Environment:
     """One physical environment.
 
     ``cname`` is lower case and empty where there is none. ``instance_labels`` are the version labels that the
-    instances themselves report (DescribeInstancesHealth). ``requests`` is the number of requests in the last full
-    minute, None when unknown. ``database_loss`` says, in a few words, why terminating would lose a coupled database's
-    data; empty when it would not. ``min_size`` is the least number of instances, None where it was not asked for.
+    instances themselves report (DescribeInstancesHealth). ``requests`` are those per minute, as of the last seconds and
+    with the load balancer's health checks; None when unknown. ``database_loss`` says, in a few words, why terminating
+    would lose a coupled database's data; empty when it would not. ``min_size`` is the least number of instances, None
+    where it was not asked for.
     """
 
     id: str
@@ -136,7 +137,8 @@ class Journal:
     """One cycle in flight, as kept in the lock object. Written before the effect it announces.
 
     ``attempt`` numbers the tries to find a free name. A time of None means "not yet". ``start_size`` is the MinSize
-    that the candidate starts with, and ``min_size`` the one it gets back later; None where they are the same.
+    that the candidate starts with, and ``min_size`` the one it gets back later; None where they are the same. ``idle``
+    are the requests per minute of the candidate at its quietest before it was live: health checks, no visitors.
     """
 
     cycle: str
@@ -151,6 +153,7 @@ class Journal:
     attempt: int = 1
     min_size: int | None = None
     start_size: int | None = None
+    idle: int | None = None
     first_create: float | None = None
     last_create: float | None = None
     ready: float | None = None

@@ -9,7 +9,7 @@ with one sentence a user can act on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -137,8 +137,18 @@ class Probe:
 
     http_status: int | None
     running: bool
+
+
+@dataclass(frozen=True)
+class Load:
+    """How busy an instance is.
+
+    ``requests`` are those per second in its web server's access log, by the first digit of their status. As in EB's
+    enhanced health they include the load balancer's health checks.
+    """
+
     cpu_percent: float = 0.0
-    requests_per_second: float = 0.0
+    requests: Mapping[str, float] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -163,6 +173,9 @@ class Driver(Protocol):
 
     def probe(self, instance_id: str, path: str) -> Probe:
         """Ask the instance's web server for ``path`` once."""
+
+    def loads(self, instance_ids: Sequence[str]) -> Mapping[str, Load]:
+        """How busy these instances are; those that do not answer are left out."""
 
     def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
         """Open the environment's load balancer; returns its address (an IP, with ``:port`` unless the port is 80)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from localstalk.drivers.base import (
     InstanceAddresses,
     InstanceEvent,
     InstanceSpec,
+    Load,
     Probe,
     ShellResult,
 )
@@ -40,7 +41,7 @@ class _Instance:
     address: str
     number: int
     http_status: int | None = None
-    cpu_percent: float = 1.0
+    load: Load = field(default_factory=lambda: Load(1.0))
     running: bool = True
     log: list[str] = field(default_factory=list)
 
@@ -170,15 +171,21 @@ class SimDriver:
             instance = self._instances.get(instance_id)
             if instance is None or not instance.running:
                 return Probe(None, False)
-            return Probe(instance.http_status, True, instance.cpu_percent, 0.0)
+            return Probe(instance.http_status, True)
+
+    def loads(self, instance_ids: Sequence[str]) -> Mapping[str, Load]:
+        """The load that was set; nobody visits by themselves."""
+        with self._lock:
+            found = {each: self._instances.get(each) for each in instance_ids}
+            return {each: one.load for each, one in found.items() if one is not None and one.running}
 
     def set_instance(
-        self, instance_id: str, *, http_status: int | None = 200, running: bool = True, cpu_percent: float = 1.0
+        self, instance_id: str, *, http_status: int | None = 200, running: bool = True, load: Load | None = None
     ) -> None:
         """Change what the instance answers from now on (faults, tests)."""
         with self._lock:
             instance = self._instance(instance_id)
-            instance.http_status, instance.running, instance.cpu_percent = http_status, running, cpu_percent
+            instance.http_status, instance.running, instance.load = http_status, running, load or Load(1.0)
 
     def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
         """Nothing listens there: the address is a documentation address (RFC 5737)."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from localstalk.drivers.base import DriverError
@@ -50,8 +50,7 @@ class Health(Environments):
                 try:
                     healthy = await self.look(environment)
                     lost = await self._lost(environment, healthy)
-                    if watched:
-                        await scaling.measure(work)
+                    await scaling.measure(work)
                 except DriverError:
                     continue
                 self.assess(environment)
@@ -254,7 +253,7 @@ class Health(Environments):
             "Status": environment.status,
             "Color": health.color,
             "Causes": list(health.causes),
-            "ApplicationMetrics": _metrics(0),
+            "ApplicationMetrics": _metrics([each.requests for each in environment.instances.values()]),
             "InstancesHealth": {state: health.counts.get(state, 0) for state in states},
             "RefreshedAt": health.refreshed or self.control.clock.now(),
         }
@@ -283,7 +282,7 @@ class Health(Environments):
             "Causes": causes,
             "LaunchedAt": instance.launched,
             "RefreshedAt": environment.health.refreshed,
-            "ApplicationMetrics": _metrics(instance.requests_per_second),
+            "ApplicationMetrics": _metrics([instance.requests]),
             "System": {
                 "CPUUtilization": {
                     "User": busy,
@@ -317,12 +316,15 @@ def _wanted(everything: dict[str, Any], params: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in everything.items() if name in names or name in always}
 
 
-def _metrics(per_second: float) -> dict[str, Any]:
-    count = round(per_second * 10)
+def _metrics(rates: Iterable[Mapping[str, float]]) -> dict[str, Any]:
+    """Requests of ten seconds, from rates per second by the first digit of the status."""
+    counts: Counter[str] = Counter()
+    for each in rates:
+        counts.update({digit: rate * 10 for digit, rate in each.items()})
     return {
         "Duration": 10,
-        "RequestCount": count,
-        "StatusCodes": {"Status2xx": count, "Status3xx": 0, "Status4xx": 0, "Status5xx": 0},
+        "RequestCount": round(sum(counts.values())),
+        "StatusCodes": {f"Status{digit}xx": round(counts[digit]) for digit in "2345"},
         "Latency": {},
     }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -131,7 +132,8 @@ class Instance:
     """Whether its "Added instance" event was written."""
     http_status: int | None = None
     cpu_percent: float = 0.0
-    requests_per_second: float = 0.0
+    requests: Mapping[str, float] = field(default_factory=dict)
+    """Per second, by the first digit of their status."""
     failing_since: float | None = None
     led: int | None = None
     """Id of the deployment for which it was elected leader, if that was its last one."""

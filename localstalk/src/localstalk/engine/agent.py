@@ -12,12 +12,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socketserver
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ AGENT_SOCKET = str(SHARED / "agent.sock")
 AWS_CLI = Path("/opt/aws-cli/aws")
 FACTS = "LOCALSTALK_INSTANCE"
 """Environment variable: instance_id, region, address, account, generation and imds_v1 as a JSON object."""
+OWN_AGENT = "localstalk-probe"
+"""The user agent of localstalk's own requests, which are no visits and no load balancer's checks."""
 
 ENGINE_START_SECONDS = 20.0
 MAX_REQUEST = 16 * 1024 * 1024
@@ -73,8 +77,37 @@ def end_session(session: int) -> None:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
+class AccessLog:
+    """Counts the requests in nginx's access log; what it has read it does not read again."""
+
+    _STATUS = re.compile(rb'" ([1-5])\d\d \d+ ')
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read = 0
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def counts(self) -> dict[str, int]:
+        """Requests so far by the first digit of their status, without localstalk's own; {} without a log."""
+        with self._lock, contextlib.suppress(OSError), self.path.open("rb") as file:
+            self._read = 0 if file.seek(0, os.SEEK_END) < self._read else self._read
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                found = self._STATUS.search(line)
+                if found and OWN_AGENT.encode() not in line:
+                    self._counts[found.group(1).decode()] += 1
+        return dict(self._counts)
+
+
+ACCESS_LOG = AccessLog(Path("/var/log/nginx/access.log"))
+
+
 def stat() -> dict[str, Any]:
-    """Return seconds of processor time used by the instance so far, and the size of the web server's access log."""
+    """Return the seconds of processor time and the requests (by first digit of the status) that there were so far."""
     seconds = 0.0
     version1, version2 = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage"), Path("/sys/fs/cgroup/cpu.stat")
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -82,10 +115,7 @@ def stat() -> dict[str, Any]:
             seconds = int(version1.read_text()) / 1e9
         elif version2.exists():
             seconds = int(version2.read_text().split()[1]) / 1e6
-    requests = 0
-    with contextlib.suppress(OSError), Path("/var/log/nginx/access.log").open("rb") as file:
-        requests = sum(1 for _ in file)
-    return {"cpu_seconds": seconds, "requests": requests, "at": time.monotonic()}
+    return {"cpu_seconds": seconds, "requests": ACCESS_LOG.counts(), "at": time.monotonic()}
 
 
 class Handler(socketserver.StreamRequestHandler):

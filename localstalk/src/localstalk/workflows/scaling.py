@@ -34,14 +34,14 @@ def watches_cpu(work: Work) -> bool:
 
 
 async def measure(work: Work) -> None:
-    """Ask every instance how busy it is; faults may say otherwise."""
+    """Ask all instances how busy they are; faults may say otherwise."""
     environment = work.environment
-    for instance in list(environment.instances.values()):
-        if instance.address:
-            probe = await work.drive(work.driver.probe, instance.id, "/")
+    loads = await work.drive(work.driver.loads, [each.id for each in environment.instances.values() if each.address])
+    for instance in environment.instances.values():
+        if instance.id in loads:
             forced = work.control.faults.cpu(environment.name, instance.id)
-            instance.cpu_percent = probe.cpu_percent if forced is None else forced
-            instance.requests_per_second = probe.requests_per_second
+            instance.cpu_percent = loads[instance.id].cpu_percent if forced is None else forced
+            instance.requests = loads[instance.id].requests
 
 
 def decide(work: Work) -> int:

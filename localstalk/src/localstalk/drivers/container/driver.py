@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from localstalk.drivers.base import (
@@ -14,6 +14,7 @@ from localstalk.drivers.base import (
     HealthCheck,
     InstanceAddresses,
     InstanceSpec,
+    Load,
     Probe,
     ShellResult,
 )
@@ -79,6 +80,10 @@ class ContainerDriver:
     def probe(self, instance_id: str, path: str) -> Probe:
         """Ask the instance's web server once."""
         return self.instances.probe(instance_id, path)
+
+    def loads(self, instance_ids: Sequence[str]) -> Mapping[str, Load]:
+        """Ask the instances' agents how busy they are."""
+        return self.instances.loads(instance_ids)
 
     def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
         """Open the environment's load balancer."""

@@ -11,9 +11,10 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import localstalk.engine
 from localstalk.drivers.base import (
@@ -24,10 +25,11 @@ from localstalk.drivers.base import (
     InstanceAddresses,
     InstanceEvent,
     InstanceSpec,
+    Load,
     Probe,
     ShellResult,
 )
-from localstalk.engine.agent import FACTS
+from localstalk.engine.agent import FACTS, OWN_AGENT
 from localstalk.engine.api import URL
 from localstalk.engine.imds import API_SOCKET
 from localstalk.engine.request import Instance as EngineInstance
@@ -62,18 +64,20 @@ class Instance:
     address: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     close_api: Callable[[], None] | None = None
-    measured: tuple[float, float, int] | None = None
-    """(agent's clock, seconds of processor time, requests) when the load was computed last."""
-    last_load: tuple[float, float] = (0.0, 0.0)
+    measured: tuple[float, float, dict[str, int]] | None = None
+    """(agent's clock, seconds of processor time, requests by status) when the load was computed last."""
+    last_load: Load = field(default_factory=Load)
 
-    def load(self, at: float, cpu_seconds: float, requests: int) -> tuple[float, float]:
-        """Return percent of the machine's processors and requests per second since the last call at least 1 s ago."""
+    def load(self, at: float, cpu_seconds: float, requests: dict[str, int]) -> Load:
+        """Return what was done since the last call at least 1 s ago; of the machine's processors, all are 100 %."""
         if self.measured is None:
             self.measured = (at, cpu_seconds, requests)
-        elapsed = at - self.measured[0]
+        before, cpu_before, requests_before = self.measured
+        elapsed = at - before
         if elapsed >= LOAD_SECONDS:
-            cpu = 100.0 * (cpu_seconds - self.measured[1]) / elapsed / (os.cpu_count() or 1)
-            self.last_load = (max(0.0, min(100.0, cpu)), max(0.0, (requests - self.measured[2]) / elapsed))
+            cpu = 100.0 * (cpu_seconds - cpu_before) / elapsed / (os.cpu_count() or 1)
+            rates = {each: (count - requests_before.get(each, 0)) / elapsed for each, count in requests.items()}
+            self.last_load = Load(max(0.0, min(100.0, cpu)), {each: max(0.0, rate) for each, rate in rates.items()})
             self.measured = (at, cpu_seconds, requests)
         return self.last_load
 
@@ -308,17 +312,26 @@ class Instances:
         return ShellResult(answer["returncode"], answer["stdout"], answer["stderr"])
 
     def probe(self, instance_id: str, path: str) -> Probe:
-        """Ask the instance's web server once, and its agent how busy it is."""
+        """Ask the instance's web server once, when its agent answers."""
         address = self.address(instance_id)
-        if address is None:
+        if address is None or self._stat(instance_id) is None:
             return Probe(None, running=False)
-        instance = self.get(instance_id)
+        return Probe(_http_status(address, path), running=True)
+
+    def loads(self, instance_ids: Sequence[str]) -> dict[str, Load]:
+        """Ask the agents how busy their instances are."""
+        found = {}
+        for instance_id in instance_ids:
+            stat = self._stat(instance_id) if self.address(instance_id) is not None else None
+            if stat is not None:
+                found[instance_id] = self.get(instance_id).load(stat["at"], stat["cpu_seconds"], stat["requests"])
+        return found
+
+    def _stat(self, instance_id: str) -> dict[str, Any] | None:
         try:
-            stat = agents.ask(self.socket(instance_id), {"stat": True}, 1.0)
+            return agents.ask(self.socket(instance_id), {"stat": True}, 1.0)
         except agents.AgentGoneError:
-            return Probe(None, running=False)
-        cpu, rate = instance.load(float(stat["at"]), float(stat["cpu_seconds"]), int(stat["requests"]))
-        return Probe(_http_status(address, path), True, cpu, rate)
+            return None
 
     def close(self) -> None:
         """Remove all instances, in one go."""
@@ -339,7 +352,7 @@ class Instances:
 def _http_status(address: str, path: str) -> int | None:
     connection = http.client.HTTPConnection(address, 80, timeout=PROBE_SECONDS)
     try:
-        connection.request("GET", path, headers={"User-Agent": "ELB-HealthChecker/2.0", "Connection": "close"})
+        connection.request("GET", path, headers={"User-Agent": OWN_AGENT, "Connection": "close"})
         return connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return None

@@ -247,6 +247,33 @@ def test_the_old_environment_stays_until_its_visitors_are_gone() -> None:
     assert float(drained.split()[0]) >= 500
 
 
+def test_health_checks_are_no_visitors() -> None:
+    """They are in the web server's log like any request, on an environment that nobody visits too."""
+    sim = Simulation()
+    busy = sim.live
+    assert busy is not None
+    sim.checks = busy.checks = 16
+    sim.later(240, lambda: setattr(busy, "requests", 6))
+    sim.later(400, lambda: setattr(busy, "requests", 5))
+    assert play(sim, replace(POLICY, drain_max=3600)) is Result.DONE
+    assert "gets 16 requests a minute while it has no visitors" in said(sim)
+    assert "still got 22 requests" in said(sim)
+    drained = next(line for line in sim.journal if "is drained after" in line)
+    assert 400 <= float(drained.split()[0]) < 1000
+
+
+def test_visitors_of_a_candidate_are_no_health_checks() -> None:
+    sim = Simulation()
+    sim.checks = 121
+    old = sim.live
+    assert old is not None
+    for when in range(150, 2000, 10):
+        sim.later(when, lambda: setattr(old, "requests", 100))
+    assert play(sim, replace(POLICY, drain_max=600)) is Result.DONE
+    assert "while it has no visitors" not in said(sim)
+    assert "still got 100 requests" in said(sim)
+
+
 def test_a_drain_has_an_end() -> None:
     sim = Simulation()
     busy = sim.live

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests in enhanced health: counted in the instances' access logs, whatever the environment scales by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stalk import SINGLE, Stalk, option
+
+from localstalk.drivers.base import Load
+from localstalk.engine.agent import OWN_AGENT, AccessLog
+
+ASG = "aws:autoscaling:asg"
+
+
+def line(status: int, agent: str = "curl/8") -> str:
+    return f'127.0.0.1 - - [01/Aug/2026:02:00:00 +0000] "GET /a HTTP/1.1" {status} 5 "-" "{agent}" "-"\n'
+
+
+def test_an_environment_tells_the_requests_of_all_its_instances(stalk: Stalk) -> None:
+    stalk.create("env-one", option(ASG, "MinSize", "2"), option(ASG, "MaxSize", "2"))
+    stalk.create("env-two", SINGLE)
+    instances = [
+        each["InstanceId"]
+        for each in stalk.eb.describe_instances_health(EnvironmentName="env-one")["InstanceHealthList"]
+    ]
+    stalk.driver.set_instance(instances[0], load=Load(1.0, {"2": 19.5, "5": 0.5}))
+    stalk.driver.set_instance(instances[1], load=Load(1.0, {"2": 3.0, "3": 1.0}))
+    stalk.advance(20)
+    whole = stalk.eb.describe_environment_health(EnvironmentName="env-one", AttributeNames=["All"])[
+        "ApplicationMetrics"
+    ]
+    codes = {"Status2xx": 225, "Status3xx": 10, "Status4xx": 0, "Status5xx": 5}
+    assert (whole["Duration"], whole["RequestCount"], whole["StatusCodes"]) == (10, 240, codes)
+    listed = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["ApplicationMetrics"])
+    counts = {one["InstanceId"]: one["ApplicationMetrics"]["RequestCount"] for one in listed["InstanceHealthList"]}
+    assert counts == {instances[0]: 200, instances[1]: 40}
+    other = stalk.eb.describe_environment_health(EnvironmentName="env-two", AttributeNames=["ApplicationMetrics"])
+    assert other["ApplicationMetrics"]["RequestCount"] == 0
+
+
+def test_the_access_log_is_read_once_and_without_localstalks_own_requests(tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    log = AccessLog(path)
+    assert log.counts() == {}
+    path.write_text(line(200) + line(503, "ELB-HealthChecker/2.0") + line(200, OWN_AGENT) + "not a request\n")
+    assert log.counts() == {"2": 1, "5": 1}
+    half = line(404)
+    with path.open("a") as file:
+        file.write(line(204) + half[:30])
+    assert log.counts() == {"2": 2, "5": 1}
+    with path.open("a") as file:
+        file.write(half[30:])
+    assert log.counts() == {"2": 2, "4": 1, "5": 1}
+    path.write_text(line(200))
+    assert log.counts() == {"2": 3, "4": 1, "5": 1}, "a log that was emptied begins anew"
