@@ -146,10 +146,10 @@ class Small:
         )
         return done.stdout
 
-    def page(self) -> str:
+    def page(self, path: str = "") -> str:
         """What the environment's public URL answers."""
         url = self.project.stalk.get(f"/_localstalk/url/{self.name}").strip()
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310
             return str(answer.read().decode())
 
     def terminate(self) -> None:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A cycle of the default inventory, as the README promises it: fresh instances behind the same name."""
+"""A cycle of the default inventory, as the README promises it, and of an environment that has gone bad with time."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from .conftest import Project, Run
+from .small import LEGACY, Small
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = pytest.mark.containers
 
 
 def test_recreate_and_swap_works_out_of_the_box(project: Project, first_deploy: Run) -> None:
@@ -30,3 +33,65 @@ def test_the_next_deploy_finds_nothing_to_do(project: Project, first_deploy: Run
     run = project.play("deploy.yml")
     assert run.rc == 0, run.output
     assert run.count("changed") == 0
+
+
+LEAKING = r"""
+use IO::Socket::INET;
+$SIG{TERM} = sub { exit 0 };
+my @kept;
+my $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 50, ReuseAddr => 1) or die;
+while (my $client = $server->accept) {
+  my $leaks = <$client> =~ m{^GET /leak };
+  while (<$client>) { last if /^\r?$/ }
+  push @kept, "x" x 8_000_000 if $leaks;
+  open my $status, "<", "/proc/self/status" or die;
+  my ($size) = map { /^VmRSS:\s+(\d+)/ ? $1 : () } <$status>;
+  print $client "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " . length($size) . "\r\n\r\n$size";
+  close $client;
+}
+"""
+HOOKS = "/opt/elasticbeanstalk/hooks/appdeploy/post"
+STALE = f"""\
+files:
+  {HOOKS}/50_ritual.sh:
+    mode: '000755'
+    content: |
+      #!/bin/bash
+      echo ritual >> /tmp/ritual
+"""
+HASTE = {
+    "force": True,
+    "poll_interval": 1,
+    "soak": 1,
+    "settle": 20,
+    "step_fresh": 15,
+    "dns_ttl": 2,
+    "dns_margin": 1,
+    "drain_max": 30,
+}
+
+
+def test_memory_that_leaked_and_hooks_that_nobody_removed_are_gone(project: Project, tmp_path: Path) -> None:
+    """What the nightly cycle is for: on the legacy platform hooks of older versions stay, and run with every deploy."""
+    small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_cycle=HASTE)
+    (small.folder / "server.pl").write_text(LEAKING)
+    config = small.folder / ".ebextensions" / "50_ritual.config"
+    config.parent.mkdir()
+    config.write_text(STALE)
+    assert small.deploy().rc == 0
+    config.unlink()
+    again = small.deploy()
+    assert again.rc == 0, again.output
+    (worn,) = small.instances()
+    assert small.shell(worn, f"wc -l < /tmp/ritual; ls {HOOKS}") == "2\n50_ritual.sh\n", "a stale hook still runs"
+    new = int(small.page())
+    for _ in range(10):
+        small.page("leak")
+    assert int(small.page()) > new + 70_000
+    run = project.play("recreate_and_swap.yml", "-i", str(small.inventory))
+    assert run.rc == 0, run.output
+    (fresh,) = small.instances()
+    assert fresh != worn
+    assert int(small.page()) < new + 10_000
+    assert small.shell(fresh, f"cat /tmp/ritual 2>/dev/null; ls {HOOKS}") == ""
+    small.terminate()

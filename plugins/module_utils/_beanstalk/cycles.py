@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -75,7 +76,7 @@ def checks_of(params: Mapping[str, Any]) -> list[Check]:
 
 def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
     """The SDK's settings for calls that change something: the user's (a proxy, say), but never a repeated request."""
-    return {**(params.get("aws_config") or {}), **cycle_calls.ONE_ATTEMPT}
+    return {**(params.get("aws_config") or {}), **copy.deepcopy(cycle_calls.ONE_ATTEMPT)}  # botocore writes into it
 
 
 def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
