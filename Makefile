@@ -52,7 +52,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
 	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) --numprocesses=2 --dist=loadfile -m "not slow" tests/integration
+	$(PYTEST) --numprocesses=2 --dist=loadfile -m "not slow" tests/integration tests/chaos/test_load.py
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test

@@ -221,10 +221,10 @@ options:
     default: 0
   keep_versions:
     description:
-      - Saved configurations that carry the name of an environment of an earlier cycle are deleted, too, when O(name) is
-        given.
       - Versions that earlier cycles ran and that are kept although no environment runs them. Others of these are
         deleted.
+      - Saved configurations that carry the name of an environment of an earlier cycle are deleted, too, when O(name) is
+        given.
     type: int
     default: 3
   create_timeout:

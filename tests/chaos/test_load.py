@@ -37,6 +37,7 @@ def test_nobody_notices_a_cycle(aws: dict[str, str]) -> None:
     sys.stdout.write(f"without a cycle: {before}\nthrough a cycle: {told}\n")
 
 
+@pytest.mark.slow
 def test_visitors_who_ignore_the_time_to_live_are_waited_for(aws: dict[str, str]) -> None:
     """Half of them keep the old address three times as long. It is their requests that the drain waits for: it lasts
     longer than the time to live, and ends long before its maximum."""
