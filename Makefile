@@ -66,7 +66,7 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 	@scripts/setup runtime test importer core218 core219
 	$(PYTEST) tests/release
 
-long: ## Integration tests too long for test: hooks and the leader (fleets), images (system packages), cycles
+long: ## Integration tests too long for test: the leader (fleets), images (system packages), cycles
 	@scripts/setup runtime test eb
 	$(PYTEST) --numprocesses=2 --dist=loadfile -m slow tests/integration
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import urllib.request
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,16 +112,19 @@ class Small:
             start_new_session=True,
         )
 
+    @cached_property
+    def eb(self) -> Any:
+        """A client of Elastic Beanstalk."""
+        return self.project.stalk.client("elasticbeanstalk")
+
     def environment(self) -> dict[str, Any]:
         """The environment as EB describes it."""
-        (found,) = self.project.stalk.client("elasticbeanstalk").describe_environments(
-            ApplicationName=self.name, IncludeDeleted=False
-        )["Environments"]
+        (found,) = self.eb.describe_environments(ApplicationName=self.name, IncludeDeleted=False)["Environments"]
         return found
 
     def instances(self) -> dict[str, str | None]:
         """Version label by instance id."""
-        answer = self.project.stalk.client("elasticbeanstalk").describe_instances_health(
+        answer = self.eb.describe_instances_health(
             EnvironmentName=self.environment()["EnvironmentName"], AttributeNames=["All"]
         )
         return {
@@ -154,9 +158,7 @@ class Small:
 
     def terminate(self) -> None:
         """Remove the environment, so that its instances leave the processors to others."""
-        self.project.stalk.client("elasticbeanstalk").terminate_environment(
-            EnvironmentId=self.environment()["EnvironmentId"]
-        )
+        self.eb.terminate_environment(EnvironmentId=self.environment()["EnvironmentId"])
 
 
 def report(run: Run) -> dict[str, list[str]]:

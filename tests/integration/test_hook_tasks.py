@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task of the hook list can ask for, on a real instance, and cleaning up."""
+"""What tasks of the hook list can ask for, on real instances (Amazon Linux 2023, legacy AMI, compose), and cleaning up.
+
+Each playbook runs once for all environments, which are created together.
+"""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from .conftest import Project, Run
-from .small import Small
+from .small import LEGACY, Small, options, report
 
-pytestmark = [pytest.mark.containers, pytest.mark.slow]
+pytestmark = pytest.mark.containers
 
 NASTY = """it's "blue" $HOME `id`"""
 TASKS: list[dict[str, Any]] = [
@@ -35,11 +39,81 @@ TASKS: list[dict[str, Any]] = [
     {"name": "slow", "command": "sleep 47", "timeout": 1, "on_failure": "warn"},
     {"name": "broken", "where": "host", "command": "exit 7", "on_failure": "warn"},
     {"name": "always", "where": "host", "on_config_deploy": True, "command": 'echo "always $GREETING"'},
-    {"name": "first", "leader_only": True, "command": "echo first"},
 ]
+LEADS = {"name": "first", "leader_only": True, "command": "echo first"}
 EARLY = {"name": "early", "phase": "prebuild", "where": "host", "command": 'echo "early $PWD $GREETING"'}
-ENDED = [("fresh", 0), ("inside", 0), ("outside", 0), ("slow", 124), ("broken", 7), ("always", 0), ("first", 0)]
-CLEAN = "clean_hooks.yml"
+SPOIL = {
+    "name": "spoil",
+    "order": 1,
+    "where": "host",
+    "phase": "predeploy",
+    # After the leader was marked: everybody else gets a stale marker, as an aborted deployment leaves one.
+    "command": "m=/var/lib/tiny_hooks/markers; [ -e $m/first ] || { mkdir -p $m; echo 0000 >$m/first; }",
+}
+ENDED = [("fresh", 0), ("inside", 0), ("outside", 0), ("slow", 124), ("broken", 7), ("always", 0)]
+SERVICE = "echo \"$HOOK_NAME is in $(tr '\\0' ' ' </proc/1/cmdline)\""
+SERVICES = [
+    {"name": "front", "service": "web", "command": SERVICE},
+    {"name": "back", "service": "helper", "command": SERVICE, "leader_only": True},
+    {"name": "nowhere", "service": "absent", "command": SERVICE, "on_failure": "warn"},
+]
+COMPOSE = """version: '2.4'
+services:
+  web:
+    build: .
+    env_file: .env
+    ports: ['80:8000']
+  helper:
+    build: .
+    env_file: .env
+    command: ['perl', '-e', 'sleep 600']
+"""
+LEGACY_HOOKS = "/opt/elasticbeanstalk/hooks/appdeploy/post"
+# A bundle of the old ritual, as people have it: all of docker ps -q, and a hook that nobody ever removes.
+RITUAL = f"""files:
+  {LEGACY_HOOKS}/50_ritual.sh:
+    mode: '000755'
+    content: |
+      #!/bin/bash
+      sudo docker exec `sudo docker ps -q` perl -e 'print "ritual $ENV{{GREETING}}\\n"' >> /tmp/ritual
+"""
+THEIRS = ["50_ritual.sh", "50_ritual.sh.bak", "theirs.sh", "tinyother.sh"]
+
+
+@dataclass
+class Fleet:
+    """The environments of this file, and the run that created them."""
+
+    project: Project
+    modern: Small
+    legacy: Small
+    compose: Small
+    created: Run
+
+    def play(self, playbook: str, *args: str) -> Run:
+        """Run a playbook for Amazon Linux 2023 and the legacy AMI together."""
+        inventories = [word for small in (self.modern, self.legacy) for word in ("-i", str(small.inventory))]
+        return self.project.play(playbook, *inventories, *args)
+
+
+@pytest.fixture(scope="module")
+def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    folder = tmp_path_factory.mktemp("fleet")
+    moon = {"GREETING": "moon"}
+    hooks = [SPOIL, EARLY, *TASKS, LEADS]
+    modern = Small.make(project, folder, "modern", eb_hooks=hooks, eb_properties=moon, eb_options=options(2))
+    legacy = Small.make(project, folder, "legacy", eb_platform=LEGACY, eb_hooks=[*TASKS, LEADS], eb_properties=moon)
+    compose = Small.make(project, folder, "compose", eb_hooks=SERVICES)
+    (legacy.folder / ".ebextensions").mkdir()
+    (legacy.folder / ".ebextensions" / "50_ritual.config").write_text(RITUAL)
+    (compose.folder / "docker-compose.yml").write_text(COMPOSE)
+    made = Fleet(project, modern, legacy, compose, Run(0, ""))
+    assert project.stalk.cli("up").returncode == 0
+    made.created = made.play("deploy.yml", "-i", str(compose.inventory))
+    assert made.created.rc == 0, made.created.output
+    yield made
+    for small in (modern, legacy, compose):
+        small.terminate()
 
 
 def records(small: Small, instance: str) -> list[dict[str, Any]]:
@@ -51,17 +125,11 @@ def change(small: Small, text: str) -> None:
     (small.folder / "text").write_text(text)
 
 
-def good(run: Run) -> Run:
-    assert run.rc == 0, run.output
-    return run
-
-
-def assert_tasks(small: Small, instance: str, log: str) -> None:
-    """After one deployment with TASKS."""
-    done = records(small, instance)
-    assert [(each["hook"], each["rc"]) for each in done if each["hook"] != "early"] == ENDED
+def assert_tasks(small: Small, instance: str, written: str) -> None:
+    """After one deployment with TASKS, by the hooks' own log and the platform's."""
+    done = [each for each in records(small, instance) if each["hook"] in dict(ENDED)][: len(ENDED)]
+    assert [(each["hook"], each["rc"]) for each in done] == ENDED
     assert all(each["ran"] and not each["config_deploy"] for each in done)
-    written = small.shell(instance, f"cat {log}")
     for line in (
         "fresh moon",
         f"inside nobody /usr {NASTY} inside",
@@ -76,60 +144,130 @@ def assert_tasks(small: Small, instance: str, log: str) -> None:
     assert small.shell(instance, "pgrep -f 'sleep 4[7]'; true") == ""
 
 
-def assert_config_deployment(small: Small, instance: str, log: str) -> None:
+def test_tasks_on_amazon_linux_2023(fleet: Fleet) -> None:
+    for instance in fleet.modern.instances():
+        written = fleet.modern.shell(instance, "cat /var/log/eb-hooks.log")
+        assert_tasks(fleet.modern, instance, written)
+        assert "early /var/app/staging moon" in written
+
+
+def test_a_stale_marker_is_never_obeyed(fleet: Fleet) -> None:
+    """The instance that is not the leader had one when the leader's task came."""
+    each = [next(r for r in records(fleet.modern, i) if r["hook"] == "first") for i in fleet.modern.instances()]
+    assert sorted((record["ran"], record["reason"]) for record in each) == [
+        (False, "stale marker of another bundle removed"),
+        (True, "leader"),
+    ]
+    for instance in fleet.modern.instances():
+        assert fleet.modern.shell(instance, "ls /var/lib/tiny_hooks/markers") == ""
+
+
+def test_tasks_on_the_legacy_ami_beside_a_hook_of_the_old_ritual(fleet: Fleet) -> None:
+    legacy = fleet.legacy
+    (instance,) = legacy.instances()
+    assert_tasks(legacy, instance, legacy.shell(instance, "cat /var/log/eb-activity.log"))
+    assert legacy.shell(instance, "head -n 1 /tmp/ritual") == "ritual moon\n"
+    assert "first ran on one instance, by its marker, without a ledger" in report(fleet.created)["Once"]
+    scripts = legacy.shell(instance, f"ls {LEGACY_HOOKS}").split()
+    assert [name for name in scripts if name.startswith("tiny_")] == []
+    assert "50_ritual.sh" in scripts
+
+
+def test_compose_services_are_found_by_name(fleet: Fleet) -> None:
+    (instance,) = fleet.compose.instances()
+    ended = [(each["hook"], each["rc"]) for each in records(fleet.compose, instance)]
+    assert ended == [("front", 0), ("back", 0), ("nowhere", 125)]
+    written = fleet.compose.shell(instance, "cat /var/log/eb-hooks.log")
+    for line in (
+        "front is in perl /server.pl",
+        "back is in perl -e sleep 600",
+        "No running container of the compose service absent.",
+    ):
+        assert line in written, written
+
+
+def test_configuration_deployment(fleet: Fleet) -> None:
     """Another environment property: only what was asked for runs again, and there is no leader."""
-    before = len(records(small, instance))
-    small.variables["eb_properties"] = {"GREETING": "sun"}
-    good(small.deploy())
-    assert small.page() == "hello sun"
-    more = records(small, instance)[before:]
-    assert [(each["hook"], each["config_deploy"], bool(each["leader"]), each["rc"]) for each in more] == [
-        ("always", True, False, 0)
-    ]
-    assert "always sun" in small.shell(instance, f"cat {log}")
+    both = [(small, instance) for small in (fleet.modern, fleet.legacy) for instance in small.instances()]
+    before = [len(records(*each)) for each in both]
+    for small in (fleet.modern, fleet.legacy):
+        small.variables["eb_properties"] = {"GREETING": "sun"}
+    run = fleet.play("deploy.yml")
+    assert run.rc == 0, run.output
+    for (small, instance), count in zip(both, before, strict=True):
+        assert small.page() == "hello sun"
+        more = records(small, instance)[count:]
+        assert [(each["hook"], each["config_deploy"], bool(each["leader"]), each["rc"]) for each in more] == [
+            ("always", True, False, 0)
+        ]
+        log = "eb-activity.log" if small is fleet.legacy else "eb-hooks.log"
+        assert "always sun" in small.shell(instance, f"cat /var/log/{log}")
 
 
-def test_amazon_linux_2023(project: Project, tmp_path: Path) -> None:
-    small = Small.make(project, tmp_path, "tasks", eb_hooks=[EARLY, *TASKS], eb_properties={"GREETING": "moon"})
-    good(small.deploy())
-    (instance,) = small.instances()
-    log = "/var/log/eb-hooks.log"
-    assert_tasks(small, instance, log)
-    assert "early /var/app/staging moon" in small.shell(instance, f"cat {log}")
-    assert_config_deployment(small, instance, log)
-
-    small.variables["eb_hooks"] = [{"name": "broken", "where": "host", "command": "echo no >&2; exit 7"}]
-    change(small, "second")
-    failed = small.deploy()
-    assert failed.rc == 2
-    assert "Hook broken failed with exit code 7" in failed.output
-
-    # What an owner who has gone left on a modern instance, and a marker of an aborted deployment.
-    left = [
-        "/opt/elasticbeanstalk/tasks/taillogs.d/gone_hooks.conf",
-        "/var/lib/gone_hooks",
-        "/var/lib/gone_hooks/markers/migrate",
-        "/var/log/gone-hooks.log",
-    ]
-    small.shell(
+def test_a_failing_hook_and_leftovers_of_an_aborted_deployment(fleet: Fleet) -> None:
+    """A hook fails the modern environment's deployment; the legacy one's finds files of others, and of ours."""
+    modern, legacy = fleet.modern, fleet.legacy
+    modern.variables["eb_hooks"] = [{"name": "broken", "where": "host", "command": "echo no >&2; exit 7"}]
+    (instance,) = legacy.instances()
+    legacy.shell(
         instance,
-        "mkdir -p /var/lib/gone_hooks/markers;"
-        " for owner in gone tiny; do echo 0 >/var/lib/${owner}_hooks/markers/migrate; done;"
-        " touch /opt/elasticbeanstalk/tasks/taillogs.d/gone_hooks.conf /var/log/gone-hooks.log",
+        f"cd {LEGACY_HOOKS}; printf '#!/bin/sh\\n' | tee theirs.sh tinyother.sh tiny_10_old.sh.bak >/dev/null;"
+        " chmod +x *; echo 0000 >/var/lib/tiny_hooks/markers/first",
     )
-    clean = (CLEAN, "-i", str(small.inventory))
-    listed = good(project.play(*clean)).output
-    assert "left over: /var/lib/tiny_hooks/markers/migrate" in listed
-    assert "needed by the version that runs: /var/log/tiny-hooks.log" in listed
-    small.variables["eb_hooks_prefix"] = "gone"
-    clean = (CLEAN, "-i", str(small.inventory))
-    removed = good(project.play(*clean, "-e", "clean_hooks_remove=true"))
-    assert removed.count("changed") == 1
-    for path in left:
-        assert f"removed: {path}" in removed.output, removed.output
-    exists = " ".join([*left, "/var/lib/tiny_hooks/markers/migrate", "/var/log/tiny-hooks.log"])
-    assert small.shell(instance, f"ls -d {exists} 2>/dev/null; true").split() == [
-        "/var/lib/tiny_hooks/markers/migrate",
-        "/var/log/tiny-hooks.log",
-    ]
-    small.terminate()
+    leaders = sum(each["hook"] == "first" for each in records(legacy, instance))
+    for small in (modern, legacy):
+        change(small, "second")
+    run = fleet.play("deploy.yml")
+    assert run.rc == 2
+    assert "Hook broken failed with exit code 7" in run.output
+    # EB keeps its copy of what files: overwrote: that one is the ritual's, not ours.
+    assert legacy.shell(instance, f"ls {LEGACY_HOOKS}; ls /var/lib/tiny_hooks/markers").split() == THEIRS
+    first = [each for each in records(legacy, instance) if each["hook"] == "first"]
+    assert [each["ran"] for each in first[leaders:]] == [True]
+
+
+def test_clean_hooks(fleet: Fleet) -> None:
+    """It lists what an owner has left, names what others have, and removes the owner's when that is confirmed."""
+    modern, legacy = fleet.modern, fleet.legacy
+    (old,) = legacy.instances()
+    left = {
+        old: [
+            f"{LEGACY_HOOKS}/tiny_10_old.sh",
+            f"{LEGACY_HOOKS}/tiny_10_old.sh.bak",
+            "/var/lib/tiny_hooks/markers/first",
+        ],
+        **{
+            instance: [
+                "/opt/elasticbeanstalk/tasks/taillogs.d/gone_hooks.conf",
+                "/var/lib/gone_hooks",
+                "/var/lib/gone_hooks/markers/migrate",
+                "/var/log/gone-hooks.log",
+            ]
+            for instance in modern.instances()
+        },
+    }
+    theirs = {
+        old: [f"{LEGACY_HOOKS}/theirs.sh", "/var/log/other-hooks.log"],
+        **{instance: ["/var/lib/tiny_hooks", "/var/log/tiny-hooks.log"] for instance in modern.instances()},
+    }
+    modern.variables["eb_hooks_prefix"] = "gone"
+    where = {old: legacy, **dict.fromkeys(modern.instances(), modern)}
+    for instance, small in where.items():
+        paths = " ".join([*left[instance], *theirs[instance]])
+        small.shell(instance, f"mkdir -p /var/lib/{{gone,tiny}}_hooks/markers; touch {paths}")
+
+    listed = fleet.play("clean_hooks.yml")
+    assert (listed.rc, listed.count("changed")) == (0, 0), listed.output
+    removed = fleet.play("clean_hooks.yml", "-e", "clean_hooks_remove=true")
+    assert (removed.rc, removed.count("changed")) == (0, 2), removed.output
+    assert "Nothing was removed" in listed.output
+    assert "needed by the version that runs: /var/log/tiny-hooks.log" in listed.output
+    for instance in where:
+        for path in left[instance]:
+            assert f"left over: {path}" in listed.output, listed.output
+            assert f"removed: {path}" in removed.output, removed.output
+        for path in theirs[instance]:
+            assert f"somebody else's, left alone: {path}" in listed.output.replace("''", "'"), listed.output
+        paths = " ".join([*left[instance], *theirs[instance]])
+        there = where[instance].shell(instance, f"ls -d {paths} 2>/dev/null; true").split()
+        assert there == sorted(theirs[instance])

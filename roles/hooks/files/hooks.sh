@@ -77,16 +77,17 @@ hooks_manifest() {
   done
 }
 
+# What a sed script finds last in the log of EB's engine.
+hooks_engine_log() {
+  sed -n "$1" "${hooks_root}/var/log/eb-engine.log" 2>/dev/null | tail -n 1
+}
+
 # From the manifest (older platforms have the label as a key only), else what EB's engine said last.
 hooks_version_label() {
   local label
   label=$(hooks_manifest | sed -n 's/.*"VersionLabel" *: *"\([^"]*\)".*/\1/p')
-  if [ -z "$label" ]; then
-    label=$(hooks_manifest | sed -n 's/.*"RuntimeSources" *: *{ *"[^"]*" *: *{ *"\([^"]*\)".*/\1/p')
-  fi
-  if [ -z "$label" ] && [ -r "${hooks_root}/var/log/eb-engine.log" ]; then
-    label=$(sed -n 's#.*/_runtime/_versions/[^/]*/\([^,]*\).*#\1#p' "${hooks_root}/var/log/eb-engine.log" | tail -n 1)
-  fi
+  [ -n "$label" ] || label=$(hooks_manifest | sed -n 's/.*"RuntimeSources" *: *{ *"[^"]*" *: *{ *"\([^"]*\)".*/\1/p')
+  [ -n "$label" ] || label=$(hooks_engine_log 's#.*/_runtime/_versions/[^/]*/\([^,]*\).*#\1#p')
   printf '%s' "$label"
 }
 
@@ -99,13 +100,9 @@ hooks_deployment_id() {
 
 # cloud-init's note, else what EB's engine said last, else the instance metadata service.
 hooks_instance_id() {
-  local file="${hooks_root}/var/lib/cloud/data/instance-id" id='' token
-  if [ -r "$file" ]; then
-    IFS= read -r id <"$file" || true
-  fi
-  if [ -z "$id" ] && [ -r "${hooks_root}/var/log/eb-engine.log" ]; then
-    id=$(sed -n 's/.*leader election for instance \(i-[0-9a-f]*\).*/\1/p' "${hooks_root}/var/log/eb-engine.log" | tail -n 1)
-  fi
+  local id token
+  id=$(cat "${hooks_root}/var/lib/cloud/data/instance-id" 2>/dev/null)
+  [ -n "$id" ] || id=$(hooks_engine_log 's/.*leader election for instance \(i-[0-9a-f]*\).*/\1/p')
   if [ -z "$id" ] && [ -z "$hooks_root" ]; then
     token=$(curl --silent --max-time 2 --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
       http://169.254.169.254/latest/api/token) || token=
@@ -223,29 +220,28 @@ hooks_s3() {
   timeout 30 aws s3api "$@"
 }
 
+# The running container of a compose service, by the label that compose gives it.
+hooks_find_service() {
+  local found
+  mapfile -t found < <(docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=${hook_service}" | sort)
+  if [ ${#found[@]} -eq 0 ]; then
+    echo "No running container of the compose service ${hook_service}." >&2
+    return 1
+  fi
+  [ ${#found[@]} -eq 1 ] || echo "${#found[@]} containers of ${hook_service}; using the first." >&2
+  printf '%s' "${found[0]}"
+}
+
 # The container that gets the traffic. Never just any running container: that may be a helper, or the version before.
 hooks_find_container() {
-  local ids='' current='' found=() address line id image name
-  if [ -n "$hook_service" ]; then
-    while IFS= read -r id; do
-      [ -z "$id" ] || found+=("$id")
-    done < <(docker ps --quiet --no-trunc --filter "label=com.docker.compose.service=${hook_service}" | sort)
-    if [ ${#found[@]} -eq 0 ]; then
-      echo "No running container of the compose service ${hook_service}." >&2
-      return 1
-    fi
-    [ ${#found[@]} -eq 1 ] || echo "${#found[@]} containers of ${hook_service}; using the first." >&2
-    printf '%s' "${found[0]}"
-    return 0
-  fi
+  local ids all line address current id image name found=()
+  # shellcheck disable=SC2016 # Go template, not shell
+  local format='{{.Id}} {{.Image}} {{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'
   ids=$(docker ps --quiet --no-trunc) || return 1
   if [ -z "$ids" ]; then
     echo "No container is running on this instance." >&2
     return 1
   fi
-  # shellcheck disable=SC2016 # Go template, not shell
-  local format='{{.Id}} {{.Image}} {{.Config.Image}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'
-  local all
   all=$(printf '%s\n' "$ids" | xargs docker inspect --format "$format") || return 1
   # 1. The address that EB's nginx sends requests to.
   address=$(cat "${hooks_root}"/etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf \
@@ -260,8 +256,7 @@ hooks_find_container() {
   if [ ${#found[@]} -ne 1 ]; then
     found=()
     current=$(docker image inspect --format '{{.Id}}' aws_beanstalk/current-app 2>/dev/null) || current=
-    while IFS= read -r line; do
-      read -r id image name _ <<<"$line"
+    while read -r id image name _; do
       if [ "${image#sha256:}" = "${current#sha256:}" ] || [[ $name == *aws_beanstalk/current-app* ]]; then
         found+=("$id")
       fi
@@ -292,12 +287,35 @@ hooks_report() {
     "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$(hooks_deployment_id)" "$HOOK_INSTANCE_ID" >>"$log"
 }
 
+# From the JSON object of get-config to NAME=VALUE pairs, each ended by a NUL. The legacy AMI's Python is version 2.
+# shellcheck disable=SC2016 # Python, not shell
+hooks_pairs='import json, sys
+source, target = (getattr(each, "buffer", each) for each in (sys.stdin, sys.stdout))
+for pair in json.loads(source.read().decode("utf-8")).items():
+    target.write((u"%s=%s\0" % pair).encode("utf-8"))'
+
+# Amazon Linux 2 and later give the environment properties to hooks, the legacy AMI does not: export them, but replace
+# nothing that is set, neither EB's variables nor ours.
+hooks_load_properties() {
+  local python properties pair
+  case $0 in "${hooks_root}"/opt/elasticbeanstalk/hooks/*) ;; *) return 0 ;; esac
+  if ! python=$(command -v python3 || command -v python) ||
+    ! properties=$("${hooks_root}/opt/elasticbeanstalk/bin/get-config" environment); then
+    echo "The environment properties cannot be read, so the task is not started." >&2
+    return 1
+  fi
+  while IFS= read -r -d '' pair; do
+    if [[ $pair =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] && ! declare -p "${pair%%=*}" >/dev/null 2>&1; then
+      export "${pair?}"
+    fi
+  done < <("$python" -c "$hooks_pairs" <<<"$properties")
+}
+
 hooks_run_on_host() {
   local run=(bash -c "$hook_command")
-  if [ -n "$hook_user" ]; then
-    run=(runuser -u "$hook_user" -- "${run[@]}")
-  fi
+  [ -z "$hook_user" ] || run=(runuser -u "$hook_user" -- "${run[@]}")
   (
+    hooks_load_properties || exit 1
     [ -z "$hook_workdir" ] || cd "$hook_workdir" || exit 1
     export "${hook_environment[@]}"
     exec timeout --kill-after=10 "$hook_timeout" "${run[@]}" </dev/null
@@ -308,7 +326,7 @@ hooks_run_on_host() {
 hooks_run_in_container() {
   # shellcheck disable=SC2016 # for the shell in the container
   local inner='if command -v timeout >/dev/null 2>&1; then exec timeout "$1" sh -c "$2"; fi; exec sh -c "$2"'
-  local options=() target=() pair name
+  local options=() target=() pair name container
   [ -z "$hook_user" ] || options+=(--user "$hook_user")
   [ -z "$hook_workdir" ] || options+=(--workdir "$hook_workdir")
   for pair in "${hook_environment[@]}"; do
@@ -317,13 +335,17 @@ hooks_run_in_container() {
   if [ "$hook_phase" = predeploy ]; then
     # The new container does not run yet: a short-lived one of the new image, with the environment properties that EB
     # gives to hooks. EB's env.list does not exist yet on a new instance.
+    hooks_load_properties || return 1
     while IFS= read -r name; do
       case $name in HOME | PATH | PORT | PWD | OLDPWD | SHLVL | HOOK_* | JACK_* | _) ;; *) options+=(--env "$name") ;; esac
     done < <(compgen -e)
     target=(run --rm "${options[@]}" aws_beanstalk/staging-app)
   else
-    local container
-    container=$(hooks_find_container) || return 125
+    if [ -n "$hook_service" ]; then
+      container=$(hooks_find_service) || return 125
+    else
+      container=$(hooks_find_container) || return 125
+    fi
     target=(exec "${options[@]}" "$container")
   fi
   timeout --kill-after=10 "$((hook_timeout + 15))" docker "${target[@]}" sh -c "$inner" sh "$hook_timeout" "$hook_command" </dev/null
@@ -364,9 +386,7 @@ run_hook() {
     exit 0
   fi
   echo "Hook ${hook_name} failed with exit code ${rc} after ${milliseconds} s (on_failure: ${hook_on_failure})." >&2
-  if [ "$hook_on_failure" = warn ]; then
-    exit 0
-  fi
+  [ "$hook_on_failure" != warn ] || exit 0
   exit "$rc"
 }
 

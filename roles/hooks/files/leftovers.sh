@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What hooks of an owner have left on this instance: bash leftovers.sh find|remove PREFIX
 # One line each: "own PATH" is the owner's and not needed by the version that runs, "kept PATH" is the owner's and needed,
-# "else PATH" is somebody else's hook, which is only named.
+# "else PATH" is somebody else's, which is only named.
 set -u
 shopt -s nullglob
 
@@ -49,12 +49,13 @@ for path in "$state"/markers/* "$state"/taken.* "$state"/claim.*; do
 done
 
 # Log, state and library are needed as long as the version that runs has hooks of the owner.
-for path in "$state" "$root/opt/elasticbeanstalk/${prefix}_hooks" "$root/var/log/${prefix}-hooks.log" \
-  "$root"/opt/elasticbeanstalk/tasks/{taillogs.d,bundlelogs.d}/"${prefix}_hooks.conf"; do
-  [ -e "$path" ] || continue
-  if [ -n "$used" ]; then
-    printf 'kept %s\n' "${path#"$root"}"
-  else
-    own "$path"
-  fi
+tasks=${root}/opt/elasticbeanstalk/tasks
+for path in "$root"/var/lib/*_hooks "$root"/opt/elasticbeanstalk/*_hooks "$root"/var/log/*-hooks.log \
+  "$tasks"/{taillogs.d,bundlelogs.d}/*_hooks.conf; do
+  case ${path##*/}${used} in
+    eb-hooks.log*) ;; # Elastic Beanstalk's own
+    "$prefix"[_-]hooks*yes) printf 'kept %s\n' "${path#"$root"}" ;;
+    "$prefix"[_-]hooks*) own "$path" ;;
+    *) printf 'else %s\n' "${path#"$root"}" ;;
+  esac
 done

@@ -24,7 +24,12 @@ NEEDED = (
     "opt/elasticbeanstalk/tasks/taillogs.d/jack_hooks.conf",
     "var/log/jack-hooks.log",
 )
-THEIRS = (f"{HOOKS}/appdeploy/post/jackson.sh", f"{HOOKS}/appdeploy/pre/nick_10_x.sh.bak")
+THEIRS = (
+    f"{HOOKS}/appdeploy/post/jackson.sh",
+    f"{HOOKS}/appdeploy/pre/nick_10_x.sh.bak",
+    "opt/elasticbeanstalk/tasks/taillogs.d/jackson_hooks.conf",
+    "var/log/nick-hooks.log",
+)
 
 
 def run(root: Path, action: str) -> dict[str, set[str]]:
@@ -44,7 +49,7 @@ def run(root: Path, action: str) -> dict[str, set[str]]:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in (*LEFT, *NEEDED, *THEIRS):
+    for name in (*LEFT, *NEEDED, *THEIRS, "var/log/eb-hooks.log"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")

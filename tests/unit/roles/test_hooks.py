@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,225 +16,10 @@ import pytest
 import yaml
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_evidence import LEADER_TAG, tag_evidence
 
-ROOT = Path(__file__).resolve().parents[3]
-NASTY = r"""printf '%s|' "$A" 'it''s' "$(echo sub)" `echo tick` \\ $'\t' '%d' "a  b" \
-  '$HOME'; echo "rc" # end
-"""
-NASTY_ENVIRONMENT = {"A": 'it\'s "x" $HOME `id` \\'}
+from .conftest import NASTY, NASTY_ENVIRONMENT
+from .hook_instance import Instance, legacy_files
 
-# Container c-app answers at nginx's address; c-other is a helper. "exec" runs the command here.
-DOCKER = r"""#!/bin/bash
-echo "$*" >>"$FAKE_DOCKER_LOG"
-case $1 in
-  ps) [ -n "${FAKE_DOCKER_EMPTY:-}" ] || printf 'c-other\nc-app\n' ;;
-  inspect) printf 'c-other sha256:1 redis 172.17.0.9 \nc-app sha256:2 xyz 172.17.0.5 \n' ;;
-  image) echo "${FAKE_DOCKER_CURRENT:-sha256:none}" ;;
-  exec | run)
-    while [ $# -gt 0 ]; do
-      case $1 in --env) case $2 in *=*) export "$2" ;; esac; shift ;; sh) break ;; esac
-      shift
-    done
-    exec "$@" ;;
-esac
-"""
-
-# S3 as far as the ledger needs it: a folder for a bucket, and conditional writes. EC2 as far as tags are set.
-AWS = r"""#!/bin/bash
-shift
-verb=$1
-shift
-if [ "$verb" = create-tags ]; then
-  [ -z "${FAKE_AWS_DENIED:-}" ] || { echo "An error occurred (UnauthorizedOperation)" >&2; exit 254; }
-  printf '%s\n' "$@" >"$JACK_HOOKS_ROOT/tagged"
-fi
-while [ $# -gt 0 ]; do
-  case $1 in --bucket) bucket=$2 ;; --key) key=$2 ;; --body) body=$2 ;; --if-none-match) new=yes ;; esac
-  shift
-done
-file=$JACK_HOOKS_ROOT/../s3/$bucket/$key
-mkdir -p "${file%/*}"
-case $verb in
-  put-object)
-    [ -z "${FAKE_AWS_DENIED:-}" ] || { echo "An error occurred (AccessDenied)" >&2; exit 254; }
-    [ -z "${new:-}" ] || [ ! -e "$file" ] || { echo "An error occurred (PreconditionFailed)" >&2; exit 254; }
-    cat "$body" >"$file" ;;
-  get-object) : >"$JACK_HOOKS_ROOT/asked"; [ -z "${FAKE_AWS_UNREADABLE:-}" ] && cat "$file" ;;
-esac
-"""
-
-RENDER = """
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  tasks:
-    - name: Render each case
-      ansible.builtin.include_tasks: case.yml
-      loop: "{{ cases }}"
-      loop_control: {loop_var: case}
-"""
-CASE = """
-- name: Try
-  block:
-    - ansible.builtin.include_role: {name: jack.beanstalk.hooks}
-      vars:
-        hooks_prefix: "{{ case.prefix | default('jack') }}"
-        hooks_list: "{{ case.hooks }}"
-        hooks_ledger: "{{ case.ledger | default('') }}"
-        hooks_generation: "{{ case.generation | default('al2023') }}"
-    - ansible.builtin.copy:
-        dest: "{{ out }}/{{ case.name }}.json"
-        content: "{{ {'overlay': hooks_overlay} | to_json }}"
-        mode: "0600"
-  rescue:
-    - ansible.builtin.copy:
-        dest: "{{ out }}/{{ case.name }}.json"
-        content: "{{ {'error': ansible_failed_result.msg} | to_json }}"
-        mode: "0600"
-"""
-HOST = {"name": "task", "where": "host"}
-LEADER = {**HOST, "command": 'echo ran >>"$JACK_HOOKS_ROOT/ran"', "leader_only": True}
-CASES: list[dict[str, Any]] = [
-    {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
-    {"name": "leader", "hooks": [LEADER]},
-    {
-        "name": "ledger",
-        "ledger": "bucket/pre/fix",
-        "hooks": [{**LEADER, "command": LEADER["command"] + "; exit $CODE"}],
-    },
-    {"name": "fails", "hooks": [{**HOST, "command": "echo broken >&2; exit 7"}]},
-    {"name": "warns", "hooks": [{**HOST, "command": "exit 7", "on_failure": "warn"}]},
-    {"name": "hangs", "hooks": [{**HOST, "command": "sleep 60", "timeout": 1}]},
-    {"name": "nasty", "hooks": [{**HOST, "command": NASTY, "environment": NASTY_ENVIRONMENT}]},
-    {"name": "nasty_inside", "hooks": [{"name": "task", "command": NASTY, "environment": NASTY_ENVIRONMENT}]},
-    {"name": "predeploy", "hooks": [{"name": "task", "command": "echo $SITE", "phase": "predeploy"}]},
-    {"name": "legacy", "generation": "al1", "hooks": [{"preset": "collectstatic"}, LEADER]},
-    {"name": "tag", "hooks": [{"preset": "tag_leader"}]},
-    {"name": "none", "hooks": []},
-    {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
-    {"name": "bad_ledger", "ledger": "s3://bucket", "hooks": [{"preset": "migrate"}]},
-    {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
-    {"name": "bad_empty", "hooks": [{"name": "a"}]},
-    {"name": "bad_config", "hooks": [{"preset": "migrate", "on_config_deploy": True}]},
-    {"name": "bad_phase", "hooks": [{"preset": "migrate", "phase": "prebuild", "where": "host"}]},
-    {"name": "bad_early", "hooks": [{"preset": "collectstatic", "phase": "prebuild"}]},
-    {"name": "bad_service", "hooks": [{"preset": "collectstatic", "service": "web", "phase": "predeploy"}]},
-    {"name": "bad_twice", "hooks": [{"preset": "migrate"}, {"preset": "migrate"}]},
-    {"name": "bad_timeout", "hooks": [{"preset": "migrate", "timeout": 9999}]},
-    {"name": "bad_variable", "hooks": [{"preset": "migrate", "environment": {"A-B": "x"}}]},
-]
-
-
-@pytest.fixture(scope="session")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Every case above through the real role, in one Ansible run."""
-    folder = tmp_path_factory.mktemp("rendered")
-    (folder / "site.yml").write_text(RENDER)
-    (folder / "case.yml").write_text(CASE)
-    # Commands are texts of the user's, not templates: what Ansible would call unsafe.
-    (folder / "vars.json").write_text(json.dumps({"cases": CASES, "out": str(folder)}))
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-    }
-    ansible = Path(sys.executable).with_name("ansible-playbook")
-    run = subprocess.run(
-        [
-            *(ansible, "-i", "localhost,", "site.yml", "-e", "@vars.json"),
-            *("-e", f"ansible_python_interpreter={sys.executable}"),
-        ],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return {case["name"]: json.loads((folder / f"{case['name']}.json").read_text()) for case in CASES}
-
-
-@dataclass
-class Instance:
-    """A folder that looks like an instance to the hooks."""
-
-    root: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for folder in ("bin", "var/log", "var/lib/cloud/data", "opt/elasticbeanstalk/deployment", "etc/nginx/conf.d"):
-            (self.root / folder).mkdir(parents=True)
-        for name, text in (("docker", DOCKER), ("aws", AWS)):
-            program = self.root / "bin" / name
-            program.write_text(text)
-            program.chmod(0o755)
-        self.write("var/lib/cloud/data/instance-id", "i-0123456789abcdef0\n")
-        self.write(
-            "etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf",
-            "upstream docker {\n\tserver 172.17.0.5:80;\n}\n",
-        )
-        self.bundle("one")
-
-    def write(self, path: str, text: str) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-
-    def bundle(self, content: str) -> str:
-        self.write("opt/elasticbeanstalk/deployment/app_source_bundle", content)
-        manifest = {"RuntimeSources": {"blog": {f"blog-{content}": {"s3url": ""}}}, "DeploymentId": 1}
-        self.write("opt/elasticbeanstalk/deployment/app_version_manifest.json", json.dumps(manifest))
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    def install(self, overlay: list[dict[str, str]]) -> None:
-        for file in overlay:
-            self.write(f"app/{file['path']}", file["content"])
-            (self.root / "app" / file["path"]).chmod(int(file["mode"], 8))
-
-    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self.root / "app",
-            env={
-                "PATH": f"{self.root}/bin:{os.environ['PATH']}",
-                "HOME": "/home",
-                "JACK_HOOKS_ROOT": str(self.root),
-                "FAKE_DOCKER_LOG": str(self.root / "docker.log"),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    def mark(self, name: str = "task") -> None:
-        done = self.run("bash", ".platform/files/jack_hooks.sh", "mark", "jack", name)
-        assert done.returncode == 0, done.stderr
-
-    def hook(
-        self, name: str = "task", phase: str = "postdeploy", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        (script,) = (self.root / f"app/.platform/hooks/{phase}").glob(f"jack_*_{name}.sh")
-        return self.run(str(script.relative_to(self.root / "app")), **environment)
-
-    def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.root / "var/log/jack-hooks.log").read_text().splitlines()]
-
-    def ran(self) -> int:
-        path = self.root / "ran"
-        return len(path.read_text().splitlines()) if path.exists() else 0
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Instance:
-    return Instance(tmp_path / "instance")
-
-
-@pytest.fixture
-def leader(instance: Instance, rendered: dict[str, dict[str, Any]]) -> Instance:
-    instance.install(rendered["leader"]["overlay"])
-    return instance
+LEGACY_FOLDERS = "opt/elasticbeanstalk/hooks"
 
 
 def test_django_presets_become_hooks_and_markers(rendered: dict[str, dict[str, Any]]) -> None:
@@ -255,6 +36,20 @@ def test_django_presets_become_hooks_and_markers(rendered: dict[str, dict[str, A
     assert list(config["container_commands"]) == ["jack_20_migrate", "jack_30_createsu"]
     assert all(command["leader_only"] is True for command in config["container_commands"].values())
     assert "python manage.py migrate --noinput\n" in overlay[".platform/hooks/postdeploy/jack_20_migrate.sh"]["content"]
+
+
+def test_every_file_and_every_name_carries_the_owners_prefix(rendered: dict[str, dict[str, Any]]) -> None:
+    names: set[str] = set()
+    for result in rendered.values():
+        for file in result.get("overlay", []):
+            names.add(Path(file["path"]).name)
+            config = yaml.safe_load(file["content"]) if file["path"].endswith(".config") else {}
+            names |= {*config.get("commands", {}), *config.get("container_commands", {})}
+            for path in config.get("files", {}):
+                own = Path(path).relative_to("/opt/elasticbeanstalk")
+                names.add(own.name if own.parts[0] == "hooks" else own.parts[0])
+    assert len(names) >= 10
+    assert {name for name in names if not name.startswith("jack_")} == set()
 
 
 def test_no_hooks_no_files(rendered: dict[str, dict[str, Any]]) -> None:
@@ -356,88 +151,6 @@ def test_marker_is_consumed_even_when_the_task_fails(leader: Instance) -> None:
     assert leader.ran() == 0
 
 
-def test_ledger_lets_one_leader_of_several_run_it(tmp_path: Path, rendered: dict[str, dict[str, Any]]) -> None:
-    first, second = Instance(tmp_path / "first"), Instance(tmp_path / "second")
-    for instance in (first, second):
-        instance.install(rendered["ledger"]["overlay"])
-        instance.mark()
-        assert instance.hook(CODE="0").returncode == 0
-    assert (first.ran(), second.ran()) == (1, 0)
-    (record,) = first.log()
-    assert (record["ledger"], record["reason"]) == ("s3", "leader")
-    (refused,) = second.log()
-    assert (refused["ledger"], refused["ran"]) == ("s3", False)
-    assert refused["reason"].startswith("the ledger says that this version has run it: i-0123456789abcdef0 ")
-    second.bundle("two")
-    second.mark()
-    second.hook(CODE="0")
-    assert second.ran() == 1
-
-
-def test_ledger_lets_another_attempt_begin_when_one_has_failed(
-    instance: Instance, rendered: dict[str, dict[str, Any]]
-) -> None:
-    instance.install(rendered["ledger"]["overlay"])
-    for code in (3, 0, 0):
-        instance.mark()
-        assert instance.hook(CODE=str(code)).returncode == code
-    assert instance.ran() == 2
-    reasons = [record["reason"] for record in instance.log()]
-    assert re.fullmatch(r"leader; attempt 2, because the one of i-0123456789abcdef0 at \S+ failed", reasons[1])
-    assert reasons[2].startswith("the ledger says that this version has run it: i-0123456789abcdef0 ")
-
-
-def claim(instance: Instance, text: str) -> Path:
-    path = instance.root.parent / "s3/bucket/pre/fix" / hashlib.sha256(b"one").hexdigest() / "task.1"
-    path.parent.mkdir(parents=True)
-    path.write_text(text)
-    return path
-
-
-def test_ledger_gives_up_an_attempt_that_was_killed(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
-    instance.install(rendered["ledger"]["overlay"])
-    claim(instance, f"running i-9 2026-01-01T00:00:00Z {int(time.time()) - 1}\n")
-    instance.mark()
-    assert instance.hook(CODE="0").returncode == 0
-    assert instance.ran() == 1
-    reason = "leader; attempt 2, because the one of i-9 at 2026-01-01T00:00:00Z never ended"
-    assert [record["reason"] for record in instance.log()] == [reason]
-
-
-def test_ledger_makes_a_leader_wait_for_another(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
-    instance.install(rendered["ledger"]["overlay"])
-    until = int(time.time()) + 300
-    path = claim(instance, f"running i-9 2026-01-01T00:00:00Z {until}\n")
-    instance.mark()
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        waiting = pool.submit(instance.hook, CODE="0")
-        while not (instance.root / "asked").exists():
-            assert not waiting.done(), waiting.result()
-        path.write_text(f"done i-9 2026-01-01T00:00:00Z {until}\n")
-        assert waiting.result().returncode == 0
-    assert instance.ran() == 0
-    (record,) = instance.log()
-    assert record["reason"] == "the ledger says that this version has run it: i-9 2026-01-01T00:00:00Z"
-
-
-def test_an_unreadable_ledger_forbids_a_run(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
-    instance.install(rendered["ledger"]["overlay"])
-    claim(instance, "running i-9 2026-01-01T00:00:00Z 1\n")
-    instance.mark()
-    assert instance.hook(CODE="0", FAKE_AWS_UNREADABLE="1").returncode == 0
-    assert instance.ran() == 0
-    assert instance.log()[0]["reason"] == "the ledger has an attempt that this instance may not read"
-
-
-def test_without_a_usable_ledger_the_marker_decides(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
-    instance.install(rendered["ledger"]["overlay"])
-    instance.mark()
-    done = instance.hook(CODE="0", FAKE_AWS_DENIED="1")
-    assert (done.returncode, instance.ran()) == (0, 1)
-    assert "No ledger, the marker alone decides: An error occurred (AccessDenied)" in done.stderr
-    assert instance.log()[0]["ledger"] == "unavailable"
-
-
 def test_markers_are_out_of_reach_for_others(leader: Instance) -> None:
     leader.mark()
     state = leader.root / "var/lib/jack_hooks"
@@ -527,25 +240,48 @@ def test_predeploy_uses_a_container_of_the_new_image(instance: Instance, rendere
 def test_legacy_scripts_remove_themselves_and_nobody_elses(
     instance: Instance, rendered: dict[str, dict[str, Any]]
 ) -> None:
-    overlay = {file["path"]: file["content"] for file in rendered["legacy"]["overlay"]}
-    shipped = yaml.safe_load(overlay[".ebextensions/jack_hooks.config"])["files"]
-    assert sorted(shipped) == [
+    assert sorted(legacy_files(rendered["legacy"]["overlay"])) == [
         "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_10_collectstatic.sh",
         "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_20_task.sh",
         "/opt/elasticbeanstalk/hooks/appdeploy/post/jack_9999_clean.sh",
         "/opt/elasticbeanstalk/hooks/configdeploy/post/jack_10_collectstatic.sh",
         "/opt/elasticbeanstalk/jack_hooks/hooks.sh",
     ]
-    for path, file in shipped.items():
-        instance.write(path.lstrip("/"), file["content"])
-    post = instance.root / "opt/elasticbeanstalk/hooks/appdeploy/post"
+    instance.install_legacy(rendered["legacy"]["overlay"])
+    post = instance.root / LEGACY_FOLDERS / "appdeploy/post"
     for name in ("jack_20_task.sh.bak", "jackson_10_task.sh", "01_eb.sh", "jack_notes.sh"):
         (post / name).write_text("#!/bin/bash\n")
-    (instance.root / "app").mkdir()
     assert instance.run("bash", str(post / "jack_20_task.sh.bak")).returncode == 0
     assert instance.run("bash", str(post / "jack_9999_clean.sh")).returncode == 0
     assert sorted(path.name for path in post.iterdir()) == ["01_eb.sh", "jack_notes.sh", "jackson_10_task.sh"]
-    assert (instance.root / "opt/elasticbeanstalk/hooks/configdeploy/post/jack_10_collectstatic.sh").exists()
+    assert (instance.root / LEGACY_FOLDERS / "configdeploy/post/jack_10_collectstatic.sh").exists()
+
+
+def legacy(instance: Instance, folder: str, name: str) -> subprocess.CompletedProcess[str]:
+    return instance.run("bash", str(instance.root / LEGACY_FOLDERS / folder / name), SITE="set already")
+
+
+def test_legacy_tasks_get_the_environment_properties(instance: Instance, rendered: dict[str, dict[str, Any]]) -> None:
+    """EB gives them to hooks on later platforms; there, nothing that is set is replaced."""
+    instance.install_legacy(rendered["legacy_properties"]["overlay"])
+    properties = {"GREETING": 'h\u00e9llo\n"wörld"', "SITE": "new", "hook_prefix": "evil", "a.b": "c", "EMPTY": ""}
+    instance.program("opt/elasticbeanstalk/bin/get-config", f"#!/bin/sh\ncat <<'END'\n{json.dumps(properties)}\nEND\n")
+    on_host = legacy(instance, "appdeploy/post", "jack_10_host.sh")
+    assert (on_host.returncode, on_host.stdout.splitlines()[:3]) == (0, ["h\u00e9llo", '"wörld"', "set already|set"])
+    inside = legacy(instance, "appdeploy/pre", "jack_20_inside.sh")
+    assert (inside.returncode, inside.stdout.splitlines()[:2]) == (0, ["h\u00e9llo", '"wörld"'])
+    assert "--env GREETING --env" in (instance.root / "docker.log").read_text()
+    assert [record["hook"] for record in instance.log()] == ["host", "inside"]
+
+
+def test_a_legacy_task_is_not_started_without_the_properties(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
+    instance.install_legacy(rendered["legacy_properties"]["overlay"])
+    instance.program("opt/elasticbeanstalk/bin/get-config", "#!/bin/sh\nexit 1\n")
+    done = legacy(instance, "appdeploy/post", "jack_10_host.sh")
+    assert (done.returncode, "The environment properties cannot be read" in done.stderr) == (1, True)
+    assert "set already" not in done.stdout
 
 
 def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: dict[str, dict[str, Any]]) -> None:
