@@ -20,7 +20,7 @@ from typing import Any
 from .conftest import Project, Run
 from .small import Small, git, git_bytes, options
 
-SHARED_TEMPORARY = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))
+SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/var/log"))
 LARGEST = 64 * 1024 * 1024
 
 
@@ -126,7 +126,7 @@ class Guarded:
             found += self._below(folder)
         # localstalk's logs; what it keeps as S3 and as disks of instances is AWS's side.
         found += [f"{path}: {name}" for path in home.rglob("*.log*") for name in self._in(path.read_bytes())]
-        for folder in SHARED_TEMPORARY:
+        for folder in SHARED:
             found += self._below(folder, self.began)
         objects = git_bytes(self.small.folder, "cat-file", "--batch-all-objects", "--batch", "--unordered")
         found += [f"git object: {name}" for name in self._in(objects)]
