@@ -21,6 +21,7 @@ TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "deploys": deploys.measure,
     "swaps": swaps.measure,
     "storms": storms.measure,
+    "throttle": storms.measure_throttled,
 }
 ROOT = Path(__file__).resolve().parents[2]
 

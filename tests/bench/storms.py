@@ -13,11 +13,12 @@ from bench.deploys import ROOT, Place, Run
 from bench.figures import Figure, Series, figure
 from bench.stalk import BIN
 
-_TIMEOUT = 900
 _PEER = "eb deploy, one process each"
 # A simulated deployment takes 132 s of the clock, and the operations of the budget take ten minutes.
 _CLOCK_S = 132.0
 _POLL_S = 5
+# What module_utils/_beanstalk/budget.py starts with for AWS.
+_AWS_CALLS_PER_SECOND = "2"
 # What `eb deploy` sends: nine requests, and one every five seconds while it waits (peers.md; counted in part deploys).
 _EB_REQUESTS = 9
 
@@ -38,6 +39,9 @@ class FleetPlace(Place):
     def __init__(self, folder: Path, speed: float, count: int) -> None:
         super().__init__(folder, speed, _POLL_S)
         self.count = count
+        self.runtime = folder / "run"
+        self.runtime.mkdir(mode=0o700)
+        self.variables["XDG_RUNTIME_DIR"] = str(self.runtime)
         [host] = yaml.safe_load(self.inventory.read_text())["all"]["hosts"].values()
         names = [f"fleet-{number:04d}" for number in range(count)]
         hosts = {name: {**host, "eb_environment_name": name, "eb_cname_prefix": name} for name in names}
@@ -52,12 +56,12 @@ class FleetPlace(Place):
         found = self.stalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench")
         return [{"label": item.get("VersionLabel", ""), "status": item["Status"]} for item in found["Environments"]]
 
-    def storm(self, part: int) -> Storm:
-        """Change the application and deploy it to the first so many."""
+    def storm(self) -> Storm:
+        """Change the application and deploy it to all of them."""
         before = {item["label"] for item in self.environments()}
         self.commit(f"change after {sorted(before)}")
         calls = self.stalk.calls()
-        run = self.run([*self.ours(), "--limit", f"all[0:{part - 1}]"])
+        run = self.run(self.ours())
         made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
         eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
@@ -65,39 +69,57 @@ class FleetPlace(Place):
         return Storm(run, finished, eb_calls, refused)
 
     def throttle(self, rate: float, burst: float) -> None:
-        """Let the service take so many requests a second."""
+        """Let the service take so many requests a second.
+
+        The controller starts with the budget that it has for AWS; on its own machine it would start without limit.
+        """
+        for budget in self.runtime.glob("*/budget-*.json"):
+            budget.unlink()
+        self.variables["BEANSTALK_CALLS_PER_SECOND"] = _AWS_CALLS_PER_SECOND
         words = ["fault", "add", "throttle", f"rate={rate}", f"burst={burst}"]
         subprocess.run([BIN / "localstalk", *words], env=self.variables, check=True, capture_output=True, timeout=60)
 
 
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:
-    """A fleet's deployment by a controller that knows it, one by eb, and a part of it with a service that throttles."""
-    count, part, server_s = (6, 3, 20.0) if quick else (200, 50, 60.0)
+    """A fleet's deployment by a controller that knows it, and one by eb."""
+    count, server_s = (6, 20.0) if quick else (200, 60.0)
     place = FleetPlace(folder / "fleet", _CLOCK_S / server_s, count)
     try:
         place.run(place.ours())
         with place.stalk.calls_per_second() as ours:
-            all_of_it = place.storm(count)
+            done = place.storm()
         place.commit("change for eb")
         with place.stalk.calls_per_second() as theirs:
             place.run(place.theirs("fleet-0000"))
-        place.throttle(2, 15)
-        throttled = place.storm(part)
     finally:
         place.stalk.down()
     peer_calls = count * (_EB_REQUESTS + 600 / 5)
-    wasted = throttled.refused / max(1, throttled.eb_calls)
     return [
         Series(f"ansible-playbook deploy.yml, {count} environments", ours),
         Series(f"eb deploy, one measured, times {count}", [calls * count for calls in theirs]),
-        figure("fleet_calls", [all_of_it.run.calls], "calls", 600, (_PEER, [peer_calls])),
-        figure("fleet_beanstalk_calls", [all_of_it.eb_calls], "calls"),
-        figure("fleet_cpu_per_environment_s", [all_of_it.run.cpu_s / count], "s", 1.5),
+        figure("fleet_calls", [done.run.calls], "calls", 600, (_PEER, [peer_calls])),
+        figure("fleet_beanstalk_calls", [done.eb_calls], "calls"),
+        figure("fleet_cpu_per_environment_s", [done.run.cpu_s / count], "s", 1.5),
         figure("fleet_environments", [count], "environments"),
-        figure("fleet_finished_ratio", [all_of_it.finished / count], "", 1.0),
-        figure("fleet_wall_s", [all_of_it.run.wall_s], "s"),
-        figure("throttle_finished_ratio", [throttled.finished / part], "", 1.0),
-        figure("throttle_wasted_ratio", [wasted], "", 0.1),
-        figure("throttle_deploys", [part], "deployments"),
-        figure("throttle_wall_s", [throttled.run.wall_s], "s"),
+        figure("fleet_finished_ratio", [done.finished / count], "", 1.0),
+        figure("fleet_wall_s", [done.run.wall_s], "s"),
+    ]
+
+
+def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
+    """Concurrent deployments while the service takes two requests a second, and fifteen at once."""
+    count, server_s = (6, 20.0) if quick else (50, 60.0)
+    place = FleetPlace(folder / "throttled", _CLOCK_S / server_s, count)
+    try:
+        place.run(place.ours())
+        place.throttle(2, 15)
+        done = place.storm()
+    finally:
+        place.stalk.down()
+    return [
+        figure("throttle_finished_ratio", [done.finished / count], "", 1.0),
+        figure("throttle_wasted_ratio", [done.refused / max(1, done.eb_calls)], "", 0.1),
+        figure("throttle_deploys", [count], "deployments"),
+        figure("throttle_beanstalk_calls", [done.eb_calls], "calls"),
+        figure("throttle_wall_s", [done.run.wall_s], "s"),
     ]
