@@ -23,7 +23,7 @@ from .common import (
 )
 from .environment_leader import ask_leader
 from .environment_memory import EnvironmentMemory
-from .environment_plan import Plan, check_params, update_calls
+from .environment_plan import Plan, Planner, check_params, update_calls
 from .environments import check_may_terminate, check_names_free, find_environment
 from .leader_sources import Services
 from .logs import with_logs
@@ -62,7 +62,7 @@ class EnvironmentManager:
         self.warnings: list[str] = []
         self.diffs: list[dict[str, Any]] = []
         self.provided: bool | None = None
-        self._settings_are_right = False
+        self._planner = Planner(client, params, self.wanted_settings)
         self._looked = 0.0
 
     def ensure(self) -> tuple[bool, dict[str, Any]]:
@@ -208,7 +208,9 @@ class EnvironmentManager:
         while True:
             if environment.get("Status") != "Ready" and not self.check_mode:
                 environment = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
-            plan = self._plan(environment)
+            plan = self._planner.plan(environment)
+            if plan.instances is not None:
+                self.instances = plan.instances
             if plan.tracker.empty and not plan.actions:
                 return environment
             if "update_version" in plan.actions:
@@ -240,84 +242,6 @@ class EnvironmentManager:
         versions.forget(self.client, self.params["application"])
         self.provided = None
         return True
-
-    def _plan(self, environment: Environment) -> Plan:
-        plan = Plan()
-        params = self.params
-        name = environment["EnvironmentName"]
-        if params["version_label"] and environment.get("VersionLabel") != params["version_label"]:
-            plan.tracker.add("version_label", environment.get("VersionLabel"), params["version_label"])
-            plan.update["VersionLabel"] = params["version_label"]
-            plan.actions.append("update_version")
-        if params["platform"] and not platforms.runs_on(environment, params["platform"]):
-            stacks = [] if platforms.is_arn(params["platform"]) else api.solution_stacks(self.client)
-            platform = platforms.resolve(params["platform"], stacks)
-            plan.tracker.add("platform", environment.get("SolutionStackName"), next(iter(platform.values())))
-            plan.update.update(platform)
-            plan.actions.append("update_platform")
-        if params["description"] is not None and (environment.get("Description") or "") != params["description"]:
-            plan.tracker.add("description", environment.get("Description") or "", params["description"])
-            plan.update["Description"] = params["description"]
-            plan.actions.append("update_description")
-        tier = (environment.get("Tier") or {}).get("Name")
-        if params["tier"] and tier and tier != params["tier"]:
-            raise AnsibleBeanstalkRefusedError(
-                message=f"The environment {name} is of the tier {tier}, which cannot be changed; make a new one."
-            )
-        self._plan_settings(environment, plan)
-        platform = plan.platform()
-        if platform or "OptionSettings" in plan.update:
-            references.check_platform(self.client, self.wanted_settings, platform or environment)
-        plan.tag_plan = tags.plan_tags(
-            self.client, environment.get("EnvironmentArn") or "", params["tags"], params["purge_tags"]
-        )
-        tags.record(plan.tracker, plan.tag_plan)
-        if "tags" in plan.tracker.names:
-            plan.actions.append("update_tags")
-        if not plan.update:
-            self._plan_redeploy(environment, plan)
-        return plan
-
-    def _plan_settings(self, environment: Environment, plan: Plan) -> None:
-        if not self.wanted_settings and not self.params["purge_properties"]:
-            return
-        memory = EnvironmentMemory(self.client, environment)
-        if not self.params["purge_properties"] and memory.has_settings(environment, self.wanted_settings):
-            self._settings_are_right = True
-            return
-        described = api.describe_settings(self.client, environment["ApplicationName"], environment["EnvironmentName"])
-        changes = settings.compare(self.wanted_settings, described)
-        changes += memory.password_changes(self.wanted_settings, changes)
-        if self.params["purge_properties"]:
-            changes += settings.purge_changes(self.wanted_settings, described)
-        for change in changes:
-            plan.tracker.add(f"{change.namespace}:{change.option}", *settings.shown(change))
-        to_set, to_remove = settings.to_api(changes)
-        if to_set:
-            plan.update["OptionSettings"] = to_set
-        if to_remove:
-            plan.update["OptionsToRemove"] = to_remove
-        if changes:
-            plan.actions.append("update_settings")
-        self._settings_are_right = not changes
-        if not changes:
-            memory.note_settings(environment, self.wanted_settings)
-
-    def _plan_redeploy(self, environment: Environment, plan: Plan) -> None:
-        """An instance may have missed the last deployment although Elastic Beanstalk reported success (eb-facts)."""
-        if environment.get("Status") != "Ready":
-            return
-        self.instances = api.describe_instances_health(self.client, environment["EnvironmentId"])
-        label = self.params["version_label"]
-        behind = [
-            item["InstanceId"]
-            for item in self.instances or []
-            if (item.get("Deployment") or {}).get("VersionLabel") not in (None, label)
-        ]
-        if label and behind:
-            plan.tracker.add("instances_behind", behind, [])
-            plan.update["VersionLabel"] = label
-            plan.actions.append("redeploy")
 
     def _note(self, plan: Plan) -> None:
         self.actions += plan.actions
@@ -380,7 +304,7 @@ class EnvironmentManager:
             ) from error
         if quiet:
             memory.note_seconds(watch.seconds)
-        if self._settings_are_right:
+        if self._planner.settings_are_right:
             memory.note_settings(outcome.environment, self.wanted_settings)
         self.events += outcome.events
         self.instances = None if outcome.instances is None else list(outcome.instances)

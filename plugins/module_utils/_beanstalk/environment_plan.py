@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import naming, tags
+from . import api, naming, platforms, references, settings, tags
 from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
+from .environment_memory import EnvironmentMemory
+
+Environment = Mapping[str, Any]
 
 
 def check_params(params: Mapping[str, Any]) -> None:
@@ -42,10 +45,102 @@ class Plan:
         self.actions: list[str] = []
         self.update: dict[str, Any] = {}
         self.tag_plan: tags.TagPlan | None = None
+        self.instances: list[dict[str, Any]] | None = None
+        """Health of the instances, where it had to be looked at."""
 
     def platform(self) -> dict[str, Any]:
         """The new platform as parameters of a call; empty when it stays."""
         return _platform(self.update)
+
+
+class Planner:
+    """Compares an environment with what the module was told, as often as it is needed."""
+
+    def __init__(self, client: Any, params: Mapping[str, Any], wanted: settings.Settings) -> None:
+        self.client = client
+        self.params = params
+        self.wanted = wanted
+        self.settings_are_right = False
+        """Whether the last environment had all wanted settings."""
+
+    def plan(self, environment: Environment) -> Plan:
+        """What differs now; reads only."""
+        plan = Plan()
+        params = self.params
+        name = environment["EnvironmentName"]
+        if params["version_label"] and environment.get("VersionLabel") != params["version_label"]:
+            plan.tracker.add("version_label", environment.get("VersionLabel"), params["version_label"])
+            plan.update["VersionLabel"] = params["version_label"]
+            plan.actions.append("update_version")
+        if params["platform"] and not platforms.runs_on(environment, params["platform"]):
+            stacks = [] if platforms.is_arn(params["platform"]) else api.solution_stacks(self.client)
+            platform = platforms.resolve(params["platform"], stacks)
+            plan.tracker.add("platform", environment.get("SolutionStackName"), next(iter(platform.values())))
+            plan.update.update(platform)
+            plan.actions.append("update_platform")
+        if params["description"] is not None and (environment.get("Description") or "") != params["description"]:
+            plan.tracker.add("description", environment.get("Description") or "", params["description"])
+            plan.update["Description"] = params["description"]
+            plan.actions.append("update_description")
+        tier = (environment.get("Tier") or {}).get("Name")
+        if params["tier"] and tier and tier != params["tier"]:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The environment {name} is of the tier {tier}, which cannot be changed; make a new one."
+            )
+        self._plan_settings(environment, plan)
+        platform = plan.platform()
+        if platform or "OptionSettings" in plan.update:
+            references.check_platform(self.client, self.wanted, platform or environment)
+        plan.tag_plan = tags.plan_tags(
+            self.client, environment.get("EnvironmentArn") or "", params["tags"], params["purge_tags"]
+        )
+        tags.record(plan.tracker, plan.tag_plan)
+        if "tags" in plan.tracker.names:
+            plan.actions.append("update_tags")
+        if not plan.update:
+            self._plan_redeploy(environment, plan)
+        return plan
+
+    def _plan_settings(self, environment: Environment, plan: Plan) -> None:
+        if not self.wanted and not self.params["purge_properties"]:
+            return
+        memory = EnvironmentMemory(self.client, environment)
+        if not self.params["purge_properties"] and memory.has_settings(environment, self.wanted):
+            self.settings_are_right = True
+            return
+        described = api.describe_settings(self.client, environment["ApplicationName"], environment["EnvironmentName"])
+        changes = settings.compare(self.wanted, described)
+        changes += memory.password_changes(self.wanted, changes)
+        if self.params["purge_properties"]:
+            changes += settings.purge_changes(self.wanted, described)
+        for change in changes:
+            plan.tracker.add(f"{change.namespace}:{change.option}", *settings.shown(change))
+        to_set, to_remove = settings.to_api(changes)
+        if to_set:
+            plan.update["OptionSettings"] = to_set
+        if to_remove:
+            plan.update["OptionsToRemove"] = to_remove
+        if changes:
+            plan.actions.append("update_settings")
+        self.settings_are_right = not changes
+        if not changes:
+            memory.note_settings(environment, self.wanted)
+
+    def _plan_redeploy(self, environment: Environment, plan: Plan) -> None:
+        """An instance may have missed the last deployment although Elastic Beanstalk reported success (eb-facts)."""
+        if environment.get("Status") != "Ready":
+            return
+        plan.instances = api.describe_instances_health(self.client, environment["EnvironmentId"])
+        label = self.params["version_label"]
+        behind = [
+            item["InstanceId"]
+            for item in plan.instances or []
+            if (item.get("Deployment") or {}).get("VersionLabel") not in (None, label)
+        ]
+        if label and behind:
+            plan.tracker.add("instances_behind", behind, [])
+            plan.update["VersionLabel"] = label
+            plan.actions.append("redeploy")
 
 
 def _platform(update: Mapping[str, Any]) -> dict[str, Any]:
