@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -12,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,14 @@ ENGINE = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs"]
 # Some machines forbid raising limits, which is what podman does when it is not told.
 LIMITS = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"]
 CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
+DEBIAN = {"image_parent": "debian:bookworm-slim", "image_packages": ["python3", "python3-venv"]}
+PARENT = f"""FROM {DEBIAN["image_parent"]}
+RUN apt-get update && apt-get install --yes --no-install-recommends {" ".join(DEBIAN["image_packages"])}
+"""
 WSGI = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [("hello from " + environ["SERVER_PORT"]).encode()]
+    return [("%s from " + environ["SERVER_PORT"]).encode()]
 """
 PLAYBOOK = """
 - hosts: localhost
@@ -44,10 +50,10 @@ PLAYBOOK = """
 """
 
 
-def gunicorn_requirements() -> str:
-    """gunicorn and what it needs, with the hashes of the blog's own lock file."""
+def locked(package: str) -> str:
+    """The lines that pin a package, with the hashes of the blog's own lock file."""
     text = (ROOT / "examples/blog/requirements.txt").read_text()
-    return text[text.index("gunicorn==") :].partition("\n    # via")[0] + "\n"
+    return text[text.index(f"{package}==") :].partition("\n    # via")[0] + "\n"
 
 
 def free_port() -> int:
@@ -72,6 +78,17 @@ def until_it_answers(url: str, process: subprocess.Popen[bytes], seconds: float 
             assert process.poll() is None, f"{process.args!r} ended"
             assert time.monotonic() < deadline, f"{url} does not answer"
             time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Debian with Python, as the role would install it for each base image; it stays on the machine, under its hash."""
+    name = f"localhost/test-parent:{hashlib.sha256(PARENT.encode()).hexdigest()[:16]}"
+    if not engine("images", "--quiet", name).strip():
+        folder = tmp_path_factory.mktemp("parent")
+        (folder / "Dockerfile").write_text(PARENT)
+        engine("build", "--network=host", "--tag", name, str(folder))
+    return name
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +118,7 @@ class Application:
     root: Path
     registry: str
     environ: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
 
     def play(self, *options: str, **variables: Any) -> Run:
         given = {
@@ -115,6 +133,7 @@ class Application:
             "image_ca_file": str(CA_FILE) if CA_FILE.is_file() else "",
             "said": str(self.root.parent / "said.json"),
             "ansible_python_interpreter": sys.executable,
+            **self.variables,
             **variables,
         }
         site = self.root.parent / "site.yml"
@@ -146,23 +165,35 @@ class Application:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return sorted(json.load(answer)["tags"])
 
-    def answer(self) -> str:
-        """Build the application's image as an instance would, run it, and ask it for a page."""
-        for file in self.said["overlay"]:
-            target = self.root / file["path"]
+    @property
+    def overlay(self) -> dict[str, str]:
+        """Contents of the files for the bundle, by path."""
+        return {file["path"]: file["content"] for file in self.said["overlay"]}
+
+    @contextlib.contextmanager
+    def running(self, *options: str) -> Iterator[str]:
+        """Build the application's image as an instance would, run it, and give its address once it answers."""
+        for path, content in self.overlay.items():
+            target = self.root / path
             target.parent.mkdir(exist_ok=True)
-            target.write_text(file["content"])
-        name = f"localhost/{self.registry.replace(':', '-').replace('.', '-')}-shop"
-        engine("build", "--tls-verify=false", "--tag", name, str(self.root))
+            target.write_text(content)
         port = free_port()
-        command = [*ENGINE, "run", "--rm", f"--publish=127.0.0.1:{port}:8000", f"--name=shop-{port}", *LIMITS, name]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        name = f"localhost/test-shop-{port}"
+        engine("build", "--tls-verify=false", "--tag", name, str(self.root))
+        command = [*ENGINE, "run", "--rm", f"--publish=127.0.0.1:{port}:8000", f"--name=shop-{port}", *LIMITS, *options]
+        process = subprocess.Popen([*command, name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            return until_it_answers(f"http://127.0.0.1:{port}/", process)
+            until_it_answers(f"http://127.0.0.1:{port}/", process)
+            yield f"http://127.0.0.1:{port}/"
         finally:
             engine("rm", "--force", "--time=1", f"shop-{port}")
             process.wait(30)
             engine("rmi", "--force", name)
+
+    def answer(self) -> str:
+        """The page that its image gives."""
+        with self.running() as url:
+            return page(url)
 
 
 def engine(*words: str) -> str:
@@ -176,19 +207,19 @@ def bare(tmp_path: Path, registry: str) -> Application:
     """An application whose base image installs nothing, so that it is made in a second."""
     root = tmp_path / "shop"
     root.mkdir()
-    (root / "shop.py").write_text(WSGI)
-    (root / "requirements.txt").write_text(gunicorn_requirements())
+    (root / "shop.py").write_text(WSGI % "hello")
+    (root / "requirements.txt").write_text(locked("gunicorn"))
     (root / "Dockerfile.base").write_text("FROM debian:bookworm-slim\nCOPY requirements.txt /tmp/\n")
     (root / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY shop.py /srv/\nEXPOSE 8000\n")
     return Application(root, registry)
 
 
 @pytest.fixture
-def application(bare: Application) -> Application:
-    """The same without Docker files, for those that the role renders."""
+def application(bare: Application, parent: str) -> Application:
+    """The same without Docker files, for those that the role renders on an image that has Python."""
     for name in ("Dockerfile.base", "Dockerfile"):
         (bare.root / name).unlink()
-    return bare
+    return replace(bare, variables={"image_parent": parent, "image_packages": []})
 
 
 @pytest.fixture(scope="module", autouse=True)
