@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -245,6 +246,25 @@ def test_the_old_environment_stays_until_its_visitors_are_gone() -> None:
     assert play(sim) is Result.DONE
     drained = next(line for line in sim.journal if "is drained after" in line)
     assert float(drained.split()[0]) >= 500
+
+
+def test_an_environment_without_visitors_is_kept_for_the_time_to_live_all_the_same() -> None:
+    sim = Simulation()
+    sim.sticky = 0
+    assert play(sim) is Result.DONE
+    (seconds,) = re.findall(r"is drained after (\d+) seconds", said(sim))
+    assert int(seconds) >= POLICY.dns_ttl + POLICY.dns_margin
+
+
+def test_a_termination_that_failed_is_not_repeated_when_somebody_protects_the_environment() -> None:
+    sim = Simulation()
+    old = sim.live
+    assert old is not None
+    old.stuck = 1
+    sim.later(350, lambda: old.tags.update({"jack:protected": "true"}))
+    assert play(sim) is Result.FAILED_NEEDS_HUMAN
+    assert actions(sim).count("terminate") == 1
+    assert old.status is Status.READY
 
 
 def test_health_checks_are_no_visitors() -> None:
