@@ -15,11 +15,13 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import sys
 
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import shared
 
 try:
     from ansible.module_utils.common.json import Direction, get_module_encoder
@@ -79,11 +81,23 @@ class DirectActionBase(ActionBase):
         basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, cls=encoder).encode()
         basic._ANSIBLE_PROFILE = _PROFILE
         try:
-            with contextlib.redirect_stdout(answer), contextlib.suppress(SystemExit):
+            with (
+                shared.working_at(self._name_of_task(task_vars)),
+                contextlib.redirect_stdout(answer),
+                contextlib.suppress(SystemExit),
+            ):
                 self._module().main()
         finally:
             basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = before
         return self._parse_returned_data({"stdout": answer.getvalue()}, _PROFILE)
+
+    def _name_of_task(self, task_vars):
+        """What hosts have in common that come to this task together, when all have done what is before it; else ""."""
+        task = self._task
+        if task.get_play().strategy not in ("linear", "ansible.builtin.linear") or task.loop or task.until:
+            return ""
+        batch = task_vars.get("ansible_play_batch") or [""]
+        return f"{os.getppid()} {task._uuid} {batch[0]}"
 
     def _module(self):
         loader = self._shared_loader_obj.module_loader

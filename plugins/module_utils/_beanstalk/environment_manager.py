@@ -69,7 +69,7 @@ class EnvironmentManager:
         """Carry the parameters out; returns (changed, result)."""
         check_params(self.params)
         self._looked = time.monotonic()
-        environment = find_environment(self.client, self.params)
+        environment = find_environment(self.client, self.params, self._first_look)
         try:
             if self.params["state"] == "absent":
                 environment = self._ensure_absent(environment)
@@ -83,6 +83,11 @@ class EnvironmentManager:
             problem = self.lock.release() if self.lock else ""
             self.warnings += [problem] if problem else []
         return bool(self.actions), {**self._result(environment), **self._leader(environment)}
+
+    def _first_look(self) -> list[Environment]:
+        looks = SharedLooks(self.client, self.params["application"])
+        found, self._looked = looks.environments(self.params["poll_interval"] * waiters.SAME_TICK)
+        return found
 
     # -- lock -----------------------------------------------------------------------------------------------------
 

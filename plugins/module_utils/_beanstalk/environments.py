@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import api
@@ -23,9 +23,12 @@ def holder_of(environments: Sequence[Environment], prefix: str) -> Environment |
     return next((item for item in environments if cname_prefix(item.get("CNAME")) == wanted), None)
 
 
-def find_environment(client: Any, params: Mapping[str, Any]) -> Environment | None:
+def find_environment(
+    client: Any, params: Mapping[str, Any], look: Callable[[], list[Environment]] | None = None
+) -> Environment | None:
     """The environment that the parameters name: by id, else by CNAME, else by name.
 
+    ``look`` replaces the request for all environments of the application.
     Raises AnsibleBeanstalkRefusedError when the names contradict each other or point into another application.
     """
     application = params["application"]
@@ -33,7 +36,7 @@ def find_environment(client: Any, params: Mapping[str, Any]) -> Environment | No
         found = api.describe_environments(client, EnvironmentIds=[params["environment_id"]])
         environment = found[0] if found else None
         return _same_application(environment, application)
-    environments = api.describe_environments(client, ApplicationName=application)
+    environments = look() if look else api.describe_environments(client, ApplicationName=application)
     named = next((item for item in environments if item["EnvironmentName"] == params.get("name")), None)
     if not params.get("cname_prefix"):
         return named

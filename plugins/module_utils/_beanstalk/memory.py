@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .budget import runtime_directory
+from .budget import account_of, runtime_directory
 
 _LOOK_SECONDS = 0.2
 
@@ -107,10 +107,15 @@ def _locked(handle: int) -> bool:
 
 
 def memory_of(client: Any, *names: str) -> Memory:
-    """The memory of an environment (its id is unique) or an application, as this client's endpoint knows it."""
+    """The memory of an environment (its id is unique) or an application, as this client's endpoint and account know it.
+
+    One endpoint serves all accounts of a region, and they may have applications of one name.
+    """
     folder = runtime_directory()
     if folder is None:
         return Memory(None)
-    place: Mapping[str, Any] = {"endpoint": client.meta.endpoint_url, "names": names}
+    signer = getattr(client, "_request_signer", None)
+    key = getattr(getattr(signer, "_credentials", None), "access_key", None) or ""
+    place: Mapping[str, Any] = {"endpoint": client.meta.endpoint_url, "account": account_of(key), "names": names}
     name = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
     return Memory(folder / f"memory-{name}.json")

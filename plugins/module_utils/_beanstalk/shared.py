@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,17 @@ OVERLAP = timedelta(seconds=15)
 # How long an event is kept for those who look seldom.
 _KEPT = timedelta(minutes=10)
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
+_tasks: list[str] = []
+
+
+@contextmanager
+def working_at(task: str) -> Iterator[None]:
+    """Say what task of what run this process works at for a while: first looks are shared with others at it."""
+    _tasks.append(task)
+    try:
+        yield
+    finally:
+        _tasks.remove(task)
 
 
 class SharedLooks:
@@ -34,14 +46,26 @@ class SharedLooks:
         self._client, self._application, self._clock = client, application, clock
         self._places = {name: memory_of(client, application, name) for name in ("environments", "events")}
 
+    def environments(self, age: float) -> tuple[list[dict[str, Any]], float]:
+        """All environments, and when they were seen: by somebody at the same task at most ``age`` seconds ago, or now.
+
+        Who shares a task has done whatever comes before it, so nothing of that is missed.
+        """
+
+        def due(known: dict[str, Any]) -> float:
+            return self._clock() - age if known.get("task") and known["task"] == _task() else math.inf
+
+        found = self._answer("environments", due, self._ask_for_environments)["found"]
+        return [_timed(item) for item in found], float(self._places["environments"].get("at"))
+
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
-
-        def ask(_old: Memory) -> dict[str, Any]:
-            return {"found": api.describe_environments(self._client, ApplicationName=self._application)}
-
-        found = self._answer("environments", lambda _known: not_before, ask)["found"]
+        found = self._answer("environments", lambda _known: not_before, self._ask_for_environments)["found"]
         return next((_timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
+
+    def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
+        found = api.describe_environments(self._client, ApplicationName=self._application)
+        return {"found": found, "task": _task()}
 
     def events(self, environment_name: str, since: datetime, not_before: float) -> list[dict[str, Any]]:
         """Events of one environment since a moment, newest first, none missing that came before ``not_before``."""
@@ -79,6 +103,10 @@ class SharedLooks:
             plain = {**answer, "found": _plain(answer["found"])}
             place.put(at=now, answer=plain)
             return plain
+
+
+def _task() -> str:
+    return _tasks[-1] if _tasks else ""
 
 
 def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -35,7 +35,8 @@ _SLEPT_UP_TO = 45.0
 # The status follows the last event within moments.
 _SOON_SECONDS = 1.0
 _SOON_TICKS = 3
-_SAME_TICK = 0.8
+# The part of an interval in which two looks are of one tick.
+SAME_TICK = 0.8
 
 _HEALTHY = ("Ok", "Info")
 _TOLERATED = ("Warning",)
@@ -206,7 +207,7 @@ class OperationWatch:
     @property
     def _fresh(self) -> float:
         """Since when a shared answer is as good as one of our own: nobody looks at everything twice in one tick."""
-        return max(self._since, self.deadline.now - min(self._waited, self.deadline.interval) * _SAME_TICK)
+        return max(self._since, self.deadline.now - min(self._waited, self.deadline.interval) * SAME_TICK)
 
     def _ask_for_events(self, looks: SharedLooks, since: datetime) -> list[dict[str, Any]]:
         return looks.events(str(self.environment["EnvironmentName"]), since, self._fresh)

@@ -68,3 +68,15 @@ def test_one_at_a_time() -> None:
             assert not second
         with memory_of(CLIENT, "shop").alone(0) as other:
             assert other
+
+
+def test_accounts_with_applications_of_one_name_are_kept_apart() -> None:
+    """One endpoint serves all accounts of a region."""
+
+    def client(key: str) -> Any:
+        signer = SimpleNamespace(_credentials=SimpleNamespace(access_key=key))
+        return SimpleNamespace(meta=CLIENT.meta, _request_signer=signer)
+
+    memory_of(client("AKIAIOSFODNN7EXAMPLE"), "blog").put(versions=["v1"])
+    assert memory_of(client("AKIAIOSFODNN7EXAMPLE"), "blog").get("versions") == ["v1"]
+    assert memory_of(client("AKIAI44QH8DHBEXAMPLE"), "blog").get("versions") is None

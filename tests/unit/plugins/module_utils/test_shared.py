@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks, working_at
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 
@@ -87,3 +87,41 @@ def test_an_answer_from_before_the_operation_is_not_taken() -> None:
     assert len(looks.events("env-0", late, service.now)) == 5
     assert len(looks.events("env-0", early, service.now)) == 50
     assert service.calls["events"] == 2
+
+
+def test_the_first_look_is_shared_by_hosts_at_one_task_and_by_nobody_else() -> None:
+    service = Service(3)
+
+    def look() -> float:
+        return SharedLooks(service, "blog", lambda: service.now).environments(4)[1]
+
+    with working_at("run 1, task 7"):
+        assert look() == 1000
+        service.now += 3
+        assert look() == 1000, "another fork's look of this tick"
+        service.now += 2
+        assert look() == 1005, "too old"
+    with working_at("run 1, task 8"):
+        assert look() == 1005
+        assert service.calls["environments"] == 3, "whatever this run did between the tasks must be seen"
+    for _loop in range(2):
+        with working_at(""):
+            look()
+        look()
+    assert service.calls["environments"] == 7
+
+
+@pytest.mark.parametrize("count", [10, 100])
+def test_calls_per_minute_do_not_depend_on_the_number_of_environments(count: int) -> None:
+    """A minute of looking every five seconds, whoever comes first, the forks a little apart from each other."""
+    service = Service(count)
+    watchers = [(name, SharedLooks(service, "blog", lambda: service.now)) for name in service.names]
+    since = service.moment
+    for _tick in range(12):
+        service.now += 5
+        for name, looks in watchers:
+            service.now += 0.5 / count
+            assert looks.environment(f"id-{name}", service.now - 4) is not None
+            assert looks.events(name, since, service.now - 4)
+        service.now -= 0.5
+    assert service.calls == {"environments": 12, "events": 12}

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many environments in one run, with simulated instances: waves, a canary, failures, going on, accounts and regions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Project, Run, Stalk, export
+from .small import DOCKERFILE, MODERN, options
+
+COUNT = 6
+NAMES = [f"shop-{number}" for number in range(COUNT)]
+WAVES = {"eb_fleet_waves": [1, 2, "50%"]}
+_QUICK = {
+    "poll_interval": 0.5,
+    "soak": 1,
+    "settle": 20,
+    "step_fresh": 15,
+    "dns_ttl": 1,
+    "dns_margin": 1,
+    "drain_max": 5,
+}
+
+
+@dataclass
+class Fleet:
+    """Six environments of one application, and the inventory that names them."""
+
+    project: Project
+    folder: Path
+
+    @property
+    def stalk(self) -> Stalk:
+        return self.project.stalk
+
+    def connection(self) -> dict[str, str]:
+        aws = self.stalk.aws()
+        return {
+            "endpoint_url": aws["AWS_ENDPOINT_URL"],
+            "access_key": aws["AWS_ACCESS_KEY_ID"],
+            "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
+        }
+
+    def change(self, text: str) -> None:
+        """Change the application."""
+        (self.folder / "page.txt").write_text(text)
+
+    def play(self, playbook: str, *args: str, hosts: dict[str, dict[str, Any]] | None = None, **values: Any) -> Run:
+        """Run a playbook; ``values`` are variables of all hosts, ``hosts`` those of each."""
+        common = {
+            "ansible_connection": "local",
+            "eb_application": "shop",
+            "eb_cname_prefix": "{{ inventory_hostname }}",
+            "eb_region": "us-east-1",
+            "eb_platform": MODERN,
+            "eb_source": {"path": str(self.folder), "from": "work_tree"},
+            "eb_hooks_prefix": "tiny",
+            "eb_aws": self.connection(),
+            "eb_options": options(1),
+            "eb_poll_interval": 1,
+            "eb_wait_timeout": 300,
+        }
+        inventory = self.folder.parent / "fleet.json"
+        inventory.write_text(
+            json.dumps({"all": {"vars": common | values, "hosts": hosts or {name: {} for name in NAMES}}})
+        )
+        return self.project.play(playbook, "-i", str(inventory), "--forks", str(COUNT), *args)
+
+    def live(self, field: str) -> dict[str, Any]:
+        """What Elastic Beanstalk says of each live environment, by its CNAME's first part."""
+        found = self.stalk.client("elasticbeanstalk").describe_environments(
+            ApplicationName="shop", IncludeDeleted=False
+        )
+        return {item["CNAME"].partition(".")[0]: item[field] for item in found["Environments"]}
+
+    def labels(self) -> dict[str, str]:
+        return self.live("VersionLabel")
+
+    def now(self) -> datetime:
+        """The service's clock."""
+        answer = self.stalk.client("elasticbeanstalk").describe_applications()
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+    def calls(self) -> Counter[str]:
+        return Counter(json.loads(self.stalk.get("/_localstalk/calls")))
+
+    def holders(self) -> dict[str, str]:
+        """Who holds which lock, as the lock objects in S3 say."""
+        s3 = self.stalk.client("s3")
+        bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
+        found = s3.list_objects_v2(Bucket=bucket, Prefix="jack.beanstalk/locks/").get("Contents", [])
+        return {
+            item["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())["owner"]
+            for item in found
+        }
+
+    def fail(self, name: str) -> None:
+        """Let every deployment to an environment fail, until the faults are cleared."""
+        environment = self.live("EnvironmentName")[name]
+        added = self.stalk.cli("fault", "add", "command", f"environment={environment}", "outcome=FAILURE")
+        assert added.returncode == 0, added.stderr
+
+    def heal(self) -> None:
+        assert self.stalk.cli("fault", "clear").returncode == 0
+
+
+def hosts_of(run: Run, result: str) -> set[str]:
+    """Hosts whose count of a result in the recap is not zero."""
+    recap = run.output.rpartition("PLAY RECAP")[2]
+    return set(re.findall(rf"^(\S+) +:.*\b{result}=[1-9]", recap, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    root = tmp_path_factory.mktemp("checkout")
+    export(root)
+    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
+    stalk.env["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+    up = stalk.cli("up", "--driver", "sim", "--speed", "100")
+    assert up.returncode == 0, up.stderr
+    folder = tmp_path_factory.mktemp("source") / "shop"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(DOCKERFILE)
+    made = Fleet(Project(root, stalk), folder)
+    made.change("first")
+    first = made.play("deploy.yml")
+    assert first.rc == 0, first.output
+    assert set(made.labels()) == set(NAMES)
+    yield made
+    assert stalk.cli("down").returncode == 0
+
+
+@pytest.fixture(autouse=True)
+def healed(fleet: Fleet) -> Iterator[None]:
+    yield
+    fleet.heal()
+
+
+@pytest.mark.parametrize(
+    ("waves", "failures"), [([1, "x%"], 1), ([], 1), ([0], 1), ([1], -1)], ids=["word", "none", "zero", "negative"]
+)
+def test_waves_that_make_no_sense_are_refused_in_one_sentence(fleet: Fleet, waves: list[Any], failures: int) -> None:
+    before = fleet.calls()
+    run = fleet.play("deploy.yml", eb_fleet_waves=waves, eb_fleet_max_failures=failures)
+    assert run.rc != 0
+    said = " ".join(run.output.split())
+    assert f"The waves are {json.dumps(waves)} and the limit of failures is {failures}: give a list" in said
+    assert fleet.calls() - before == Counter()
+
+
+def test_a_canary_that_fails_is_the_only_one_touched(fleet: Fleet) -> None:
+    before, calls = fleet.labels(), fleet.calls()
+    fleet.change("canary")
+    fleet.fail(NAMES[0])
+    run = fleet.play("deploy.yml", **WAVES)
+    assert run.rc != 0
+    assert hosts_of(run, "failed") == {NAMES[0]}
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 1
+    assert fleet.labels() == before
+    assert set(fleet.holders().values()) == {""}
+
+
+def test_a_failure_in_a_wave_ends_the_run_after_it_and_the_next_run_goes_on(fleet: Fleet) -> None:
+    before, calls = fleet.labels(), fleet.calls()
+    fleet.change("second wave")
+    fleet.fail(NAMES[1])
+    run = fleet.play("deploy.yml", **WAVES)
+    assert run.rc != 0
+    assert hosts_of(run, "failed") == {NAMES[1]}
+    said = " ".join(run.output.split())
+    assert f"1 of {COUNT} environments failed ({NAMES[1]}), and the limit is 1" in said
+    assert f"Not begun: {', '.join(NAMES[3:])}." in said
+    after = fleet.labels()
+    new = after[NAMES[0]]
+    # The other one of the wave was finished, verified, reported and unlocked.
+    assert {name for name in NAMES if after[name] != before[name]} == {NAMES[0], NAMES[2]}
+    assert re.search(rf"Environment: +{NAMES[2]} .*\n.*Version: +{new}\n", run.output), run.output
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 3
+    assert set(fleet.holders().values()) == {""}
+
+    fleet.heal()
+    calls = fleet.calls()
+    again = fleet.play("deploy.yml", **WAVES)
+    assert again.rc == 0, again.output
+    assert set(fleet.labels().values()) == {new}
+    assert hosts_of(again, "changed") == set(NAMES) - {NAMES[0], NAMES[2]}
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == COUNT - 2
+
+
+def test_a_higher_limit_lets_waves_go_on_and_zero_is_none(fleet: Fleet) -> None:
+    fleet.change("higher limit")
+    before = fleet.labels()
+    fleet.fail(NAMES[1])
+    fleet.fail(NAMES[3])
+    run = fleet.play("deploy.yml", **WAVES, eb_fleet_max_failures=0)
+    assert run.rc != 0
+    assert hosts_of(run, "failed") == {NAMES[1], NAMES[3]}
+    after = fleet.labels()
+    assert {name for name in NAMES if after[name] == before[name]} == {NAMES[1], NAMES[3]}
+
+
+def test_limit_chooses_hosts_and_the_first_of_them_is_the_canary(fleet: Fleet) -> None:
+    fleet.change("limited")
+    before, calls = fleet.labels(), fleet.calls()
+    fleet.fail(NAMES[4])
+    run = fleet.play("deploy.yml", "--limit", f"{NAMES[4]}:{NAMES[5]}", **WAVES)
+    assert run.rc != 0
+    assert fleet.labels() == before
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 1
+
+
+@pytest.mark.slow
+def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fleet) -> None:
+    chosen = {name: {} for name in NAMES[:3]}
+    before = fleet.live("EnvironmentId")
+    born, before_names = fleet.live("DateCreated"), fleet.live("EnvironmentName")
+    red = fleet.stalk.cli("fault", "add", "health", f"environment={before_names[NAMES[1]]}", "health=Severe")
+    assert red.returncode == 0, red.stderr
+    waves: dict[str, Any] = {"hosts": chosen, "eb_fleet_waves": [1]}
+    run = fleet.play("recreate_and_swap.yml", **waves, eb_cycle=_QUICK | {"force": True})
+    assert run.rc != 0
+    assert hosts_of(run, "failed") == {NAMES[1]}
+    assert "result: refused" in run.output
+    after = fleet.live("EnvironmentId")
+    assert {name for name in NAMES if after[name] != before[name]} == {NAMES[0]}
+    assert set(fleet.holders().values()) == {""}
+
+    fleet.heal()
+    # As old as the others are now, so that they are due and the first one is not.
+    age = (fleet.now() - max(born[name] for name in NAMES[1:3])).total_seconds()
+    again = fleet.play("recreate_and_swap.yml", **waves, eb_cycle=_QUICK | {"min_age": int(age)})
+    assert again.rc == 0, again.output
+    assert again.output.count("result: skipped") == 1
+    last = fleet.live("EnvironmentId")
+    assert {name for name in NAMES if last[name] != after[name]} == {NAMES[1], NAMES[2]}
+    assert set(fleet.holders().values()) == {""}
