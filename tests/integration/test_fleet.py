@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from .conftest import Project, Run, Stalk, export
@@ -244,3 +245,40 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     last = fleet.live("EnvironmentId")
     assert {name for name in NAMES if last[name] != after[name]} == {NAMES[1], NAMES[2]}
     assert set(fleet.holders().values()) == {""}
+
+
+def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
+    """Both accounts have an application of the same name, and one address serves them both."""
+    other = fleet.stalk.client("sts").assume_role(
+        RoleArn="arn:aws:iam::222222222222:role/deployer", RoleSessionName="fleet"
+    )["Credentials"]
+    second = {
+        "endpoint_url": fleet.connection()["endpoint_url"],
+        "access_key": other["AccessKeyId"],
+        "secret_key": other["SecretAccessKey"],
+        "session_token": other["SessionToken"],
+    }
+    hosts: dict[str, dict[str, Any]] = {
+        "here": {},
+        "there": {"eb_region": "eu-west-1"},
+        "theirs": {"eb_aws": second},
+    }
+    fleet.change("everywhere")
+    run = fleet.play("deploy.yml", hosts=hosts, eb_application="wide")
+    assert run.rc == 0, run.output
+    for name, values in hosts.items():
+        connection = fleet.connection() | values.get("eb_aws", {})
+        client = boto3.client(
+            "elasticbeanstalk",
+            endpoint_url=connection["endpoint_url"],
+            region_name=values.get("eb_region", "us-east-1"),
+            aws_access_key_id=connection["access_key"],
+            aws_secret_access_key=connection["secret_key"],
+            aws_session_token=connection.get("session_token"),
+        )
+        (found,) = client.describe_environments(ApplicationName="wide")["Environments"]
+        assert found["CNAME"].startswith(f"{name}.")
+        account = found["EnvironmentArn"].split(":")[4]
+        assert (account == "222222222222") == (name == "theirs")
+    again = fleet.play("deploy.yml", hosts=hosts, eb_application="wide")
+    assert (again.rc, hosts_of(again, "changed")) == (0, set()), again.output

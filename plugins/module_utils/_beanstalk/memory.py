@@ -107,15 +107,21 @@ def _locked(handle: int) -> bool:
 
 
 def memory_of(client: Any, *names: str) -> Memory:
-    """The memory of an environment (its id is unique) or an application, as this client's endpoint and account know it.
+    """The memory of an environment (its id is unique) or an application, as this client's account and region know it.
 
-    One endpoint serves all accounts of a region, and they may have applications of one name.
+    One address serves many accounts, and perhaps regions, that may have applications of one name.
     """
     folder = runtime_directory()
     if folder is None:
         return Memory(None)
     signer = getattr(client, "_request_signer", None)
     key = getattr(getattr(signer, "_credentials", None), "access_key", None) or ""
-    place: Mapping[str, Any] = {"endpoint": client.meta.endpoint_url, "account": account_of(key), "names": names}
+    meta = client.meta
+    place: Mapping[str, Any] = {
+        "endpoint": meta.endpoint_url,
+        "region": getattr(meta, "region_name", None),
+        "account": account_of(key),
+        "names": names,
+    }
     name = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
     return Memory(folder / f"memory-{name}.json")

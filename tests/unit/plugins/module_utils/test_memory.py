@@ -70,13 +70,15 @@ def test_one_at_a_time() -> None:
             assert other
 
 
-def test_accounts_with_applications_of_one_name_are_kept_apart() -> None:
-    """One endpoint serves all accounts of a region."""
+def test_accounts_and_regions_with_applications_of_one_name_are_kept_apart() -> None:
+    """One address may serve them all."""
 
-    def client(key: str) -> Any:
+    def client(key: str, region: str) -> Any:
         signer = SimpleNamespace(_credentials=SimpleNamespace(access_key=key))
-        return SimpleNamespace(meta=CLIENT.meta, _request_signer=signer)
+        meta = SimpleNamespace(endpoint_url="http://scripted", region_name=region)
+        return SimpleNamespace(meta=meta, _request_signer=signer)
 
-    memory_of(client("AKIAIOSFODNN7EXAMPLE"), "blog").put(versions=["v1"])
-    assert memory_of(client("AKIAIOSFODNN7EXAMPLE"), "blog").get("versions") == ["v1"]
-    assert memory_of(client("AKIAI44QH8DHBEXAMPLE"), "blog").get("versions") is None
+    memory_of(client("one", "us-east-1"), "blog").put(versions=["v1"])
+    assert memory_of(client("one", "us-east-1"), "blog").get("versions") == ["v1"]
+    assert memory_of(client("two", "us-east-1"), "blog").get("versions") is None
+    assert memory_of(client("one", "eu-west-1"), "blog").get("versions") is None

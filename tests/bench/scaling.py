@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one more environment costs a controller: calls per minute, time and bytes of a shared look, memory of a fork.
+
+Forks look at environments in this process's memory through the real poller; the memory is that of a real run's forks.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+from bench.deploys import ROOT
+from bench.figures import Figure, figure
+from bench.storms import FleetPlace
+
+_START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
+_POLL_S = 5.0
+_FORKS = 50
+_SPEED = 6.0
+_SAMPLE_S = 0.5
+
+
+class _Service:
+    """Environments of one application that each say something once a minute, answered in pages as the service does."""
+
+    meta = SimpleNamespace(endpoint_url="http://in-memory", region_name="us-east-1")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.now = 1000.0
+        self.calls: Counter[str] = Counter()
+
+    def describe_environments(self, **_filters: Any) -> dict[str, Any]:
+        self.calls["environments"] += 1
+        return {"Environments": [self._environment(number) for number in range(self.count)]}
+
+    def _environment(self, number: int) -> dict[str, Any]:
+        name = f"fleet-{number:05d}"
+        return {
+            "ApplicationName": "fleet",
+            "CNAME": f"{name}.us-east-1.elasticbeanstalk.com",
+            "DateCreated": _START,
+            "DateUpdated": _START,
+            "EndpointURL": f"awseb-{name}-1234567890.us-east-1.elb.amazonaws.com",
+            "EnvironmentArn": f"arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/fleet/{name}",
+            "EnvironmentId": f"e-{number:010d}",
+            "EnvironmentName": name,
+            "Health": "Green",
+            "HealthStatus": "Ok",
+            "SolutionStackName": "64bit Amazon Linux 2023 v4.3.0 running Docker",
+            "Status": "Updating",
+            "Tier": {"Name": "WebServer", "Type": "Standard", "Version": "1.0"},
+            "VersionLabel": "fleet-0123456789abcdef",
+        }
+
+    def describe_events(self, **filters: Any) -> dict[str, Any]:
+        self.calls["events"] += 1
+        size, first = int(filters["MaxRecords"]), int(filters.get("NextToken") or 0)
+        found = []
+        for minute in range(int(self.now // 60), -1, -1):
+            at = _START + timedelta(minutes=minute)
+            if at < filters["StartTime"]:
+                break
+            found += [
+                {
+                    "ApplicationName": "fleet",
+                    "EnvironmentName": f"fleet-{number:05d}",
+                    "EventDate": at,
+                    "Message": "Batch 1: Completed application deployment command execution.",
+                    "RequestId": "00000000-0000-0000-0000-000000000000",
+                    "Severity": "INFO",
+                }
+                for number in range(self.count)
+            ]
+        page = {"Events": found[first : first + size]}
+        return page | ({"NextToken": str(first + size)} if first + size < len(found) else {})
+
+
+def measure(folder: Path, quick: bool) -> list[Figure]:
+    """The poller with ever more environments, then a real run whose forks are weighed while they wait."""
+    _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
+    figures = []
+    for count in (10, 100) if quick else (10, 100, 1000):
+        with _runtime(folder / f"run{count}"):
+            figures += _polling(count, folder / f"run{count}")
+    return [*figures, *_memory(folder, 4 if quick else 12)]
+
+
+@contextmanager
+def _runtime(folder: Path) -> Iterator[None]:
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    folder.mkdir()
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["XDG_RUNTIME_DIR"]
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _polling(count: int, folder: Path) -> list[Figure]:
+    """A minute in which every fork looks at its environment and its events once a tick."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
+
+    service = _Service(count)
+    forks = [SharedLooks(service, "fleet", lambda: service.now) for _fork in range(min(count, _FORKS))]
+    since = _START + timedelta(seconds=service.now)
+    started = time.process_time()
+    ticks = int(60 / _POLL_S)
+    for _tick in range(ticks):
+        service.now += _POLL_S
+        for number, looks in enumerate(forks):
+            looks.environment(f"e-{number:010d}", service.now)
+            looks.events(f"fleet-{number:05d}", since, service.now)
+    took = time.process_time() - started
+    size = max(path.stat().st_size for path in (folder / "jack.beanstalk").iterdir())
+    return [
+        figure(f"poller_calls_per_minute_{count}", [sum(service.calls.values())], "calls"),
+        figure(f"poller_cpu_per_fork_and_minute_{count}", [took / len(forks) * 1000], "ms"),
+        figure(f"poller_shared_answer_{count}", [size / 1024], "KiB"),
+    ]
+
+
+def _memory(folder: Path, count: int) -> list[Figure]:
+    place = FleetPlace(folder / "memory", _SPEED, count)
+    forks: dict[int, float] = {}
+    controller = 0.0
+    try:
+        process = place.start(place.ours())
+        # What it prints has to go somewhere, or it stands still.
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        while process.poll() is None:
+            process.stdout.read()
+            tree = _tree(process.pid)
+            for pid in tree[2:]:
+                forks[pid] = max(forks.get(pid, 0.0), _private_mib(pid))
+            controller = max([controller, *map(_private_mib, tree[1:2])])
+            time.sleep(_SAMPLE_S)
+    finally:
+        place.stalk.down()
+    if process.returncode:
+        raise RuntimeError(f"the deployment ended with {process.returncode}")
+    return [
+        figure("fork_forks", [count], "forks"),
+        figure("fork_private_mib", [max(forks.values())], "MiB"),
+        figure("controller_private_mib", [controller], "MiB"),
+    ]
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and all below it, parents first."""
+    found = [pid]
+    for one in found:
+        try:
+            found += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def _private_mib(pid: int) -> float:
+    """Memory that would be free if the process ended; 0 when it has."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
