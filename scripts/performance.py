@@ -39,10 +39,11 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   `deploy_api_calls` counts all of `deploy.yml`: version, lock, deployment, verification and the question who was
   elected leader. The logs that answer it come by presigned addresses, one per instance (`deploy_log_downloads`).
 - `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, a fork for each, by
-  a controller that has deployed them before; `throttle_*` with a service that takes 2 requests a second, burst 15
-  (`localstalk fault add throttle rate=2 burst=15`), and the budget that the controller starts with for AWS. These take
-  one run each. The peer's requests are those of one `eb deploy` per environment with operations of ten minutes: 9, and
-  one every five seconds.
+  a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
+  than ten hosts (docs/guides/fleet.rst says what each call buys). `throttle_*` with a service that takes 2 requests
+  a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), and the budget that the controller starts with
+  for AWS. These take one run each. The peer's requests are those of one `eb deploy` per environment with operations
+  of ten minutes: 9, and one every five seconds.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).
