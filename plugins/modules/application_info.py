@@ -11,7 +11,6 @@ version_added: 0.1.0
 short_description: Describe Elastic Beanstalk applications
 description:
   - Describes applications with their tags.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:

@@ -11,7 +11,6 @@ version_added: 0.1.0
 short_description: Describe the versions of an Elastic Beanstalk application
 description:
   - Describes versions, newest first, and which environments run them now.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:

@@ -12,7 +12,6 @@ short_description: Read the events of an Elastic Beanstalk environment or applic
 description:
   - Reads events, oldest first. Without the name of an environment, those of the whole application.
   - Elastic Beanstalk keeps events for six weeks.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:

@@ -13,7 +13,6 @@ description:
   - Asks the instances for the last 100 lines of each log, as C(eb logs) does, and returns them or writes them to
     files.
   - The environment has to be Ready.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:

@@ -12,7 +12,6 @@ short_description: Describe the instances of Elastic Beanstalk environments
 description:
   - Tells of each instance which version it runs, since when, and how it is.
   - An environment without enhanced health reporting knows nothing of its instances, so it has none here.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:

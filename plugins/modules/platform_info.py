@@ -11,7 +11,6 @@ version_added: 0.1.0
 short_description: List the platforms of Elastic Beanstalk
 description:
   - Lists solution stacks with their branch and version, and marks the newest of each branch.
-
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
