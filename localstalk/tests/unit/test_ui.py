@@ -13,7 +13,12 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
-from selenium.common.exceptions import JavascriptException, TimeoutException
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    JavascriptException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from stalk import Stalk, option
@@ -71,7 +76,13 @@ class Page:
         return found
 
     def choose(self, name: str) -> None:
-        self.browser.find_element(By.LINK_TEXT, name).click()
+        def clicked() -> bool:
+            self.browser.find_element(By.LINK_TEXT, name).click()
+            return True
+
+        # A row that is just being added moves the others away from under the pointer.
+        moving = (ElementClickInterceptedException, StaleElementReferenceException)
+        WebDriverWait(self.browser, 10, 0.05, ignored_exceptions=moving).until(lambda _: clicked())
         self.until(lambda: self.text("#detail-title") == name, name)
 
     def sound(self) -> None:
