@@ -4,6 +4,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Where it is set, every start of Ansible compiles hundreds of modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
+# Tests wait more than they compute, so there are more workers than cores; tests of a file share what they set up.
+WORKERS = --numprocesses=4 --dist=loadfile
 LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation .ci/run roles/schedule/files/run_schedule.sh \
@@ -25,7 +27,7 @@ down: ## Stop localstalk and remove every container, network and mount it made
 test: ## Set everything up and pass all tests
 	@scripts/setup runtime test eb
 	@rm -rf build/junit
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint sanity docs release unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit lint sanity docs release
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
@@ -40,9 +42,9 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 
 unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
 	@scripts/setup runtime test eb
-	$(PYTEST) --numprocesses=2 tests/unit
+	$(PYTEST) $(WORKERS) tests/unit
 	@rm -rf build/operations
-	export LOCALSTALK_RECORD=$(CURDIR)/build/operations; $(LOCALSTALK_PYTEST) --numprocesses=2 -m "not containers"
+	export LOCALSTALK_RECORD=$(CURDIR)/build/operations; $(LOCALSTALK_PYTEST) $(WORKERS) -m "not containers"
 	cd localstalk && python tests/operations_table.py --check $(CURDIR)/build/operations README.md
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
@@ -52,7 +54,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
 	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) --numprocesses=2 --dist=loadfile -m "not slow" tests/integration tests/chaos/test_load.py
+	$(PYTEST) $(WORKERS) -m "not slow" tests/integration tests/chaos/test_load.py
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
@@ -68,12 +70,12 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 
 long: ## Integration tests too long for test: the leader (fleets), images (system packages), cycles
 	@scripts/setup runtime test eb
-	$(PYTEST) --numprocesses=2 --dist=loadfile -m slow tests/integration
+	$(PYTEST) $(WORKERS) -m slow tests/integration
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test
 	$(PYTEST) --numprocesses=2 tests/chaos/test_planner.py
-	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml --numprocesses=2 --dist=loadfile -m "not containers" \
+	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml $(WORKERS) -m "not containers" \
 	  --ignore=tests/chaos/test_planner.py tests/chaos
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-load.xml -m containers tests/chaos
 
