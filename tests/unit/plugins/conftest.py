@@ -7,6 +7,7 @@ import importlib
 import json
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,31 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         }
     finally:
         _localstalk(home, "down")
+
+
+class Faults:
+    """What goes wrong in localstalk: see its README."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._url = f"{endpoint}/_localstalk/faults"
+
+    def add(self, **fault: Any) -> None:
+        self._ask("POST", json.dumps(fault).encode())
+
+    def clear(self) -> None:
+        self._ask("DELETE")
+
+    def _ask(self, method: str, content: bytes | None = None) -> None:
+        with urllib.request.urlopen(urllib.request.Request(self._url, content, method=method), timeout=10):  # noqa: S310
+            return
+
+
+@pytest.fixture
+def faults(aws: dict[str, str]) -> Iterator[Faults]:
+    """Let things go wrong until the end of the test."""
+    faults = Faults(aws["endpoint_url"])
+    yield faults
+    faults.clear()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +22,8 @@ NAME = "matrix"
 class Matrix:
     """One environment of two instances, and what is done to it."""
 
-    def __init__(self, run: Run, aws: dict[str, str]) -> None:
-        self.run, self._aws = run, aws
+    def __init__(self, run: Run, aws: dict[str, str], faults: Any) -> None:
+        self.run, self.faults = run, faults
         self.ec2 = boto3.client(
             "ec2",
             endpoint_url=aws["endpoint_url"],
@@ -77,17 +75,6 @@ class Matrix:
         assert leader["instance_id"] in self.instances()
         return str(leader["instance_id"])
 
-    def _faults(self, method: str, content: bytes | None = None) -> None:
-        url = f"{self._aws['endpoint_url']}/_localstalk/faults"
-        with urllib.request.urlopen(urllib.request.Request(url, content, method=method), timeout=10):  # noqa: S310
-            return
-
-    def fault(self, **fault: Any) -> None:
-        self._faults("POST", json.dumps(fault).encode())
-
-    def clear(self) -> None:
-        self._faults("DELETE")
-
     def until(self, holds: Callable[[set[str]], bool]) -> set[str]:
         """Wait until the instances that are there and deployed are as wanted."""
         deadline = time.monotonic() + 60
@@ -98,13 +85,12 @@ class Matrix:
 
 
 @pytest.fixture
-def matrix(run: Run, aws: dict[str, str], bundle: Callable[[str], str]) -> Iterator[Matrix]:
+def matrix(run: Run, aws: dict[str, str], faults: Any, bundle: Callable[[str], str]) -> Iterator[Matrix]:
     run("application", name=NAME)
     for label in ("v1", "v2"):
         run("application_version", application=NAME, version_label=label, src=bundle(label), **QUICK)
-    matrix = Matrix(run, aws)
-    yield matrix
-    matrix.clear()
+    yield Matrix(run, aws, faults)
+    faults.clear()
     run("environment", application=NAME, name=NAME, state="absent", **QUICK)
 
 
@@ -134,7 +120,7 @@ def test_after_traffic_splitting(matrix: Matrix) -> None:
     assert {item["says"] for item in leader["evidence"]} == {"not_leader"}
     # Later somebody leaves: there was still no leader to lose.
     victim = matrix.instances()[0]
-    matrix.fault(kind="instance", state="killed", instance=victim)
+    matrix.faults.add(kind="instance", state="killed", instance=victim)
     matrix.until(lambda now: victim not in now and len(now) == 2)
     answer = matrix.ask()
     assert (answer["leader"]["state"], answer["leader"]["reason"]) == ("none", "traffic splitting elects no leader")
@@ -147,19 +133,19 @@ def test_after_the_leader_left(matrix: Matrix) -> None:
     (other,) = set(matrix.instances()) - {leader}
     # Auto Scaling takes the oldest, a smaller MaxSize the youngest: whichever of the two the leader is.
     matrix.deploy("v1", size=1)
-    matrix.fault(kind="cpu", percent=1)
+    matrix.faults.add(kind="cpu", percent=1)
     left = matrix.until(lambda now: len(now) == 1)
     if left == {leader}:
         assert matrix.found("v1") == leader
-        matrix.clear()
-        matrix.fault(kind="instance", state="killed", instance=leader)
+        matrix.faults.clear()
+        matrix.faults.add(kind="instance", state="killed", instance=leader)
         matrix.until(lambda now: leader not in now and len(now) == 1)
     else:
         assert left == {other}
     lost = matrix.ask()["leader"]
     assert lost["state"] == "lost", lost
     assert lost["instance_id"] in (leader, None)
-    matrix.clear()
+    matrix.faults.clear()
     matrix.deploy("v2", size=2)
     matrix.found("v2")
 
@@ -168,12 +154,12 @@ def test_after_instances_were_replaced(matrix: Matrix) -> None:
     matrix.deploy("v1")
     leader = matrix.found("v1")
     (other,) = set(matrix.instances()) - {leader}
-    matrix.fault(kind="instance", state="killed", instance=leader)
+    matrix.faults.add(kind="instance", state="killed", instance=leader)
     matrix.until(lambda now: leader not in now and len(now) == 2)
     lost = matrix.ask()["leader"]
     assert (lost["state"], lost["instance_id"]) == ("lost", leader), lost
     assert "leader" in {item["says"] for item in lost["evidence"]}, "the new instance led itself"
-    matrix.fault(kind="instance", state="killed", instance=other)
+    matrix.faults.add(kind="instance", state="killed", instance=other)
     matrix.until(lambda now: other not in now and len(now) == 2)
     lost = matrix.ask()["leader"]
     assert (lost["state"], lost["reason"]) == ("lost", "every instance was launched after the deployment")

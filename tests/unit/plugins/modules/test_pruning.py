@@ -32,7 +32,7 @@ def test_what_stays_and_why() -> None:
     }
 
 
-def test_prune(run: Run, eb: Any, bundle: Callable[[str], str]) -> None:
+def test_prune(run: Run, eb: Any, faults: Any, bundle: Callable[[str], str]) -> None:
     run("application", name="prune")
     for number in range(5):
         label = f"v{number}"
@@ -50,10 +50,12 @@ def test_prune(run: Run, eb: Any, bundle: Callable[[str], str]) -> None:
     params = {"application": "prune", "keep": 2}
     predicted = run("application_version_prune", check=True, **params)
     # While something is deployed, the version that it is about to get is not known.
+    faults.add(kind="stuck", environment="prune-live")
     eb.update_environment(EnvironmentName="prune-live", VersionLabel="v1")
     postponed = run("application_version_prune", **params)
     assert (postponed["changed"], postponed["postponed"]) == (False, ["v1", "v2"])
     assert postponed["reason"] == ("An operation is running on prune-live, whose new version is not known yet.")
+    faults.clear()
     assert run("environment", **environment)["changed"]
     done = run("application_version_prune", **params)
     assert done["deleted"] == predicted["deleted"] == ["v1", "v2"]
