@@ -20,6 +20,7 @@ from .config import Paths
 
 START_SECONDS = 5.0
 RELOAD_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 1.0
 STOP_SECONDS = 2.0
 POLL_SECONDS = 0.01
 
@@ -75,15 +76,24 @@ class HAProxy:
                 raise BindError(text) from None
             raise
 
-    def _wait_for(self, version: int, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+    def _wait_for(self, version: int, seconds: float, ask: signal.Signals | None = None) -> None:
+        """Wait until it runs a version of its configuration.
+
+        ``ask`` is sent every second: HAProxy 2.6 now and then loses one that comes just when its last reload ends.
+        """
+        now = due = time.monotonic()
+        deadline = now + seconds
+        while now < deadline:
             if self.process is None or self.process.poll() is not None:
                 break
+            if ask and now >= due:
+                self.process.send_signal(ask)
+                due = now + ASK_AGAIN_SECONDS
             with suppress(OSError):
                 if f"\ndescription: {version}\n" in f"\n{self.command('show info').lower()}\n":
                     return
             time.sleep(POLL_SECONDS)
+            now = time.monotonic()
         lines = self.errors.read_text(errors="replace").strip().splitlines()
         raise DriverError(f"HAProxy did not take its configuration: {lines[-1] if lines else 'no message'}")
 
@@ -103,8 +113,7 @@ class HAProxy:
         temporary.rename(self.paths.config)
         if self.process is None or self.ended:
             raise DriverError("HAProxy has ended; see edge/haproxy.log in the home directory")
-        self.process.send_signal(signal.SIGUSR2)
-        self._wait_for(version, RELOAD_SECONDS)
+        self._wait_for(version, RELOAD_SECONDS, signal.SIGUSR2)
 
     def _save_states(self, unchecked: list[tuple[str, str]]) -> None:
         lines = [line for line in self.command("show servers state").splitlines() if line.strip()]
