@@ -169,6 +169,16 @@ options:
       bucket:
         description: S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
         type: str
+      companions:
+        description:
+          - CNAME prefixes of other logical environments of the application that other hosts of this Ansible run deploy
+            to at the same time, in the same account and region.
+          - Whoever of them comes first takes the locks of all that nobody else holds with one request, and the last
+            one to end frees them. So those that find nothing to do are held meanwhile, too.
+          - Without effect when O(lock.owner) is given, or where the Ansible run above the module cannot be told.
+        type: list
+        elements: str
+        default: []
   wait:
     description:
       - Whether to wait for the end of the operation, and for proof.
@@ -337,6 +347,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.write_lo
 
 LOCK_ARGUMENTS = {
     "bucket": {"type": "str"},
+    "companions": {"default": [], "elements": "str", "type": "list"},
     "owner": {"type": "str"},
     "ttl": {"default": 180, "type": "int"},
     "wait_timeout": {"default": 300, "type": "int"},

@@ -12,8 +12,9 @@ short_description: Hold or free the lock of a logical environment
 description:
   - Every run of this collection that writes to a logical environment holds its lock, so that two of them never
     interleave.
-  - The lock is one object in S3, written with conditional writes. It has an owner, a reason, an end, and a fencing
-    token that only grows. Running environments are not touched.
+  - The lock has an owner, a reason, an end, and a fencing token that only grows. The locks of an application are one
+    object in S3, written with conditional writes, so that nobody loses what others write at the same time.
+  - Running environments are not touched.
   - A lock may be taken over when its time has run out (and 15 seconds more), or at once when its holder was an Ansible
     run on this machine that has ended.
   - All times are on S3's clock, so a wrong clock of a controller does no harm.
@@ -152,15 +153,16 @@ bucket:
   returned: success
   type: str
 key:
-  description: S3 key of the lock.
+  description: S3 key of the lock, and of the application's other locks.
   returned: success
   type: str
-  sample: jack.beanstalk/locks/blog/blog-production.json
+  sample: jack.beanstalk/locks/blog.json
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockedError, LockStore, lock_key
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import ensure_lock, show
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
 
@@ -184,7 +186,7 @@ def main():
     store = None
     try:
         bucket = params["bucket"] or api.create_storage_location(module.client("elasticbeanstalk"))
-        store = LockStore(module.client("s3"), bucket, lock_key(params["application"], params["cname_prefix"]))
+        store = LockStore(module.client("s3"), bucket, params["application"], params["cname_prefix"])
         changed, result = ensure_lock(store, params, module.check_mode)
     except LockedError as error:
         fail(module, error, lock=show(store, error.lease))

@@ -90,15 +90,15 @@ bucket:
   returned: success
   type: str
 key:
-  description: S3 key of the lock.
+  description: S3 key of the lock, and of the application's other locks.
   returned: success
   type: str
-  sample: jack.beanstalk/locks/blog/blog-production.json
+  sample: jack.beanstalk/locks/blog.json
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockStore, lock_key
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import look_up
 from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail
 
@@ -113,7 +113,7 @@ def main():
     params = module.params
     try:
         bucket = params["bucket"] or api.create_storage_location(module.client("elasticbeanstalk"))
-        store = LockStore(module.client("s3"), bucket, lock_key(params["application"], params["cname_prefix"]))
+        store = LockStore(module.client("s3"), bucket, params["application"], params["cname_prefix"])
         answer = look_up(store)
     except AnsibleBeanstalkError as error:
         fail(module, error)

@@ -41,7 +41,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Step,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockStore, lock_key  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore  # noqa: E402
 
 QUICK = {
     "force": True,
@@ -108,7 +108,7 @@ def make(application: str, owner: str, service: str = "", **policy: Any) -> Frag
     reader = boto3.client("elasticbeanstalk")
     writer = boto3.client("elasticbeanstalk", config=Config(**cycle_calls.ONE_ATTEMPT))
     prefix = f"{application}-live"
-    store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], lock_key(application, prefix))
+    store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], application, prefix)
     settings = Policy(**{**QUICK, "base_name": application, **policy})
     observer = Observer(reader, application, prefix)
     prober = Prober([Check()] if service else [], service)

@@ -71,12 +71,13 @@ def updates(aws: dict[str, str], application: str) -> list[str]:
 
 def lock_token(aws: dict[str, str], application: str) -> int:
     bucket = client(aws, "elasticbeanstalk").create_storage_location()["S3Bucket"]
-    found = client(aws, "s3").list_objects_v2(Bucket=bucket, Prefix=f"jack.beanstalk/locks/{application}/")
-    if not found["KeyCount"]:
+    key = f"jack.beanstalk/locks/{application}.json"
+    if not client(aws, "s3").list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
         return 0
-    body = client(aws, "s3").get_object(Bucket=bucket, Key=found["Contents"][0]["Key"])["Body"].read()
-    assert json.loads(body)["owner"] == "", "the lock was not freed"
-    return int(json.loads(body)["token"])
+    body = client(aws, "s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    lease = json.loads(body)["leases"][f"{application}-live"]
+    assert lease["owner"] == "", "the lock was not freed"
+    return int(lease["token"])
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LockStore, lock_key
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from chaos.local import client, deploy, environments
 from chaos.test_playbook import QUICK
 
@@ -51,7 +52,7 @@ def sicken(tmp_path: Path, name: str, *environments: str) -> str:
 
 def hold_the_lock(aws: dict[str, str], application: str) -> None:
     bucket = client(aws, "elasticbeanstalk").create_storage_location()["S3Bucket"]
-    store = LockStore(client(aws, "s3"), bucket, lock_key(application, f"{application}-live"))
+    store = LockStore(client(aws, "s3"), bucket, application, f"{application}-live")
     lease = Lease(owner="somebody", reason="restoring a dump", token=1, expires=store.now + 900)
     store.write(lease)
 

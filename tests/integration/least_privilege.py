@@ -56,7 +56,7 @@ RARE = {"deploy": _LEADER, "recreate_and_swap": _CYCLE, "rollback": _CYCLE}
 candidate that fails or hangs, old versions, another platform, a single instance, security groups by id."""
 Policy = dict[str, Any]
 _PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
-_NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion|locks)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
+_NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
 
 
 def policy(name: str, recorded: Mapping[str, Sequence[str]]) -> Policy:
@@ -127,7 +127,7 @@ class World:
     def forget_lock(self, application: str) -> None:
         """Remove the lock object, which is not there either where something else deployed the environment."""
         bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
-        key = f"jack.beanstalk/locks/{application}/{application}-live.json"
+        key = f"jack.beanstalk/locks/{application}.json"
         self.stalk.client("s3").head_object(Bucket=bucket, Key=key)
         self.stalk.client("s3").delete_object(Bucket=bucket, Key=key)
 

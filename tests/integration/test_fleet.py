@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +20,13 @@ from typing import Any
 import boto3
 import pytest
 
-from .conftest import Project, Run, Stalk, export
+from .conftest import BIN, Project, Run, Stalk, export
 from .small import DOCKERFILE, MODERN, options
 
 COUNT = 6
 NAMES = [f"shop-{number}" for number in range(COUNT)]
 WAVES = {"eb_fleet_waves": [1, 2, "50%"]}
+_SLOW_SECONDS = 10
 _QUICK = {
     "poll_interval": 0.5,
     "soak": 1,
@@ -58,6 +63,10 @@ class Fleet:
 
     def play(self, playbook: str, *args: str, hosts: dict[str, dict[str, Any]] | None = None, **values: Any) -> Run:
         """Run a playbook; ``values`` are variables of all hosts, ``hosts`` those of each."""
+        return self.project.play(playbook, *self.options(hosts, values), *args)
+
+    def options(self, hosts: dict[str, dict[str, Any]] | None, values: dict[str, Any]) -> list[str]:
+        """Write the inventory; the options of ansible-playbook that go with it."""
         common = {
             "ansible_connection": "local",
             "eb_application": "shop",
@@ -75,7 +84,7 @@ class Fleet:
         inventory.write_text(
             json.dumps({"all": {"vars": common | values, "hosts": hosts or {name: {} for name in NAMES}}})
         )
-        return self.project.play(playbook, "-i", str(inventory), "--forks", str(COUNT), *args)
+        return ["-i", str(inventory), "--forks", str(COUNT)]
 
     def live(self, field: str) -> dict[str, Any]:
         """What Elastic Beanstalk says of each live environment, by its CNAME's first part."""
@@ -95,15 +104,22 @@ class Fleet:
     def calls(self) -> Counter[str]:
         return Counter(json.loads(self.stalk.get("/_localstalk/calls")))
 
-    def holders(self) -> dict[str, str]:
-        """Who holds which lock, as the lock objects in S3 say."""
+    def leases(self) -> dict[str, dict[str, Any]]:
+        """The locks, as the lock objects in S3 say."""
         s3 = self.stalk.client("s3")
         bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
         found = s3.list_objects_v2(Bucket=bucket, Prefix="jack.beanstalk/locks/").get("Contents", [])
-        return {
-            item["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())["owner"]
-            for item in found
-        }
+        bodies = [json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()) for item in found]
+        return {name: lease for body in bodies for name, lease in body["leases"].items()}
+
+    def holders(self) -> dict[str, str]:
+        """Who holds which lock."""
+        return {name: lease["owner"] for name, lease in self.leases().items()}
+
+    def slow_updates(self) -> None:
+        """Let every update take so long to begin that all hosts of a wave have come to it meanwhile."""
+        added = self.stalk.cli("fault", "add", "latency", "operations=UpdateEnvironment", f"seconds={_SLOW_SECONDS}")
+        assert added.returncode == 0, added.stderr
 
     def fail(self, name: str) -> None:
         """Let every deployment to an environment fail, until the faults are cleared."""
@@ -220,6 +236,51 @@ def test_limit_chooses_hosts_and_the_first_of_them_is_the_canary(fleet: Fleet) -
     assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 1
 
 
+def test_a_wave_writes_its_locks_twice(fleet: Fleet) -> None:
+    fleet.change("two writes")
+    fleet.slow_updates()
+    before, calls = fleet.leases(), fleet.calls()
+    run = fleet.play("deploy.yml")
+    assert run.rc == 0, run.output
+    made = fleet.calls() - calls
+    # Each environment's own two, and for all of them: the version's bundle, and the locks' two writes.
+    assert (made["elasticbeanstalk:UpdateEnvironment"], made["elasticbeanstalk:DescribeInstancesHealth"]) == (6, 6)
+    assert (made["s3:PUT"], made["s3:GET"]) == (3, 0)
+    after = fleet.leases()
+    assert {name: lease["token"] for name, lease in after.items()} == {
+        name: lease["token"] + (name in NAMES) for name, lease in before.items()
+    }
+    assert set(fleet.holders().values()) == {""}
+
+
+def test_the_next_run_goes_on_at_once_where_one_was_killed(fleet: Fleet) -> None:
+    fleet.change("killed")
+    before = fleet.leases()
+    command = [BIN / "ansible-playbook", "deploy.yml", *fleet.options(None, {})]
+    with subprocess.Popen(
+        command,
+        cwd=fleet.project.root,
+        env=fleet.stalk.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + 120
+        while not all(fleet.holders()[name] for name in NAMES):
+            assert time.monotonic() < end
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert len({fleet.holders()[name] for name in NAMES}) == 1
+    fleet.change("after the killed one")
+    run = fleet.play("deploy.yml", eb_lock={"wait_timeout": 0})
+    assert run.rc == 0, run.output
+    assert len(set(fleet.labels().values())) == 1
+    after = fleet.leases()
+    assert {after[name]["token"] - before[name]["token"] for name in NAMES} == {2}
+    assert set(fleet.holders().values()) == {""}
+
+
 @pytest.mark.slow
 def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fleet) -> None:
     chosen = {name: {} for name in NAMES[:3]}
@@ -280,5 +341,7 @@ def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
         assert found["CNAME"].startswith(f"{name}.")
         account = found["EnvironmentArn"].split(":")[4]
         assert (account == "222222222222") == (name == "theirs")
+    # Each takes the lock where it deploys, and none for the others.
+    assert {"here", "there", "theirs"} & set(fleet.leases()) == {"here"}
     again = fleet.play("deploy.yml", hosts=hosts, eb_application="wide")
     assert (again.rc, hosts_of(again, "changed")) == (0, set()), again.output

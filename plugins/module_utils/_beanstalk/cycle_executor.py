@@ -29,7 +29,8 @@ from .cycle_stages import Stage, position, reached, stops_at
 from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Step, World
 from .leader_sources import Services
 from .leaders import LeaderQuery, choose
-from .lease import Lease, LeaseLostError, LockStore
+from .lease import Lease, LeaseLostError
+from .lock_store import LockStore
 from .settings import Settings, current_values
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})

@@ -22,7 +22,8 @@ from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
 from .cycle_stages import Stage
 from .cycle_world import Environment, Goal, Journal, Policy, World
-from .lease import LockStore, lock_key
+from .lock_store import LockStore
+from .memory import memory_of
 from .settings import normalise
 from .transformations import event_out, iso
 
@@ -85,11 +86,12 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     reader = client("elasticbeanstalk")
     writer = client("elasticbeanstalk", aws_config=writer_config(params))
     bucket = params["bucket"] or api.create_storage_location(reader)
+    application, prefix = params["application"], params["cname_prefix"]
     executor = Executor(
         reader,
         writer,
-        LockStore(client("s3"), bucket, lock_key(params["application"], params["cname_prefix"])),
-        Observer(reader, params["application"], params["cname_prefix"]),
+        LockStore(client("s3"), bucket, application, prefix, memory=memory_of(reader, application, "lock")),
+        Observer(reader, application, prefix),
         policy,
         owner=params["owner"],
         prober=Prober(checks_of(params), params["url_service"] or ""),
@@ -101,7 +103,7 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
     result = _result(run, policy)
     if run.result and run.journal and not check_mode:
-        told = _events(reader, run.journal, params["application"])
+        told = _events(reader, run.journal, application)
         result["events"] = [event_out(event) for event in told]
         end = datetime.fromtimestamp(executor.store.now, tz=UTC)
         result["instance_minutes"] = instance_minutes(told, run.journal.candidate_name, end)

@@ -101,10 +101,11 @@ class EnvironmentManager:
         if self.lock is None:
             return False, environment
         arn = str((environment or {}).get("EnvironmentArn") or "")
-        memory = EnvironmentMemory(self.client, environment).file if environment else None
-        if not self.lock.take(arn, memory, self._looked):
+        since = self.lock.take(arn, self._looked)
+        if not since:
             return False, environment
-        found = find_environment(self.client, self.params)
+        looks = SharedLooks(self.client, self.params["application"])
+        found = find_environment(self.client, self.params, lambda: looks.environments_since(since))
         keys = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
         return any((found or {}).get(key) != (environment or {}).get(key) for key in keys), found
 
@@ -160,8 +161,6 @@ class EnvironmentManager:
         if self.check_mode:
             return predicted
         answer = self._create_call(platform, wanted)
-        if self.lock:
-            self.lock.memory = EnvironmentMemory(self.client, answer).file
         return self._watch(answer, params["version_label"], quiet=False)
 
     def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str]) -> Environment:

@@ -47,6 +47,14 @@ def this_run(proc: Path = PROC) -> dict[str, Any] | None:
         return None
 
 
+def this_process(proc: Path = PROC) -> dict[str, Any] | None:
+    """The process that asks; None where that cannot be told."""
+    try:
+        return {**_place(proc), "pid": os.getpid(), "start": _start(proc, os.getpid())}
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def has_ended(process: Mapping[str, Any], proc: Path = PROC) -> bool:
     """Whether the process certainly ended. False when it runs, and when it is none of this machine's."""
     try:

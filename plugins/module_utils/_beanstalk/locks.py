@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from .lease import Claim, Lease, LeaseLostError, LockedError, LockStore, held_sentence
+from .lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
+from .lock_store import LockStore
 
 
 def ensure_lock(store: LockStore, params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
@@ -52,7 +53,7 @@ def _ensure_absent(
 ) -> tuple[bool, dict[str, Any]]:
     if not lease.owner or (lease.owner != params["owner"] and not params["force"]):
         return False, _result(store, lease, lease)
-    freed = Lease(token=lease.token, record=lease.record)
+    freed = lease.freed()
     if not check_mode:
         try:
             freed = store.release(lease)

@@ -34,6 +34,11 @@ class Memory:
         self._path = path
         self._values: dict[str, Any] | None = None
 
+    @property
+    def lasts(self) -> bool:
+        """Whether other processes, and later ones, know what is remembered."""
+        return self._path is not None
+
     def get(self, name: str) -> Any:
         """A value, or None."""
         if self._values is None:
@@ -52,6 +57,10 @@ class Memory:
             new.replace(self._path)
         except OSError:
             return
+
+    def again(self) -> None:
+        """Look into the file anew at the next question: others write it, too."""
+        self._values = None
 
     def forget(self) -> None:
         """Remember nothing any more."""

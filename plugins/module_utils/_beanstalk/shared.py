@@ -58,10 +58,15 @@ class SharedLooks:
         found = self._answer("environments", due, self._ask_for_environments)["found"]
         return [_timed(item) for item in found], float(self._places["environments"].get("at"))
 
+    def environments_since(self, moment: float) -> list[dict[str, Any]]:
+        """All environments as they were at a moment or later."""
+        found = self._answer("environments", lambda _known: moment, self._ask_for_environments)["found"]
+        return [_timed(item) for item in found]
+
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
-        found = self._answer("environments", lambda _known: not_before, self._ask_for_environments)["found"]
-        return next((_timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
+        found = self.environments_since(not_before)
+        return next((item for item in found if item["EnvironmentId"] == environment_id), None)
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
         found = api.describe_environments(self._client, ApplicationName=self._application)

@@ -75,6 +75,20 @@ def test_one_request_per_tick_and_application() -> None:
     assert watchers[0].environment("id-gone", service.now) is None
 
 
+def test_all_who_have_to_look_again_since_a_moment_look_once() -> None:
+    service = Service(3)
+    watchers = [SharedLooks(service, "blog", lambda: service.now) for _name in service.names]
+    for number, looks in enumerate(watchers):
+        with working_at(f"task of host {number}"):
+            looks.environments(4)
+    service.calls.clear()
+    service.now += 2
+    moment = service.now
+    seen = [looks.environments_since(moment) for looks in watchers]
+    assert [one["DateUpdated"] for found in seen for one in found] == [service.moment] * 9
+    assert service.calls == {"environments": 1}
+
+
 def test_an_answer_from_before_the_operation_is_not_taken() -> None:
     service = Service(1)
     looks = SharedLooks(service, "blog", lambda: service.now)

@@ -23,29 +23,18 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease im
     Lease,
     LeaseLostError,
     LockedError,
-    LockStore,
     decode,
     encode,
     lock_key,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import ensure_lock, look_up
 from botocore.exceptions import ConnectionClosedError
 from moto.server import ThreadedMotoServer
 
-KEY = lock_key("blog", "blog-production")
+from .bucket import Clock
 
-
-class Clock:
-    """A controller's clocks; sleeping only moves them."""
-
-    def __init__(self, at: float = 0.0) -> None:
-        self.at = at
-
-    def monotonic(self) -> float:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += seconds
+NAMES = ("blog", "blog-production")
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +62,12 @@ def bucket(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store(s3: Any, request: pytest.FixtureRequest) -> LockStore:
     clock = Clock()
-    return LockStore(s3, bucket(request), KEY, monotonic=clock.monotonic, sleep=clock.sleep)
+    return LockStore(s3, bucket(request), *NAMES, monotonic=clock.monotonic, sleep=clock.sleep)
 
 
 def another(store: LockStore, skew: float = 0.0) -> LockStore:
     clock = Clock(skew)
-    return LockStore(store.s3, store.bucket, store.key, monotonic=clock.monotonic, sleep=clock.sleep)
+    return LockStore(store.s3, store.bucket, *NAMES, monotonic=clock.monotonic, sleep=clock.sleep)
 
 
 def elapse(store: LockStore, seconds: float) -> None:
@@ -184,24 +173,27 @@ def test_an_unreachable_bucket_is_an_error_and_not_a_free_lock(
 
 def test_a_missing_bucket_is_an_error(store: LockStore) -> None:
     with pytest.raises(AnsibleBeanstalkError, match="read the lock"):
-        LockStore(store.s3, "no-such-bucket-here", KEY).read()
+        LockStore(store.s3, "no-such-bucket-here", *NAMES).read()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"not json"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b"not json", b'{"format": 1}', b'{"format": 1, "leases": {"a": {"x": 1}}}']
+)
 def test_foreign_content_is_refused(body: bytes) -> None:
     with pytest.raises(AnsibleBeanstalkError, match="not a lock of this collection"):
-        decode(body, "x")
+        decode(body)
 
 
 def test_a_newer_format_is_refused() -> None:
-    newer = encode(Lease(owner="a")).replace(b'"format": 1', b'"format": 2')
+    newer = encode({"blog": Lease(owner="a")}).replace(b'"format": 1', b'"format": 2')
     with pytest.raises(AnsibleBeanstalkError, match="format 2"):
-        decode(newer, "x")
+        decode(newer)
 
 
 def test_what_is_written_can_be_read() -> None:
-    lease = Lease("a", "why", 3, 1.5, 2.5, "tag", "n", {"pid": 1}, {"journal": None})
-    assert decode(encode(lease), "tag") == lease
+    leases = {"live": Lease("a", "why", 3, 1.5, 2.5, "n", {"pid": 1}, {"journal": None}), "other": Lease(token=4)}
+    assert decode(encode(leases)) == leases
+    assert lock_key("blog") == "jack.beanstalk/locks/blog.json"
 
 
 # -- the holder's process ---------------------------------------------------------------------------------------------
@@ -315,9 +307,9 @@ def test_force_takes_and_frees_what_others_hold(store: LockStore) -> None:
 def test_info_shows_and_writes_nothing(store: LockStore) -> None:
     assert look_up(store)["lock"]["held"] is False
     store.acquire("b", "other", 600)
-    etag = store.read().etag
+    before = store.read()
     assert look_up(store)["lock"]["held"] is True
-    assert store.read().etag == etag
+    assert store.read() == before
 
 
 def test_a_lock_that_is_lost_while_it_is_freed_stays_with_its_new_owner(
