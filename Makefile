@@ -54,7 +54,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
 	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) $(WORKERS) -m "not slow" tests/integration tests/chaos/test_load.py
+	$(PYTEST) $(WORKERS) -m "not slow" tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
