@@ -9,6 +9,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -267,8 +268,9 @@ def _commands(matrix: Matrix) -> None:
 def _disagreement(matrix: Matrix) -> None:
     (leader,) = matrix.elected()
     (other,) = set(matrix.instances()) - {leader}
-    at = matrix.rows[-1][1]["leader"]["at"][:19]
-    tag = {"Key": "jack:leader", "Value": f"leader - {at}Z by-eb"}
+    # Hooks run after the election of their own instance, and that may be some seconds after the other's.
+    at = datetime.fromisoformat(matrix.rows[-1][1]["leader"]["at"][:19]) + timedelta(minutes=1)
+    tag = {"Key": "jack:leader", "Value": f"leader - {at.isoformat()}Z by-eb"}
     matrix.ec2.create_tags(Resources=[leader], Tags=[tag])
     assert matrix.found("tag and log agree", "by-eb", sources=["tags", "tail"]) == leader
     matrix.ec2.create_tags(Resources=[other], Tags=[tag])
