@@ -86,6 +86,8 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     place = FleetPlace(folder / "fleet", _CLOCK_S / server_s, count)
     try:
         place.run(place.ours())
+        # The first look after a creation compares all settings; from then on the controller knows them.
+        place.run(place.ours())
         with place.stalk.calls_per_second() as ours:
             done = place.storm()
         place.commit("change for eb")
