@@ -166,6 +166,7 @@ def test_apply_twice_change_then_remove_twice(awx: AwxDouble, tmp_path: Path) ->
     assert awx.writes == []
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme_and_what_others_have(awx: AwxDouble, tmp_path: Path) -> None:
     """A role instead of keys, a token instead of a password, and somebody else's inventory of the same name."""
     others = awx.store.write("organizations", None, {"name": "others"})["id"]

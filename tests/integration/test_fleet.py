@@ -214,6 +214,7 @@ def test_a_failure_in_a_wave_ends_the_run_after_it_and_the_next_run_goes_on(flee
     assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == COUNT - 2
 
 
+@pytest.mark.slow
 def test_a_higher_limit_lets_waves_go_on_and_zero_is_none(fleet: Fleet) -> None:
     fleet.change("higher limit")
     before = fleet.labels()

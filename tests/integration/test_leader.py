@@ -177,6 +177,7 @@ def table(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
         print(f"\n{matrix.table()}")  # noqa: T201
 
 
+@pytest.mark.slow
 def test_after_deployments_and_departures(matrix: Matrix) -> None:
     matrix.create("v1")
     matrix.found("first deploy", "v1")

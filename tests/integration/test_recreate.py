@@ -71,6 +71,7 @@ HASTE = {
 }
 
 
+@pytest.mark.slow
 def test_memory_that_leaked_and_hooks_that_nobody_removed_are_gone(project: Project, tmp_path: Path) -> None:
     """What the nightly cycle is for: on the legacy platform hooks of older versions stay, and run with every deploy."""
     small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_cycle=HASTE)
