@@ -112,6 +112,7 @@ def named(awx: AwxDouble, kind: str) -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in awx.store.objects[kind].values()}
 
 
+@pytest.mark.slow
 def test_apply_twice_change_then_remove_twice(awx: AwxDouble, tmp_path: Path) -> None:
     assert changed(play(awx, tmp_path, FULL)) > 0
     assert count(awx) == {

@@ -309,6 +309,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     assert set(fleet.holders().values()) == {""}
 
 
+@pytest.mark.slow
 def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
     """Both accounts have an application of the same name, and one address serves them both."""
     other = fleet.stalk.client("sts").assume_role(
