@@ -68,7 +68,7 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 	@scripts/setup runtime test importer core218 core219
 	$(PYTEST) tests/release
 
-long: ## Integration tests too long for test: the leader (fleets), images (system packages), cycles
+long: ## Integration tests too long for test: leader, policies, cycles, AWX, guides, images (system packages)
 	@scripts/setup runtime test eb
 	$(PYTEST) $(WORKERS) -m slow tests/integration
 

@@ -102,6 +102,7 @@ def test_every_console_block_is_marked(guide: Path) -> None:
     assert all(line.startswith("$ ") for block in marked for line in block.lines), "a command to a line"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guide", [each for each in GUIDES if blocks(each)], ids=lambda guide: guide.stem)
 def test_the_commands_of_a_guide_run(guide: Path, checkout: tuple[Path, Stalk]) -> None:
     root, stalk = checkout

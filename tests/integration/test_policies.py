@@ -24,6 +24,8 @@ from .least_privilege import (
     without,
 )
 
+pytestmark = pytest.mark.slow
+
 SWAP = "elasticbeanstalk:SwapEnvironmentCNAMEs"
 
 

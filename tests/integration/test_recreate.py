@@ -10,7 +10,7 @@ import pytest
 from .conftest import Project, Run
 from .small import LEGACY, Small
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
 
 def test_recreate_and_swap_works_out_of_the_box(project: Project, first_deploy: Run) -> None:
@@ -71,7 +71,6 @@ HASTE = {
 }
 
 
-@pytest.mark.slow
 def test_memory_that_leaked_and_hooks_that_nobody_removed_are_gone(project: Project, tmp_path: Path) -> None:
     """What the nightly cycle is for: on the legacy platform hooks of older versions stay, and run with every deploy."""
     small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_cycle=HASTE)
