@@ -257,6 +257,8 @@ def test_a_wave_writes_its_locks_twice(fleet: Fleet) -> None:
 def test_the_next_run_goes_on_at_once_where_one_was_killed(fleet: Fleet) -> None:
     fleet.change("killed")
     before = fleet.leases()
+    # Nobody is done, and nobody frees anything, before all have come.
+    assert fleet.stalk.cli("fault", "add", "stuck").returncode == 0
     command = [BIN / "ansible-playbook", "deploy.yml", *fleet.options(None, {})]
     with subprocess.Popen(
         command,
@@ -273,6 +275,7 @@ def test_the_next_run_goes_on_at_once_where_one_was_killed(fleet: Fleet) -> None
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)
     assert len({fleet.holders()[name] for name in NAMES}) == 1
+    fleet.heal()
     fleet.change("after the killed one")
     run = fleet.play("deploy.yml", eb_lock={"wait_timeout": 0})
     assert run.rc == 0, run.output

@@ -122,6 +122,7 @@ def test_only_what_goes_into_the_base_image_makes_a_new_tag(bare: Application) -
     assert len(bare.tags("counted")) == 2
 
 
+@pytest.mark.slow
 def test_own_files_are_used_as_they_are(bare: Application) -> None:
     before = {path.name: path.read_bytes() for path in bare.root.iterdir()}
     run = bare.play(image_render=[])
@@ -132,6 +133,7 @@ def test_own_files_are_used_as_they_are(bare: Application) -> None:
     assert "installs requirements" not in run.output
 
 
+@pytest.mark.slow
 def test_a_base_image_that_cannot_be_built(application: Application) -> None:
     wrong = (application.root / "requirements.txt").read_text().replace("==", "==0.0.")
     (application.root / "requirements.txt").write_text(wrong)

@@ -171,6 +171,7 @@ def test_install_run_read_remove(bench: Bench) -> None:
     assert changed(bench.apply({"name": "nightly", "state": "absent", "purge": True})) == 0
 
 
+@pytest.mark.slow
 def test_the_example_of_the_readme(bench: Bench) -> None:
     text = (ROOT / "roles/schedule/README.md").read_text()
     example = bench.project / "example.yml"
@@ -228,6 +229,7 @@ def test_overlap_is_refused_and_a_killed_run_is_run_again(bench: Bench) -> None:
     assert bench.status()["previous"] == "killed"
 
 
+@pytest.mark.slow
 def test_stopping_the_runner_stops_the_playbook(bench: Bench) -> None:
     bench.install(playbook="slow.yml")
     running = bench.start()
@@ -238,6 +240,7 @@ def test_stopping_the_runner_stops_the_playbook(bench: Bench) -> None:
     wait_until(lambda: not bench.playbook_processes(), 120, "the playbook ended")
 
 
+@pytest.mark.slow
 def test_under_cron_the_runner_waits_a_random_time(bench: Bench) -> None:
     longest = 10_000_000  # so long that the wait is over by chance once in 32768 times
     bench.install(jitter=longest)
@@ -319,6 +322,7 @@ def test_a_failure_is_told_and_a_failing_notification_changes_nothing(bench: Ben
     assert not told.exists()
 
 
+@pytest.mark.slow
 def test_a_time_zone_of_its_own(bench: Bench) -> None:
     local = datetime.now(UTC) + timedelta(hours=5)
     if local.hour == 23:
@@ -374,6 +378,7 @@ def test_systemd_units(bench: Bench) -> None:
     assert bench.log, "results and logs stay unless they are purged"
 
 
+@pytest.mark.slow
 def test_logs_are_rotated(bench: Bench) -> None:
     logrotate = shutil.which("logrotate", path=f"{os.environ['PATH']}:/usr/sbin")
     if logrotate is None:
