@@ -6,12 +6,11 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 # Tests wait more than they compute, so there are more workers than cores; tests of a file share what they set up.
 WORKERS = --numprocesses=4 --dist=loadfile
-LOCALSTALK_PYTEST = cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/localstalk-$@.xml
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs release long chaos bench lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs localstalk release long chaos bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +26,7 @@ down: ## Stop localstalk and remove every container, network and mount it made
 test: ## Set everything up and pass all tests
 	@scripts/setup runtime test eb
 	@rm -rf build/junit
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit lint sanity docs release
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit localstalk lint sanity docs release
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
@@ -40,12 +39,16 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 	ansible-lint
 	antsibull-changelog lint
 
-unit: ## The fast tests: pure functions, modules and localstalk with simulated instances
+unit: ## The fast tests of the collection: pure functions, modules and roles with simulated instances
 	@scripts/setup runtime test eb
 	$(PYTEST) $(WORKERS) tests/unit
+
+localstalk: ## localstalk's own tests: with simulated instances, its table of operations, with containers
+	@scripts/setup runtime test eb
 	@rm -rf build/operations
-	export LOCALSTALK_RECORD=$(CURDIR)/build/operations; $(LOCALSTALK_PYTEST) $(WORKERS) -m "not containers"
+	cd localstalk && export LOCALSTALK_RECORD=$(CURDIR)/build/operations && $(PYTEST) $(WORKERS) -m "not containers"
 	cd localstalk && python tests/operations_table.py --check $(CURDIR)/build/operations README.md
+	cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/$@-containers.xml -m containers
 
 clients: ## The official eb CLI and plain boto3 against localstalk with containers
 	@scripts/setup runtime test eb
@@ -53,8 +56,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
-	$(LOCALSTALK_PYTEST) -m containers
-	$(PYTEST) $(WORKERS) -m "not slow" tests/integration
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m "not slow" tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
@@ -70,7 +72,7 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 
 long: ## Integration tests too long for test: leader, policies, cycles, AWX, guides, images (system packages)
 	@scripts/setup runtime test eb
-	$(PYTEST) $(WORKERS) -m slow tests/integration
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ PLAY_TIMEOUT = 600
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-iam", action="store_true", help="write the policies of docs/iam anew")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that none is left to one worker at the end: those with containers, then many tests."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("containers") is None, -tests[item.path], item.path))
 
 
 def export(destination: Path) -> None:

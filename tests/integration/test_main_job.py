@@ -21,7 +21,7 @@ INSTANCE = re.compile(r"\bi-[0-9a-f]{17}\b")
 
 @pytest.fixture
 def edited(project: Project, first_deploy: Run) -> Iterator[Project]:
-    """A project whose application may be edited; it comes back afterwards, and is deployed again."""
+    """A project whose application may be edited; its files come back afterwards, the environment stays as it is."""
     before = {path: path.read_bytes() for path in project.application.rglob("*") if path.is_file()}
     yield project
     for path in project.application.rglob("*"):
@@ -29,9 +29,6 @@ def edited(project: Project, first_deploy: Run) -> Iterator[Project]:
             path.unlink()
     for path, content in before.items():
         path.write_bytes(content)
-    mended = project.play("deploy.yml")
-    assert mended.rc == 0, mended.output
-    assert set(project.stalk.deployments().values()) == {project.stalk.environment()["VersionLabel"]}
 
 
 def report(run: Run) -> dict[str, list[str]]:
@@ -140,31 +137,6 @@ def test_status_shows_the_same_and_how_the_schedules_went(project: Project, firs
         assert report(run)[line][0].startswith(wanted), line
 
 
-def change_page(project: Project, text: str) -> None:
-    template = project.application / "blog" / "templates" / "blog" / "base.html"
-    content = template.read_text()
-    assert "<h1>Blog</h1>" in content
-    template.write_text(content.replace("<h1>Blog</h1>", f"<h1>{text}</h1>"))
-
-
-def test_a_changed_template_is_deployed(edited: Project) -> None:
-    old = edited.stalk.environment()["VersionLabel"]
-    change_page(edited, "A changed blog")
-    before = writes(edited)
-    check = edited.play("deploy.yml", "--check", "--diff")
-    assert check.rc == 0, check.output
-    assert writes(edited) == before
-    assert edited.stalk.environment()["VersionLabel"] == old
-    promised = report(check)["Version"][0].split()[0]
-    assert promised != old
-    assert re.search(rf"^\+.*{promised}", check.output, re.MULTILINE), "the diff names the version"
-    run = edited.play("deploy.yml")
-    assert run.rc == 0, run.output
-    assert report(run)["Version"] == [promised]
-    assert set(edited.stalk.deployments().values()) == {promised}
-    assert "A changed blog" in edited.stalk.page()
-
-
 def test_a_failing_hook_fails_the_deployment(edited: Project, tmp_path: Path) -> None:
     hooks = tmp_path / "hooks.json"
     hooks.write_text(json.dumps({"eb_hooks": [{"name": "breaks", "command": "echo this is why >&2; exit 1"}]}))
@@ -183,6 +155,31 @@ def test_a_bundle_without_a_dockerfile_fails_the_deployment(edited: Project) -> 
     (edited.application / "Dockerfile").unlink()
     message = broken(edited)
     assert "Both 'Dockerfile' and 'Dockerrun.aws.json' are missing" in message
+
+
+def change_page(project: Project, text: str) -> None:
+    template = project.application / "blog" / "templates" / "blog" / "base.html"
+    content = template.read_text()
+    assert "<h1>Blog</h1>" in content
+    template.write_text(content.replace("<h1>Blog</h1>", f"<h1>{text}</h1>"))
+
+
+def test_a_changed_template_is_deployed_also_after_failures(edited: Project) -> None:
+    old = edited.stalk.environment()["VersionLabel"]
+    change_page(edited, "A changed blog")
+    before = writes(edited)
+    check = edited.play("deploy.yml", "--check", "--diff")
+    assert check.rc == 0, check.output
+    assert writes(edited) == before
+    assert edited.stalk.environment()["VersionLabel"] == old
+    promised = report(check)["Version"][0].split()[0]
+    assert promised != old
+    assert re.search(rf"^\+.*{promised}", check.output, re.MULTILINE), "the diff names the version"
+    run = edited.play("deploy.yml")
+    assert run.rc == 0, run.output
+    assert report(run)["Version"] == [promised]
+    assert set(edited.stalk.deployments().values()) == {promised}
+    assert "A changed blog" in edited.stalk.page()
 
 
 def test_a_localstalk_that_was_killed_is_cleaned_up_and_started_anew(project: Project, first_deploy: Run) -> None:
