@@ -40,10 +40,15 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   elected leader. The logs that answer it come by presigned addresses, one per instance (`deploy_log_downloads`).
 - `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, a fork for each, by
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
-  than ten hosts (docs/guides/fleet.rst says what each call buys). `throttle_*` with a service that takes 2 requests
-  a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), and the budget that the controller starts with
-  for AWS. These take one run each. The peer's requests are those of one `eb deploy` per environment with operations
-  of ten minutes: 9, and one every five seconds.
+  than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (they stand
+  still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
+  `fleet_wall_ratio` is the time of the run by that of the longest operation. `throttle_*` with operations of one minute
+  at a service that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), and the
+  budget that the controller starts with for AWS. These take one run each. The peer's requests are those of one
+  `eb deploy` at the same time, times the environments.
+- `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
+  `force` and a poll interval of five seconds, as `eb` has it. The peer is a script of `eb clone`, `eb swap` and
+  `eb terminate`, which neither locks nor verifies nor drains nor waits between them.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).

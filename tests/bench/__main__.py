@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator, fleet, lifecycle, scaling, storms, swaps
+from bench import bundles, deploys, emulator, fleet, lifecycle, nights, scaling, storms, swaps
 from bench.figures import Figure, Series, figure, read, text_table, write, write_series
 
 TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
@@ -22,6 +22,7 @@ TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "swaps": swaps.measure,
     "storms": storms.measure,
     "throttle": storms.measure_throttled,
+    "nights": nights.measure,
     "scaling": scaling.measure,
 }
 ROOT = Path(__file__).resolve().parents[2]

@@ -54,8 +54,9 @@ class Run:
 class Place:
     """A daemon with an application of its own, its repository, inventory and eb configuration."""
 
-    def __init__(self, folder: Path, speed: float, poll: int) -> None:
+    def __init__(self, folder: Path, speed: float, poll: int, timeout: int = _TIMEOUT) -> None:
         folder.mkdir()
+        self.timeout = timeout
         self.stalk = Stalk(folder / "home", speed)
         self.stalk.up()
         self.source = folder / "source"
@@ -92,7 +93,7 @@ class Place:
                 "aws:elasticbeanstalk:healthreporting:system": {"SystemType": "enhanced"},
             },
             "eb_poll_interval": poll,
-            "eb_wait_timeout": _TIMEOUT,
+            "eb_wait_timeout": self.timeout,
             "eb_aws": {
                 "endpoint_url": self.stalk.url,
                 "access_key": self.stalk.variables["AWS_ACCESS_KEY_ID"],
@@ -113,7 +114,11 @@ class Place:
 
     def theirs(self, environment: str = "bench-env") -> list[str | Path]:
         """The command that deploys with the official CLI."""
-        return [_EB, "deploy", environment, "--endpoint-url", self.stalk.url]
+        return self.eb("deploy", environment)
+
+    def eb(self, *words: str) -> list[str | Path]:
+        """A command of the official CLI."""
+        return [_EB, *words, "--endpoint-url", self.stalk.url]
 
     def run(self, command: Sequence[str | Path]) -> Run:
         """Run a command to its end and measure it; RuntimeError when it fails."""
@@ -141,7 +146,7 @@ class Place:
     def start(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
         """Start a command in the application's folder."""
         return subprocess.Popen(
-            ["timeout", str(_TIMEOUT), *command],
+            ["timeout", str(self.timeout), *command],
             cwd=self.source,
             env=self.variables,
             stdin=subprocess.DEVNULL,

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -14,30 +19,34 @@ from bench.figures import Figure, Series, figure
 from bench.stalk import BIN
 
 _PEER = "eb deploy, one process each"
-# A simulated deployment takes 132 s of the clock, and the operations of the budget take ten minutes.
+# A simulated deployment takes 132 s of the clock.
 _CLOCK_S = 132.0
 _POLL_S = 5
+_TIMEOUT = 1800
 # What module_utils/_beanstalk/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
-# What `eb deploy` sends: nine requests, and one every five seconds while it waits (peers.md; counted in part deploys).
-_EB_REQUESTS = 9
+_STARTED, _ENDED = "Environment update is starting.", "Environment update completed successfully."
 
 
 @dataclass(frozen=True)
 class Storm:
-    """A run of many deployments. ``refused`` is how many requests the service answered with "Rate exceeded"."""
+    """A run of many deployments. ``refused`` is how many requests the service answered with "Rate exceeded".
+
+    ``longest_s`` is what Elastic Beanstalk took for the one deployment that took longest.
+    """
 
     run: Run
     finished: int
     eb_calls: int
     refused: int
+    longest_s: float
 
 
 class FleetPlace(Place):
     """A daemon with many environments of one application, all hosts of one inventory."""
 
     def __init__(self, folder: Path, speed: float, count: int) -> None:
-        super().__init__(folder, speed, _POLL_S)
+        super().__init__(folder, speed, _POLL_S, _TIMEOUT)
         self.count = count
         self.runtime = folder / "run"
         self.runtime.mkdir(mode=0o700)
@@ -47,26 +56,77 @@ class FleetPlace(Place):
         hosts = {name: {**host, "eb_environment_name": name, "eb_cname_prefix": name} for name in names}
         self.inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
 
-    def ours(self) -> list[str | Path]:
-        """The command that deploys to all of them at once."""
-        return [BIN / "ansible-playbook", "-i", self.inventory, "--forks", str(self.count), ROOT / "deploy.yml"]
+    def ours(self, playbook: str = "deploy.yml", *words: str) -> list[str | Path]:
+        """The command that runs a playbook for all of them at once."""
+        return [BIN / "ansible-playbook", "-i", self.inventory, "--forks", str(self.count), ROOT / playbook, *words]
 
     def environments(self) -> list[dict[str, str]]:
         """All environments as the service has them."""
-        found = self.stalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench")
-        return [{"label": item.get("VersionLabel", ""), "status": item["Status"]} for item in found["Environments"]]
+        found = self.stalk.client("elasticbeanstalk").describe_environments(
+            ApplicationName="bench", IncludeDeleted=False
+        )
+        return [
+            {"id": item["EnvironmentId"], "label": item.get("VersionLabel", ""), "status": item["Status"]}
+            for item in found["Environments"]
+        ]
 
     def storm(self) -> Storm:
         """Change the application and deploy it to all of them."""
         before = {item["label"] for item in self.environments()}
         self.commit(f"change after {sorted(before)}")
         calls = self.stalk.calls()
+        began = datetime.now().astimezone()
         run = self.run(self.ours())
         made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
         eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
         refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults"))
-        return Storm(run, finished, eb_calls, refused)
+        return Storm(run, finished, eb_calls, refused, self._longest(began))
+
+    def _longest(self, since: datetime) -> float:
+        """Seconds of the deployment that took Elastic Beanstalk longest, by its own events."""
+        pages = self.stalk.client("elasticbeanstalk").get_paginator("describe_events")
+        times: dict[str, dict[str, datetime]] = {}
+        for page in pages.paginate(ApplicationName="bench", StartTime=since):
+            for event in page["Events"]:
+                times.setdefault(event.get("EnvironmentName", ""), {})[event["Message"]] = event["EventDate"]
+        return max(
+            (told[_ENDED] - told[_STARTED]).total_seconds()
+            for told in times.values()
+            if _STARTED in told and _ENDED in told
+        )
+
+    def fault(self, *words: str) -> None:
+        """Let something go wrong."""
+        subprocess.run(
+            [BIN / "localstalk", "fault", *words], env=self.variables, check=True, capture_output=True, timeout=60
+        )
+
+    @contextmanager
+    def standing_still(self, seconds: float) -> Iterator[None]:
+        """Deployments that begin in this block stand still after their first event, until so long after the first."""
+        before = self._updates()
+        ended = threading.Event()
+
+        def release() -> None:
+            while not ended.wait(1):
+                if self._updates() > before:
+                    ended.wait(seconds)
+                    self.fault("clear")
+                    return
+
+        self.fault("add", "stuck")
+        thread = threading.Thread(target=release)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.fault("clear")
+
+    def _updates(self) -> int:
+        return self.stalk.calls().get("elasticbeanstalk:UpdateEnvironment", 0)
 
     def throttle(self, rate: float, burst: float) -> None:
         """Let the service take so many requests a second.
@@ -76,41 +136,50 @@ class FleetPlace(Place):
         for budget in self.runtime.glob("*/budget-*.json"):
             budget.unlink()
         self.variables["BEANSTALK_CALLS_PER_SECOND"] = _AWS_CALLS_PER_SECOND
-        words = ["fault", "add", "throttle", f"rate={rate}", f"burst={burst}"]
-        subprocess.run([BIN / "localstalk", *words], env=self.variables, check=True, capture_output=True, timeout=60)
+        self.fault("add", "throttle", f"rate={rate}", f"burst={burst}")
 
 
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:
-    """A fleet's deployment by a controller that knows it, and one by eb."""
-    count, server_s = (6, 20.0) if quick else (200, 60.0)
+    """A fleet's deployment of ten minutes by a controller that knows the fleet, and meanwhile one by eb."""
+    count, server_s, still_s = (6, 20.0, 10.0) if quick else (200, 60.0, 540.0)
     place = FleetPlace(folder / "fleet", _CLOCK_S / server_s, count)
+    peer = FleetPlace(folder / "peer", _CLOCK_S / server_s, 1)
     try:
+        peer.run(peer.ours())
         place.run(place.ours())
         # The first look after a creation compares all settings; from then on the controller knows them.
         place.run(place.ours())
-        with place.stalk.calls_per_second() as ours:
+        peer.commit("change for eb")
+        command = [*peer.theirs("fleet-0000"), "--timeout", "30"]
+        with (
+            place.standing_still(still_s),
+            peer.standing_still(still_s),
+            place.stalk.calls_per_second() as ours,
+            peer.stalk.calls_per_second() as theirs,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            by_eb = pool.submit(peer.run, command)
             done = place.storm()
-        place.commit("change for eb")
-        with place.stalk.calls_per_second() as theirs:
-            place.run(place.theirs("fleet-0000"))
+            eb = by_eb.result()
     finally:
         place.stalk.down()
-    peer_calls = count * (_EB_REQUESTS + 600 / 5)
+        peer.stalk.down()
     return [
         Series(f"ansible-playbook deploy.yml, {count} environments", ours),
         Series(f"eb deploy, one measured, times {count}", [calls * count for calls in theirs]),
-        figure("fleet_calls", [done.run.calls], "calls", 600, (_PEER, [peer_calls])),
+        figure("fleet_calls", [done.run.calls], "calls", 600, (_PEER, [eb.calls * count])),
         figure("fleet_beanstalk_calls", [done.eb_calls], "calls"),
-        figure("fleet_cpu_per_environment_s", [done.run.cpu_s / count], "s", 1.5),
+        figure("fleet_cpu_per_environment_s", [done.run.cpu_s / count], "s", 1.5, (_PEER, [eb.cpu_s])),
         figure("fleet_environments", [count], "environments"),
         figure("fleet_finished_ratio", [done.finished / count], "", 1.0),
-        figure("fleet_wall_s", [done.run.wall_s], "s"),
+        figure("fleet_operation_s", [done.longest_s], "s"),
+        figure("fleet_wall_ratio", [done.run.wall_s / done.longest_s], "", 1.1),
     ]
 
 
 def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     """Concurrent deployments while the service takes two requests a second, and fifteen at once."""
-    count, server_s = (6, 20.0) if quick else (50, 60.0)
+    count, server_s = (6, 20.0) if quick else (200, 60.0)
     place = FleetPlace(folder / "throttled", _CLOCK_S / server_s, count)
     try:
         place.run(place.ours())

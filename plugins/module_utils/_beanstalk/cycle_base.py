@@ -170,7 +170,7 @@ class Cycle:
     def wait(self, reason: str, seconds: float | None = None, action: Action = Action.WAIT) -> Step:
         """Look again later; never later than the poll interval, as the lease must be renewed."""
         pause = self.policy.poll if seconds is None else min(seconds, self.policy.poll)
-        return Step(action, reason, seconds=max(pause, 0.5))
+        return Step(action, reason, seconds=max(pause, 0.5), timed=seconds is not None)
 
     def fail(self, reason: str, *, abandoned: bool = False) -> Step:
         """Note that this cycle will not succeed; what follows depends on who holds the live name then."""

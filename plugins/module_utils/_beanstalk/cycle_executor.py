@@ -26,15 +26,17 @@ from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
-from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Step, World
+from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Status, Step, World
 from .leader_sources import Services
 from .leaders import LeaderQuery, choose
 from .lease import Lease, LeaseLostError
 from .lock_store import LockStore
 from .settings import Settings, current_values
+from .waiters import SAME_TICK
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
 _LOG_SECONDS = 45.0
+_AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
 
 
@@ -101,7 +103,8 @@ class Executor:
 
     def observe(self) -> World:
         """The world now."""
-        self._lease = self.store.read()
+        if not self._holds():
+            self._lease = self.store.read()
         lock = lock_of(self._lease, self.owner, self.store.now)
         environments = self.observer.environments(lock.record)
         cname = self.observer.cname(environments)
@@ -160,6 +163,33 @@ class Executor:
                 self._sleep(self.policy.poll)
         return self.observe()
 
+    def _glance(self, last: World | None, step: Step | None) -> World | None:
+        """The last world, later, when all that ends the wait is time or a change, and neither has come; else None.
+
+        What others saw is good enough for that, so long waits of a fleet cost next to nothing. It never leads to
+        anything but waiting on.
+        """
+        journal = last.lock.record.journal if last else None
+        if last is None or step is None or journal is None or step.action not in (Action.WAIT, Action.DRAIN):
+            return None
+        mine = [one for one in (journal.live, journal.candidate) if one]
+        at_work = any(found.status in _AT_WORK for one in mine if (found := last.by_id(one)))
+        if not step.timed and not (at_work and step.action is Action.WAIT):
+            return None
+        try:
+            if not self.observer.unchanged(mine, time.monotonic() - self.policy.poll * SAME_TICK):
+                return None
+        except AnsibleBeanstalkError:
+            return None
+        now = self.store.now
+        world = replace(last, now=now, lock=lock_of(self._lease, self.owner, now))
+        waits = self._holds() and plan(world, self.policy).action is step.action
+        return world if waits else None
+
+    def _holds(self) -> bool:
+        """Whether the lease is this run's for all it knows; each write shows whether it is."""
+        return self._lease.owner == self.owner and self.store.now < self._lease.expires
+
     # -- run --------------------------------------------------------------------------------------------------------
 
     def run(self, until: Stage | None = None, *, stage_ttl: float = 900, dry: bool = False) -> Run:
@@ -168,8 +198,9 @@ class Executor:
         At a stage the lease is made to last ``stage_ttl`` seconds, for what is done there by others.
         """
         run = Run()
+        step: Step | None = None
         while True:
-            run.world = world = self._look()
+            run.world = world = self._glance(run.world, step) or self._look()
             step = plan(world, self.policy)
             if until is not None and stops_at(until, position(world, step)):
                 run.stage = until if reached(until, position(world, step)) else ""
@@ -210,6 +241,7 @@ class Executor:
             try:
                 self._write(world, step)
             except LeaseLostError:
+                self._lease = Lease()
                 return False
             if self.store.now - world.now > self.policy.step_fresh and step.action in EFFECTS:
                 return False

@@ -5,24 +5,28 @@
 """Look at AWS and say what a cycle needs to know. Reads only.
 
 One DescribeEnvironments per look; tags and settings of an environment are asked for once and again when it changed.
+Tags are shared with the other cycles of this controller, as each has to know which environments of the application are
+its own. While Elastic Beanstalk works, what another one saw is enough to know that it still does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 from . import api
 from .cycle_account import ASG
 from .cycle_record import from_document
+from .cycle_tags import TagReader
 from .cycle_world import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Lock, Record, Status, Version
 from .environments import loses_database
 from .lease import Claim, Lease
+from .memory import memory_of
 from .settings import current_values
+from .shared import SharedLooks
 from .tags import user_tags
-from .transformations import tags_out
 
 Answer = dict[str, Any]
 
@@ -38,7 +42,8 @@ class Observer:
         self.client, self.application, self.prefix = client, application, prefix.lower()
         self.logical = f"{application}/{prefix}"
         self.raw: dict[str, Answer] = {}
-        self._tags: dict[tuple[str, Any], dict[str, str]] = {}
+        self._tags = TagReader(client, memory_of(client, application, "tags"), self.logical)
+        self._looks = SharedLooks(client, application)
         self._settings: dict[tuple[str, Any], list[Answer]] = {}
 
     def environments(self, record: Record) -> tuple[Environment, ...]:
@@ -46,6 +51,11 @@ class Observer:
         listed = api.describe_environments(self.client, ApplicationName=self.application)
         self.raw = {one["EnvironmentId"]: one for one in listed}
         return tuple(self._environment(one, record) for one in listed)
+
+    def unchanged(self, ids: Collection[str], not_before: float) -> bool:
+        """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
+        seen = {one["EnvironmentId"]: one for one in self._looks.environments_since(not_before)}
+        return all(seen.get(one) == self.raw.get(one) for one in ids)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
@@ -61,7 +71,7 @@ class Observer:
 
     def user_tags(self, environment: Mapping[str, Any]) -> dict[str, str]:
         """The tags that a candidate takes over: the user's, not AWS's and not those of earlier cycles."""
-        tags = user_tags(self._tags_of(dict(environment)))
+        tags = user_tags(self._tags.of(environment))
         return {key: value for key, value in tags.items() if key not in (TAG_CYCLE, TAG_LOGICAL, TAG_ROLE)}
 
     def versions(self, environments: tuple[Environment, ...]) -> tuple[Version, ...]:
@@ -88,11 +98,13 @@ class Observer:
 
     def _environment(self, raw: Answer, record: Record) -> Environment:
         journal = record.journal
-        tags = self._tags_of(raw)
         live = chosen_prefix((raw.get("CNAME") or "").lower()) == self.prefix
         in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
         retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
-        ours = live or in_cycle or retired or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
+        ours = live or in_cycle or retired
+        # One that nothing but its tags may make ours is left alone while it changes.
+        tags = self._tags.of(raw) if ours or raw["Status"] in ("Ready", "Launching") else {}
+        ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
         values = (
             current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
         )
@@ -117,12 +129,6 @@ class Observer:
             min_size=_number(values.get(ASG, {}).get("MinSize")),
             abortable=bool(raw.get("AbortableOperationInProgress")),
         )
-
-    def _tags_of(self, raw: Answer) -> dict[str, str]:
-        key = (raw["EnvironmentId"], raw.get("DateUpdated"))
-        if raw["Status"] == "Updating" or key not in self._tags:
-            self._tags[key] = tags_out(api.list_tags(self.client, raw.get("EnvironmentArn") or ""))
-        return self._tags[key]
 
     def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
         """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""

@@ -363,7 +363,8 @@ class Policy:
 @dataclass(frozen=True)
 class Step:
     """The next action and why. ``record``, when given, must be stored under the lease before the action is carried out;
-    if that write loses, nothing else may happen. ``result`` is set on the last step of a run.
+    if that write loses, nothing else may happen. ``result`` is set on the last step of a run. ``timed`` is a wait that
+    only time, or a change of one of the cycle's environments, can end.
     """
 
     action: Action
@@ -374,6 +375,7 @@ class Step:
     cname: str = ""
     label: str = ""
     seconds: float = 0.0
+    timed: bool = False
     size: int = 0
     labels: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
