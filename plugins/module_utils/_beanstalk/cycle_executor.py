@@ -183,8 +183,8 @@ class Executor:
             return None
         now = self.store.now
         world = replace(last, now=now, lock=lock_of(self._lease, self.owner, now))
-        waits = self._holds() and plan(world, self.policy).action is step.action
-        return world if waits else None
+        then = plan(world, self.policy)
+        return world if self._holds() and (then.action, then.timed) == (step.action, step.timed) else None
 
     def _holds(self) -> bool:
         """Whether the lease is this run's for all it knows; each write shows whether it is."""

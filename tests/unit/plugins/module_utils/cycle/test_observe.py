@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,27 +88,39 @@ class EndError(Exception):
     """The test has seen enough."""
 
 
+# As long as a swap may still take effect, the planner waits.
+BEFORE_SWAP = Journal("c1", Goal.RECREATE, 990.0, "e-1", "v1", "v1", "blog-2", "blog-2", "e-2", last_swap=995.0)
+SWAPPED = replace(BEFORE_SWAP, last_swap=None, swapped=1000.0, proven=1000.0)
+
+
+def pair(journal: Journal, status: Status) -> tuple[Environment, ...]:
+    """The two environments of a cycle; ``status`` is the candidate's."""
+    swapped = journal.swapped is not None
+    tags = {"jack:cycle": journal.cycle, "jack:logical": "blog/live"}
+    old = Environment("e-1", "blog-1", "blog", Status.READY, "Green", "blog-2" if swapped else "live", "v1", 0, 0)
+    new = Environment("e-2", "blog-2", "blog", status, "Green", "live" if swapped else "blog-2", "v1", 990, 990)
+    return replace(old, tags=tags | {"jack:role": "retired"}), replace(new, tags=tags | {"jack:role": "live"})
+
+
 class Scripted:
-    """Store and observer of a cycle whose candidate is being launched; a look after the first ends the test."""
+    """Store and observer of a cycle on its way; a look after the first ends the test."""
 
     logical, application, prefix = "blog/live", "blog", "live"
 
-    def __init__(self, status: Status, unchanged: Callable[[int], bool]) -> None:
-        self.status, self.script = status, unchanged
-        self.now, self.looks, self.glances = 1000.0, 0, 0
+    def __init__(self, journal: Journal, status: Status, unchanged: Callable[[int], bool]) -> None:
+        self.journal, self.status, self.script = journal, status, unchanged
+        self.now, self.looks, self.glances, self.reads = 1000.0, 0, 0, 0
 
     def read(self) -> Lease:
-        # As long as a swap may still take effect, the planner waits.
-        journal = Journal("c1", Goal.RECREATE, 990.0, "e-1", "v1", "v1", "blog-2", "blog-2", "e-2", last_swap=995.0)
-        record = to_document(Record(journal=journal))
+        self.reads += 1
+        record = to_document(Record(journal=self.journal))
         return Lease(owner="me", token=1, expires=self.now + 180, record=record)
 
     def environments(self, _record: Record) -> tuple[Environment, ...]:
         self.looks += 1
         if self.looks > 1:
             raise EndError
-        live = Environment("e-1", "blog-1", "blog", Status.READY, "Green", "live", "v1", 0, 0)
-        return live, Environment("e-2", "blog-2", "blog", self.status, "Grey", "blog-2", "v1", 990, 990)
+        return pair(self.journal, self.status)
 
     def cname(self, _environments: tuple[Environment, ...]) -> str:
         return "live"
@@ -123,24 +136,33 @@ class Scripted:
 
 
 def watch(scripted: Scripted) -> None:
+    """Run a cycle that is told to look every ten seconds until its second close look."""
     nothing: Any = SimpleNamespace(sample=lambda _name: None)
     anything: Any = scripted
+    policy = Policy(poll=10, settle=900, dns_ttl=20, dns_margin=15)
     executor = Executor(
-        None, None, anything, anything, Policy(poll=10, settle=900), owner="me", prober=nothing, account=nothing,
-        sleep=scripted.sleep,
-    )  # fmt: skip
+        None, None, anything, anything, policy, owner="me", prober=nothing, account=nothing, sleep=scripted.sleep
+    )
     with pytest.raises(EndError):
         executor.run()
+    assert scripted.reads == 1, "whoever holds the lock does not read it"
 
 
 def test_a_launch_is_waited_for_without_looks_of_its_own_until_something_changes() -> None:
-    scripted = Scripted(Status.LAUNCHING, lambda glance: glance < 4)
+    scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, lambda glance: glance < 4)
     watch(scripted)
     assert (scripted.looks, scripted.glances, scripted.now) == (2, 4, 1040.0)
 
 
+def test_old_answers_of_dns_are_waited_for_without_looks() -> None:
+    scripted = Scripted(SWAPPED, Status.READY, lambda _glance: True)
+    watch(scripted)
+    # Then the requests are counted, which takes a closer look.
+    assert (scripted.looks, scripted.glances, scripted.now) == (2, 4, 1035.0)
+
+
 def test_the_lease_is_renewed_in_a_long_wait() -> None:
-    scripted = Scripted(Status.LAUNCHING, lambda _glance: True)
+    scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, lambda _glance: True)
     watch(scripted)
     # Half of the 180 seconds are over: a closer look, before it is written again.
     assert (scripted.looks, scripted.now) == (2, 1100.0)
@@ -150,12 +172,12 @@ def test_a_question_that_fails_leads_to_a_look() -> None:
     def fails(_glance: int) -> bool:
         raise AnsibleBeanstalkError(message="Rate exceeded")
 
-    scripted = Scripted(Status.LAUNCHING, fails)
+    scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, fails)
     watch(scripted)
     assert (scripted.looks, scripted.glances) == (2, 1)
 
 
-def test_there_is_no_glance_while_nothing_is_at_work() -> None:
-    scripted = Scripted(Status.READY, lambda _glance: True)
+def test_a_request_that_may_still_take_effect_is_looked_for_closely() -> None:
+    scripted = Scripted(BEFORE_SWAP, Status.READY, lambda _glance: True)
     watch(scripted)
     assert (scripted.looks, scripted.glances) == (2, 0)
