@@ -23,7 +23,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Record,
     Status,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LeaseLostError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
@@ -109,12 +109,16 @@ class Scripted:
 
     def __init__(self, journal: Journal, status: Status, unchanged: Callable[[int], bool]) -> None:
         self.journal, self.status, self.script = journal, status, unchanged
-        self.now, self.looks, self.glances, self.reads = 1000.0, 0, 0, 0
+        self.now, self.lasts = 1000.0, 180.0
+        self.looks, self.glances, self.reads = 0, 0, 0
 
     def read(self) -> Lease:
         self.reads += 1
         record = to_document(Record(journal=self.journal))
-        return Lease(owner="me", token=1, expires=self.now + 180, record=record)
+        return Lease(owner="me", token=1, expires=self.now + self.lasts, record=record)
+
+    def take(self, *_given: object) -> Lease:
+        raise LeaseLostError(message="The lock was taken by another run meanwhile.")
 
     def environments(self, _record: Record) -> tuple[Environment, ...]:
         self.looks += 1
@@ -145,13 +149,13 @@ def watch(scripted: Scripted) -> None:
     )
     with pytest.raises(EndError):
         executor.run()
-    assert scripted.reads == 1, "whoever holds the lock does not read it"
 
 
 def test_a_launch_is_waited_for_without_looks_of_its_own_until_something_changes() -> None:
     scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, lambda glance: glance < 4)
     watch(scripted)
     assert (scripted.looks, scripted.glances, scripted.now) == (2, 4, 1040.0)
+    assert scripted.reads == 1, "whoever holds the lock does not read it"
 
 
 def test_old_answers_of_dns_are_waited_for_without_looks() -> None:
@@ -181,3 +185,10 @@ def test_a_request_that_may_still_take_effect_is_looked_for_closely() -> None:
     scripted = Scripted(BEFORE_SWAP, Status.READY, lambda _glance: True)
     watch(scripted)
     assert (scripted.looks, scripted.glances) == (2, 0)
+
+
+def test_the_lock_is_read_again_when_it_was_lost() -> None:
+    scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, lambda _glance: True)
+    scripted.lasts = 80.0  # less than half of 180, so it is to be renewed at once
+    watch(scripted)
+    assert (scripted.looks, scripted.reads) == (2, 2)
