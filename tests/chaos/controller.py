@@ -173,11 +173,12 @@ class Controller:
             return sim.create(step.name, step.label, dict(step.tags), journal.start_size if journal else None)
         if step.action is Action.RESIZE:
             return sim.resize(step.environment, step.size)
+        # Of what comes between a look and a request that lands late, nobody can know.
+        known = self.policy if step.action in (Action.SWAP, Action.TERMINATE) and fault is None else None
         if step.action in (Action.SWAP, Action.SWAP_BACK):
-            at_once = step.action is Action.SWAP and fault is None
-            return sim.swap(step.environment, step.other, self.policy if at_once else None)
+            return sim.swap(step.environment, step.other, known)
         if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
-            return sim.terminate(step.environment, self.policy if step.action is Action.TERMINATE else None)
+            return sim.terminate(step.environment, known)
         if step.action is Action.TAG:
             return sim.tag(step.environment, dict(step.tags))
         return True

@@ -296,7 +296,7 @@ class Simulation:
         self.later(4, lambda: [setattr(box, "status", Status.READY) for box in (one, other)])
 
     def terminate(self, box_id: str, policy: Policy | None = None) -> bool:
-        """``policy`` is given for one that was live, and says when it counts as drained."""
+        """``policy`` is given for one that was live and goes at once, and says when it counts as drained."""
         box = self.boxes.get(box_id)
         if box is None or box.status not in (Status.READY, Status.LAUNCHING):
             return False

@@ -253,19 +253,25 @@ def _tag(cycle: Cycle, live: Environment, old: Environment | None) -> Step | Non
 
 def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
     journal, policy = cycle.journal, cycle.policy
+    elapsed = cycle.now - (journal.swapped or cycle.now)
     if journal.drained is not None:
-        return None
+        if old is None or old.requests is None or not _busy(cycle, old) or elapsed >= policy.drain_max:
+            return None
+        return cycle.save(f"{describe(old)} got {old.requests} requests again", drained=None, terminating=None)
     if old is None:
         return cycle.save("there is nothing left to drain", drained=cycle.now)
-    elapsed = cycle.now - (journal.swapped or cycle.now)
     least = policy.dns_ttl + policy.dns_margin
     if elapsed < least:
         return cycle.wait(f"old DNS answers live for {least - elapsed:.0f} more seconds", least - elapsed, Action.DRAIN)
-    busy = old.requests is None or old.requests > policy.noise_floor + (journal.idle or 0)
-    if busy and elapsed < policy.drain_max:
+    if _busy(cycle, old) and elapsed < policy.drain_max:
         count = "an unknown number of" if old.requests is None else str(old.requests)
         return cycle.wait(f"{describe(old)} still got {count} requests in the last minute", action=Action.DRAIN)
     return cycle.save(f"{describe(old)} is drained after {elapsed:.0f} seconds", drained=cycle.now)
+
+
+def _busy(cycle: Cycle, old: Environment) -> bool:
+    """Whether the environment has visitors, or may have: its requests are unknown."""
+    return old.requests is None or old.requests > cycle.policy.noise_floor + (cycle.journal.idle or 0)
 
 
 def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
