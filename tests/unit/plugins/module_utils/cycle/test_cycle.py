@@ -294,6 +294,25 @@ def test_visitors_of_a_candidate_are_no_health_checks() -> None:
     assert "still got 100 requests" in said(sim)
 
 
+def test_visitors_who_come_back_after_the_drain_are_waited_for() -> None:
+    sim = Simulation()
+    old = sim.live
+    assert old is not None
+    one = Controller(sim, "run", POLICY, {})
+    while sim.lock.record.journal is None or sim.lock.record.journal.drained is None:
+        sim.advance(one.wake)
+        one.turn(None)
+    old.requests = 400
+    sim.later(100, lambda: setattr(old, "requests", 1))
+    while not one.over:
+        sim.advance(one.wake)
+        one.turn(None)
+    assert one.result is Result.DONE
+    assert "got 400 requests again" in said(sim)
+    assert said(sim).count("is drained after") == 2
+    assert actions(sim).count("terminate") == 1
+
+
 def test_a_drain_has_an_end() -> None:
     sim = Simulation()
     busy = sim.live
