@@ -296,8 +296,9 @@ class EnvironmentManager:
             return answer
         memory = EnvironmentMemory(self.client, answer)
         # A short interval is for local tests, where a deployment may be over in a second.
-        quiet = quiet and self.params["poll_interval"] >= 5
-        looks = SharedLooks(self.client, self.params["application"]) if quiet else None
+        unhurried = self.params["poll_interval"] >= 5
+        looks = SharedLooks(self.client, self.params["application"]) if unhurried else None
+        quiet = quiet and unhurried
         expected = memory.seconds if quiet else None
         watch = waiters.OperationWatch(self.client, answer, label, self.deadline, self.progress, expected, looks)
         try:

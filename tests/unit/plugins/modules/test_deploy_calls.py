@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import environment_manager
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
 
 Run = Callable[..., dict[str, Any]]
 SETTINGS = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
@@ -83,6 +86,21 @@ def test_a_deployment_and_its_calls(deploy: Callable[..., dict[str, Any]], eb: A
     mine = {**SETTINGS, "aws:elasticbeanstalk:command": {"Timeout": 600}}
     assert deploy("v1", option_settings=mine)["actions"] == ["update_settings"]
     assert not deploy("v1", option_settings=mine)["changed"]
+
+
+def test_a_launch_shares_its_looks_with_others_who_wait(
+    deploy: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: set[str] = set()
+
+    class Looks(SharedLooks):
+        def events(self, environment_name: str, since: datetime, not_before: float) -> list[dict[str, Any]]:
+            asked.add(environment_name)
+            return super().events(environment_name, since, not_before)
+
+    monkeypatch.setattr(environment_manager, "SharedLooks", Looks)
+    assert deploy("v1", poll_interval=5)["actions"] == ["create_version", "create"]
+    assert asked == {"calls-env"}
 
 
 def test_a_bundle_with_secrets_is_removed_whatever_happens(
