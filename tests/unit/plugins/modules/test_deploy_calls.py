@@ -99,8 +99,9 @@ def test_a_launch_shares_its_looks_with_others_who_wait(
             return super().events(environment_name, since, not_before)
 
     monkeypatch.setattr(environment_manager, "SharedLooks", Looks)
-    assert deploy("v1", poll_interval=5)["actions"] == ["create_version", "create"]
-    assert asked == {"calls-env"}
+    made = deploy("v1", name="launch-env", cname_prefix="launch-env", poll_interval=5)
+    assert "create" in made["actions"]
+    assert asked == {"launch-env"}
 
 
 def test_a_bundle_with_secrets_is_removed_whatever_happens(
