@@ -116,8 +116,9 @@ def _contents(batch: Sequence[Entry], reader: ObjectReader) -> list[tuple[int, b
 
 
 def _deflate(data: bytes) -> tuple[int, bytes]:
-    """Method and stored bytes. A small window for small files: setting up the large one costs more than deflating."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, -12 if len(data) <= 8192 else -15, 8)
+    """Method and stored bytes. Small tables for small files: setting up the large ones costs more than deflating."""
+    window, memory = (-12, 7) if len(data) <= 8192 else (-15, 8)
+    packer = zlib.compressobj(1, zlib.DEFLATED, window, memory)
     packed = packer.compress(data) + packer.flush()
     return (8, packed) if len(packed) < len(data) else (0, data)
 
