@@ -4,9 +4,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Where it is set, every start of Ansible compiles hundreds of modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
-# Tests of a file share what they set up. Those of whole runs wait more than they compute: more workers than cores.
-WORKERS = --numprocesses=2 --dist=loadfile
-RUN_WORKERS = --numprocesses=4 --dist=loadfile
+# Tests wait more than they compute, so there are more workers than cores; tests of a file share what they set up.
+WORKERS = --numprocesses=4 --dist=loadfile
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
@@ -27,7 +26,7 @@ down: ## Stop localstalk and remove every container, network and mount it made
 test: ## Set everything up and pass all tests
 	@scripts/setup runtime test eb
 	@rm -rf build/junit
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target sanity lint localstalk unit release docs
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit localstalk lint sanity docs release
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
@@ -57,7 +56,7 @@ clients: ## The official eb CLI and plain boto3 against localstalk with containe
 
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
-	$(PYTEST) $(RUN_WORKERS) --no-loadscope-reorder -m "not slow" tests/integration
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m "not slow" tests/integration
 
 molecule: ## Molecule scenarios against localstalk with containers
 	@scripts/setup runtime test
@@ -73,12 +72,12 @@ release: ## The tarball: Galaxy's importer, and its modules elsewhere under each
 
 long: ## Integration tests too long for test: leader, policies, cycles, AWX, guides, images (system packages)
 	@scripts/setup runtime test eb
-	$(PYTEST) $(RUN_WORKERS) --no-loadscope-reorder -m slow tests/integration
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test
 	$(PYTEST) --numprocesses=2 tests/chaos/test_planner.py
-	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml $(RUN_WORKERS) -m "not containers" \
+	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml $(WORKERS) -m "not containers" \
 	  --ignore=tests/chaos/test_planner.py tests/chaos
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-load.xml -m containers tests/chaos
 
