@@ -27,7 +27,7 @@ _POLL_S = 5
 # so many seconds of the clock.
 _CLOCK_S = 132.0
 _SERVER_S = (28.0, 29.0, 30.0, 31.0, 32.0)
-_STARTED, _ENDED = "Environment update is starting.", "Environment update completed successfully."
+STARTED, ENDED = "Environment update is starting.", "Environment update completed successfully."
 _DOCKERFILE = "FROM debian:bookworm-slim\nCOPY . /srv\nEXPOSE 8000\nCMD python3 -m http.server 8000\n"
 
 
@@ -157,9 +157,9 @@ class Place:
     def _server_seconds(self, since: datetime) -> float:
         events = self.stalk.client("elasticbeanstalk").describe_events(EnvironmentName="bench-env", StartTime=since)
         times = {item["Message"]: item["EventDate"] for item in events["Events"]}
-        if _STARTED not in times:
+        if STARTED not in times:
             return 0.0
-        return float((times[_ENDED] - times[_STARTED]).total_seconds())
+        return float((times[ENDED] - times[STARTED]).total_seconds())
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from bench.deploys import ROOT, Place, Run
+from bench.deploys import ENDED, ROOT, STARTED, Place, Run
 from bench.figures import Figure, Series, figure
 from bench.stalk import BIN
 
@@ -25,7 +25,6 @@ _POLL_S = 5
 _TIMEOUT = 1800
 # What module_utils/_beanstalk/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
-_STARTED, _ENDED = "Environment update is starting.", "Environment update completed successfully."
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class FleetPlace(Place):
             for event in page["Events"]:
                 times.setdefault(event.get("EnvironmentName", ""), {})[event["Message"]] = event["EventDate"]
         return max(
-            (told[_ENDED] - told[_STARTED]).total_seconds()
+            (told[ENDED] - told[STARTED]).total_seconds()
             for told in times.values()
-            if _STARTED in told and _ENDED in told
+            if STARTED in told and ENDED in told
         )
 
     def fault(self, *words: str) -> None:

@@ -255,7 +255,7 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     journal, policy = cycle.journal, cycle.policy
     elapsed = cycle.now - (journal.swapped or cycle.now)
     if journal.drained is not None:
-        if old is None or old.requests is None or not _busy(cycle, old) or elapsed >= policy.drain_max:
+        if old is None or not _visited(cycle, old) or elapsed >= policy.drain_max:
             return None
         return cycle.save(f"{describe(old)} got {old.requests} requests again", drained=None, terminating=None)
     if old is None:
@@ -263,15 +263,15 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     least = policy.dns_ttl + policy.dns_margin
     if elapsed < least:
         return cycle.wait(f"old DNS answers live for {least - elapsed:.0f} more seconds", least - elapsed, Action.DRAIN)
-    if _busy(cycle, old) and elapsed < policy.drain_max:
+    if (old.requests is None or _visited(cycle, old)) and elapsed < policy.drain_max:
         count = "an unknown number of" if old.requests is None else str(old.requests)
         return cycle.wait(f"{describe(old)} still got {count} requests in the last minute", action=Action.DRAIN)
     return cycle.save(f"{describe(old)} is drained after {elapsed:.0f} seconds", drained=cycle.now)
 
 
-def _busy(cycle: Cycle, old: Environment) -> bool:
-    """Whether the environment has visitors, or may have: its requests are unknown."""
-    return old.requests is None or old.requests > cycle.policy.noise_floor + (cycle.journal.idle or 0)
+def _visited(cycle: Cycle, old: Environment) -> bool:
+    """Whether the environment is known to have more requests than health checks and noise."""
+    return old.requests is not None and old.requests > cycle.policy.noise_floor + (cycle.journal.idle or 0)
 
 
 def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:

@@ -37,7 +37,8 @@ class TagReader:
         """The tags of an environment (as EB describes it), those of AWS included."""
         environment_id, updated = environment["EnvironmentId"], environment.get("DateUpdated")
         changed = iso(updated) if updated and environment["Status"] != "Updating" else ""
-        known, tags = self._known.get(environment_id) or self._remembered().get(environment_id) or ("", {})
+        remembered = self._memory.get("tags") or {}
+        known, tags = self._known.get(environment_id) or remembered.get(environment_id) or ("", {})
         if tags.get(TAG_LOGICAL, self._logical) != self._logical or (changed and known == changed):
             return dict(tags)
         tags = self._shared(environment, changed) if changed else self._read(environment)
@@ -47,13 +48,10 @@ class TagReader:
     def _read(self, environment: Mapping[str, Any]) -> dict[str, str]:
         return tags_out(api.list_tags(self._client, environment.get("EnvironmentArn") or ""))
 
-    def _remembered(self) -> dict[str, tuple[str, dict[str, str]]]:
-        return dict(self._memory.get("tags") or {})
-
     def _shared(self, environment: Mapping[str, Any], changed: str) -> dict[str, str]:
         name = environment["EnvironmentId"]
         with self._memory.alone(_LIMIT_SECONDS):
-            others = self._remembered()
+            others = dict(self._memory.get("tags") or {})
             known = others.pop(name, None)
             if known and known[0] == changed:
                 return dict(known[1])

@@ -37,6 +37,16 @@ def play(sim: Simulation, policy: Policy = POLICY, name: str = "run") -> Result 
     raise AssertionError("the run does not end")
 
 
+def run_until_drained(sim: Simulation) -> Controller:
+    """A run that has just noted that the old environment is drained."""
+    one = Controller(sim, "run", POLICY, {})
+    while sim.lock.record.journal is None or sim.lock.record.journal.drained is None:
+        assert not one.over
+        sim.advance(one.wake)
+        one.turn(None)
+    return one
+
+
 def said(sim: Simulation) -> str:
     return "\n".join(sim.journal)
 
@@ -148,10 +158,7 @@ def test_a_resize_that_is_refused_is_told_and_stops_nothing() -> None:
 def test_a_run_that_continues_much_later_still_gives_the_size_back() -> None:
     """Killed right after it noted that the old environment is drained."""
     sim = Simulation()
-    one = Controller(sim, "run", POLICY, {})
-    while not one.over and (sim.lock.record.journal is None or sim.lock.record.journal.drained is None):
-        sim.advance(one.wake)
-        one.turn(None)
+    run_until_drained(sim)
     sim.advance(sim.now + 7200)
     assert play(sim, name="next") is Result.DONE
     assert sim.live is not None
@@ -298,10 +305,7 @@ def test_visitors_who_come_back_after_the_drain_are_waited_for() -> None:
     sim = Simulation()
     old = sim.live
     assert old is not None
-    one = Controller(sim, "run", POLICY, {})
-    while sim.lock.record.journal is None or sim.lock.record.journal.drained is None:
-        sim.advance(one.wake)
-        one.turn(None)
+    one = run_until_drained(sim)
     old.requests = 400
     sim.later(100, lambda: setattr(old, "requests", 1))
     while not one.over:
