@@ -158,8 +158,14 @@ class Shop:
             timeout=timeout,
             check=False,
         )
-        assert done.returncode == rc, f"eb {' '.join(words)} ended with {done.returncode}:\n{done.stdout}"
+        said = f"eb {' '.join(words)} ended with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == rc, said + self.engine_logs()
         return done.stdout
+
+    def engine_logs(self) -> str:
+        """The end of each instance's eb-engine.log, for the message of a failing test."""
+        tail = ("tail", "-n", "40", "/var/log/eb-engine.log")
+        return "\n".join(f"{each}:\n{self.stalk.on_instance(each, *tail)}" for each in self.stalk.instances())
 
     def git(self, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=self.root, env=self.env, capture_output=True, text=True, check=True)

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,19 +123,18 @@ class Nginx:
             raise CommandError(f"start proxy failed: {started.stderr.strip()}")
 
     def stop(self) -> None:
-        """Stop nginx and wait until its port is free; silent when it does not run."""
-        pid = self._pid()
-        if pid is None:
+        """Stop nginx and wait for its end, which frees its port; silent when it does not run."""
+        try:
+            process = os.pidfd_open(int(self.pid_file.read_text()))
+        except (FileNotFoundError, ValueError, ProcessLookupError):
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-            # The end of nginx frees the port: without waiting for it, a start right after would find it taken.
-            deadline = time.monotonic() + STOP_SECONDS
-            while self._pid() is not None and time.monotonic() < deadline:
-                time.sleep(0.01)
-            os.kill(pid, signal.SIGKILL)
-
-    def _pid(self) -> int | None:
-        """Return the master process, if it lives."""
-        number = self.pid_file.read_text().strip() if self.pid_file.is_file() else ""
-        return int(number) if number.isdigit() and Path(f"/proc/{number}").exists() else None
+        try:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            # Not until the file is gone: nginx removes that before it closes its port.
+            if not select.select([process], [], [], STOP_SECONDS)[0]:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [], STOP_SECONDS)
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(process)
