@@ -19,6 +19,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     TAG_LOGICAL,
     Action,
     Environment,
+    Goal,
     Lock,
     Policy,
     Status,
@@ -269,11 +270,13 @@ class Simulation:
         self.check("a swap", one, other)
         journal, soak = self.lock.record.journal, policy.soak if policy else 0.0
         wanted = journal.label if journal is not None and one_id == journal.candidate else one.label
+        back = journal is not None and journal.goal is Goal.ROLLBACK and one.created < journal.started
         for broken, why in (
             (one.cname == CNAME, "lost the live name by a repeated swap"),
             (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
             (one.label != wanted, f"got the live name with {one.label}, wanted {wanted}"),
             (one.good() and self.now - one.good_since < soak, "got the live name before its time was over"),
+            (back and one.lost_name < 0 and one_id == journal.candidate, "got the live name back that it never had"),
             (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
         ):
             if broken:
@@ -287,6 +290,8 @@ class Simulation:
         one.updated = other.updated = self.now
         live, old = (one, other) if one.cname == CNAME else (other, one)
         old.lost_name = self.now
+        # What is live again is retired anew, or not at all: how long it was to stay before is over.
+        self.kept.pop(live.id, None)
         live.requests = 500
         self.later(self.sticky, lambda: setattr(old, "requests", 500 if old.cname == CNAME else 2))
         if live.fate is Launch.RED_LATER:

@@ -207,7 +207,8 @@ class Cycle:
     def retired(self, environment: Environment, keep: float, hold: str = "") -> Retired:
         """The record's line for an environment that stays for now."""
         doomed = self.journal.last_terminate is not None
-        return Retired(environment.id, environment.version_label, self.now, self.now + keep, hold, doomed)
+        failed = environment.id == self.journal.candidate and not self.kept_one
+        return Retired(environment.id, environment.version_label, self.now, self.now + keep, hold, doomed, failed)
 
     def needs_human(self, sentence: str) -> Step:
         """Stop without touching anything more; what is not live is held for a human."""

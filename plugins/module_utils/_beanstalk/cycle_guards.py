@@ -93,11 +93,12 @@ def in_window(now: float, window: tuple[int, int] | None) -> bool:
 
 
 def rollback_target(world: World) -> tuple[Retired, Environment] | None:
-    """The newest retired environment that still runs, with what the record says of it."""
+    """The newest environment that was live and still runs, with what the record says of it."""
     for entry in sorted(world.lock.record.retired, key=lambda one: one.since, reverse=True):
         environment = world.by_id(entry.environment)
         if (
             not entry.doomed
+            and not entry.failed
             and environment is not None
             and environment.status is Status.READY
             and environment.cname != world.cname

@@ -179,7 +179,8 @@ class Retired:
     """An environment that is no longer live.
 
     ``hold`` keeps it until a human decides (never removed by a cycle). ``doomed`` is set before its termination is
-    requested, so that no rollback picks one whose end may already be under way.
+    requested, so that no rollback picks one whose end may already be under way. ``failed`` is a candidate that failed:
+    no rollback picks that either.
     """
 
     environment: str
@@ -188,6 +189,7 @@ class Retired:
     keep_until: float
     hold: str = ""
     doomed: bool = False
+    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -376,6 +376,21 @@ def test_rollback_without_any_record_is_refused() -> None:
     assert "no record of another version" in said(sim)
 
 
+@pytest.mark.parametrize("fate", [Launch.RED, Launch.MUTE_LATER])
+def test_rollback_never_picks_a_candidate_that_failed(fate: Launch) -> None:
+    sim = Simulation(fates=(Launch.GOOD, fate))
+    assert play(sim, replace(POLICY, keep_retired=7200)) is Result.DONE
+    sim.advance(sim.now + 3600)
+    assert play(sim, replace(POLICY, keep_retired=7200, keep_failed=7200), "failing") is Result.FAILED_ROLLED_BACK
+    failed = list(sim.boxes.values())[-1]
+    failed.health, failed.answers = "Green", True
+    failed.instance_labels = (failed.label, failed.label)
+    assert [one.failed for one in sim.lock.record.retired] == [False, True]
+    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.name == "blog-first"
+
+
 def test_rollback_never_picks_one_whose_end_was_requested() -> None:
     sim = Simulation()
     assert play(sim, replace(POLICY, keep_retired=100)) is Result.DONE
