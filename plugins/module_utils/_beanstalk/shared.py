@@ -45,6 +45,8 @@ class SharedLooks:
     def __init__(self, client: Any, application: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._application, self._clock = client, application, clock
         self._places = {name: memory_of(client, application, name) for name in ("environments", "events")}
+        self.events_at = 0.0
+        """When the events of the last answer were asked for."""
 
     def environments(self, age: float) -> tuple[list[dict[str, Any]], float]:
         """All environments, and when they were seen: by somebody at the same task at most ``age`` seconds ago, or now.
@@ -72,8 +74,14 @@ class SharedLooks:
         found = api.describe_environments(self._client, ApplicationName=self._application)
         return {"found": found, "task": _task()}
 
-    def events(self, environment_name: str, since: datetime, not_before: float) -> list[dict[str, Any]]:
-        """Events of one environment since a moment, newest first, none missing that came before ``not_before``."""
+    def events(
+        self, environment_name: str, since: datetime, not_before: float, crowded: float = math.inf
+    ) -> list[dict[str, Any]]:
+        """Events of one environment since a moment, newest first, none missing that came before ``not_before``.
+
+        While other environments of the application have news, too, it is enough that none is missing from before
+        ``crowded``: so one alone may look often, and many take turns.
+        """
         wanted = since.isoformat()
 
         def ask(old: Memory) -> dict[str, Any]:
@@ -88,9 +96,13 @@ class SharedLooks:
             return {"start": begin, "found": [*_plain(fresh), *kept]}
 
         def due(known: dict[str, Any]) -> float:
-            return not_before if known and known["start"] <= wanted else math.inf
+            if not known or known["start"] > wanted:
+                return math.inf
+            alone = all(item.get("EnvironmentName") == environment_name for item in known["found"])
+            return not_before if alone else min(not_before, crowded)
 
         found = self._answer("events", due, ask)["found"]
+        self.events_at = float(self._places["events"].get("at") or 0.0)
         mine = (item for item in found if item.get("EnvironmentName") == environment_name)
         return [_timed(item) for item in mine if item["EventDate"] >= wanted]
 

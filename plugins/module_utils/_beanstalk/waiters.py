@@ -37,6 +37,9 @@ _SOON_SECONDS = 1.0
 _SOON_TICKS = 3
 # The part of an interval in which two looks are of one tick.
 SAME_TICK = 0.8
+# Where nobody knows when the end comes, steps grow with the time that it has taken, up to so many intervals.
+_PART_OF_AGE = 0.05
+_LONGEST_TICKS = 4
 
 _HEALTHY = ("Ok", "Info")
 _TOLERATED = ("Warning",)
@@ -148,7 +151,8 @@ class OperationWatch:
     """Follows one operation on one environment until it is over, or its deadline is.
 
     `label` is the version that must run afterwards (None: the versions do not matter). `expected` is what such an
-    operation took last time, in seconds: the closer its end, the closer the looks. `looks` are shared with others.
+    operation took last time, in seconds: the closer its end, the closer the looks. `looks` are shared with others who
+    wait on this controller: what one of them saw within the pause of another is news enough for that one.
     """
 
     def __init__(
@@ -175,14 +179,15 @@ class OperationWatch:
         self.instances: list[dict[str, Any]] | None = None
         self._began = deadline.elapsed
         self._since = deadline.now
-        self._waited = 0.0
+        self._pace = (0.0, 0.0)
         self._ready_ticks = 0
         self._tick = 0
         self._ending = 0
 
     def run(self, quiet: float = 0.0) -> Outcome:
         """Wait; raises AnsibleBeanstalkWaitError when the operation failed or did not end in time."""
-        self._pause(self._gap() if self.expected else max(quiet, self.deadline.interval))
+        first = max(quiet, self.deadline.interval)
+        self._pause(*(self._gap() if self.expected else (first, first)))
         while True:
             try:
                 outcome = self._step()
@@ -198,36 +203,45 @@ class OperationWatch:
                     f"was not done after {self.deadline.timeout:.0f} seconds; its status is "
                     f"{self.environment.get('Status')} and its health {self.environment.get('Health')}"
                 )
-            self._pause(self._gap())
+            self._pause(*self._gap())
 
-    def _pause(self, seconds: float) -> None:
-        self._waited = seconds
+    def _pause(self, seconds: float, crowded: float) -> None:
+        self._pace = (seconds, crowded)
         self.deadline.pause(seconds)
 
-    @property
-    def _fresh(self) -> float:
-        """Since when a shared answer is as good as one of our own: nobody looks at everything twice in one tick."""
-        return max(self._since, self.deadline.now - min(self._waited, self.deadline.interval) * SAME_TICK)
+    def _since_at_most(self, seconds: float) -> float:
+        return max(self._since, self.deadline.now - seconds * SAME_TICK)
 
     def _ask_for_events(self, looks: SharedLooks, since: datetime) -> list[dict[str, Any]]:
-        return looks.events(str(self.environment["EnvironmentName"]), since, self._fresh)
+        alone, crowded = map(self._since_at_most, self._pace)
+        return looks.events(str(self.environment["EnvironmentName"]), since, max(alone, crowded), crowded)
 
     def _ask_for_environment(self) -> dict[str, Any] | None:
         if self.looks is not None:
-            return self.looks.environment(self.environment_id, self._fresh)
+            # The status is at least as new as the event that told of the end.
+            near = self._ending or self._ready_ticks
+            moment = self.looks.events_at if near else self._since_at_most(self._pace[1] * _DESCRIBE_EVERY)
+            return self.looks.environment(self.environment_id, moment)
         found = api.describe_environments(self.client, EnvironmentIds=[self.environment_id])
         return found[0] if found else None
 
-    def _gap(self) -> float:
-        """Seconds until the next look."""
+    def _gap(self) -> tuple[float, float]:
+        """Seconds until the next look, and of what age news are good enough where many look."""
+        interval = self.deadline.interval
         if 0 < self._ending <= _SOON_TICKS and not self._ready_ticks:
-            return min(_SOON_SECONDS, self.deadline.interval)
-        if self.expected is None or self._ready_ticks or self._ending:
-            return self.deadline.interval
-        left = self.expected - (self.deadline.elapsed - self._began)
-        if left <= 0:
-            return min(self.deadline.interval, _SOON_SECONDS - left / 2)
-        return left if left <= _SLEPT_UP_TO else QUIET_SECONDS
+            return min(_SOON_SECONDS, interval), interval
+        if self._ready_ticks or self._ending:
+            return interval, interval
+        elapsed = self.deadline.elapsed - self._began
+        left = (self.expected or 0.0) - elapsed
+        if left > _SLEPT_UP_TO:
+            return QUIET_SECONDS, QUIET_SECONDS
+        if left > 0:
+            return left, interval
+        slow = max(interval, min(_LONGEST_TICKS * interval, _PART_OF_AGE * elapsed))
+        if self.expected is None or _SOON_SECONDS - left / 2 >= interval:
+            return slow, slow
+        return _SOON_SECONDS - left / 2, interval
 
     @property
     def seconds(self) -> float | None:

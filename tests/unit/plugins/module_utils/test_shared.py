@@ -30,7 +30,7 @@ class Service:
         return START + timedelta(seconds=self.now)
 
     def describe_environments(self, **filters: Any) -> dict[str, Any]:
-        assert filters["ApplicationName"] == "blog"
+        assert filters["ApplicationName"].startswith("blog")
         self.calls["environments"] += 1
         return {"Environments": [self._environment(name) for name in self.names]}
 
@@ -38,7 +38,7 @@ class Service:
         return {"EnvironmentId": f"id-{name}", "EnvironmentName": name, "DateUpdated": self.moment, "Status": "Ready"}
 
     def describe_events(self, StartTime: datetime, **filters: Any) -> dict[str, Any]:  # noqa: N803
-        assert filters["ApplicationName"] == "blog"
+        assert filters["ApplicationName"].startswith("blog")
         self.calls["events"] += 1
         found = []
         for second in range(0, int(self.now) + 1, 10):
@@ -73,6 +73,22 @@ def test_one_request_per_tick_and_application() -> None:
     everything = [str(second) for second in range(1000, 1401, 10)]
     assert all(messages == everything for messages in seen.values())
     assert watchers[0].environment("id-gone", service.now) is None
+
+
+def test_one_alone_may_look_often_and_many_take_turns() -> None:
+    def looks_in_a_minute(environments: int) -> int:
+        service = Service(environments)
+        since = service.moment
+        watchers = [SharedLooks(service, f"blog-{environments}", lambda: service.now) for _name in service.names]
+        for _second in range(60):
+            service.now += 1
+            for name, looks in zip(service.names, watchers, strict=True):
+                assert looks.events(name, since, service.now - 0.8, service.now - 4)
+                assert looks.events_at >= service.now - 4
+        return service.calls["events"]
+
+    assert looks_in_a_minute(1) == 60
+    assert looks_in_a_minute(20) == 60 / 5
 
 
 def test_all_who_have_to_look_again_since_a_moment_look_once() -> None:
