@@ -57,7 +57,7 @@ class _Source:
         self._dirty: list[bytes] = []
         self.empty_git = os.fsencode(os.path.join(cache_dir, "empty.git"))
         if not os.path.isdir(self.root):
-            raise BundleError(f"The application source {spec.path} is not a folder.")
+            raise BundleError(f"The application source {spec.path} is not a folder; give the path of the application.")
         bundle_repository.require_git()
         ignore = os.path.join(self.root, b".ebignore")
         self.ignore_file = ignore if os.path.isfile(ignore) else None

@@ -86,7 +86,12 @@ def publish(handle: int, path: str) -> None:
     """Give the nameless zip its name, atomically."""
     part = f"{path}.{os.getpid()}.part"
     try:
-        os.link(f"/proc/self/fd/{handle}", part, follow_symlinks=True)
+        # Named by its folder's handle: without one, Python calls link(2), which never follows /proc's links.
+        folder = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.link(str(handle), part, src_dir_fd=folder, follow_symlinks=True)
+        finally:
+            os.close(folder)
     except OSError:
         # No /proc, or the file system had no nameless files: copy.
         os.lseek(handle, 0, os.SEEK_SET)

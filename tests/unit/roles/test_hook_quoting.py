@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar, trust_as_template
-from hypothesis import Phase, given, settings
+from ansible_collections.jack.beanstalk.plugins.filter.hooks_overlay import hooks_overlay
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from .hook_instance import Instance
 
 ROLE = Path(__file__).resolve().parents[3] / "roles/hooks"
-TEMPLATE = (ROLE / "templates/hook.sh.j2").read_text()
 # What a process may be given: everything but NUL (and no halves of characters).
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 PIECES = (
@@ -39,6 +37,7 @@ PIECES = (
 )
 COMMAND = st.lists(TEXT | st.sampled_from(PIECES), min_size=1, max_size=8).map("".join)
 NAME = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
+LIBRARY = '"$(dirname -- "$0")/../../files/jack_hooks.sh"'
 # "exec" only notes what it was given, each word ended by a NUL.
 DOCKER = """#!/bin/bash
 case $1 in
@@ -50,20 +49,12 @@ esac
 
 
 def render(**hook: Any) -> str:
-    """The hook script, as the role's template makes it."""
-    given = {
-        "name": "task",
-        "phase": "postdeploy",
-        "leader_only": False,
-        "where": "container",
-        "service": "",
-        "timeout": 5,
-        "on_failure": "fail",
-        "library": "../library.sh",
-        **hook,
-    }
-    templar = Templar(loader=DataLoader(), variables={"hook": given, "hooks_prefix": "jack", "hooks_ledger": ""})
-    return str(templar.template(trust_as_template(TEMPLATE)))
+    """The hook script, with the common part beside the application."""
+    assume(hook["command"].strip())
+    rendered = hooks_overlay([{"name": "task", "timeout": 5, **hook}], str(ROLE), "jack")
+    assert rendered["problems"] == []
+    [script] = [file["content"] for file in rendered["overlay"] if file["path"].endswith("_task.sh")]
+    return str(script.replace(LIBRARY, "../library.sh"))
 
 
 # Without shrinking: an example is a process, and a failing one is short enough to read.
@@ -89,8 +80,10 @@ def test_a_task_arrives_as_written(command: str, user: str, workdir: str, enviro
 
 @given(command=COMMAND, environment=st.dictionaries(NAME, TEXT, max_size=3))
 def test_yaml_keeps_every_character_of_a_script(command: str, environment: dict[str, str]) -> None:
-    """The legacy AMI gets scripts within ``files:``, which the role writes with to_nice_yaml."""
-    script = render(command=command, user="", workdir="", environment=environment)
-    templar = Templar(loader=DataLoader(), variables={"files": {"content": script}})
-    written = templar.template(trust_as_template("{{ files | to_nice_yaml(sort_keys=false, indent=2, width=1000) }}"))
-    assert yaml.safe_load(written) == {"content": script}
+    """The legacy AMI gets scripts within ``files:``."""
+    task = {"command": command, "environment": environment}
+    script = render(**task)
+    files = hooks_overlay([{"name": "task", "timeout": 5, **task}], str(ROLE), "jack", "al1")["overlay"]
+    [config] = [yaml.safe_load(file["content"]) for file in files if file["path"].endswith("_hooks.config")]
+    written = config["files"]["/opt/elasticbeanstalk/hooks/appdeploy/post/jack_10_task.sh"]["content"]
+    assert written.replace("/opt/elasticbeanstalk/jack_hooks/hooks.sh", "../library.sh") == script

@@ -107,7 +107,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("case", "sentence"),
     [
-        ("no_source", "nowhere is not a folder; set eb_source.path."),
+        ("no_source", "nowhere is not a folder; give the path of the application."),
         ("no_files", "nowhere is not a folder."),
         ("no_base", "empty/Dockerfile.base does not exist; the role image needs it to build the base image."),
         ("no_argument", 'has no line "ARG BASE_IMAGE" before "FROM ${BASE_IMAGE}"'),

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle, bundle_zip
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle, bundle_cache, bundle_zip
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import (
     BundleError,
     Overlay,
@@ -241,7 +241,7 @@ def test_more_entries_than_a_plain_zip_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"path": "/nowhere/at/all"}, "The application source /nowhere/at/all is not a folder."),
+        ({"path": "/nowhere/at/all"}, "The application source /nowhere/at/all is not a folder; give the path of the"),
         ({"ref": "nothing"}, "The git ref nothing is not known in "),
         ({"ref": "--output=x"}, "is not a git ref."),
         ({"secrets": ("*.pem",)}, "matches the secrets pattern \\*.pem."),
@@ -305,6 +305,18 @@ def test_old_bundles_are_removed(repo: Path, tmp_path: Path) -> None:
     bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert not Path(first.bundle.path).exists()
     assert not left.exists()
+
+
+def test_a_zip_gets_its_name_without_being_copied(tmp_path: Path) -> None:
+    handle = bundle_zip.anonymous_file(str(tmp_path))
+    os.write(handle, b"zip")
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(b"an older one")
+    bundle_cache.publish(handle, str(path))
+    assert path.read_bytes() == b"zip"
+    assert os.fstat(handle).st_ino == path.stat().st_ino
+    assert [each.name for each in tmp_path.iterdir()] == ["bundle.zip"]
+    os.close(handle)
 
 
 def test_faults_stop_before_the_zip_has_a_name(repo: Path, tmp_path: Path) -> None:

@@ -1,0 +1,94 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hooks_overlay
+version_added: 0.1.0
+short_description: Render a list of deployment hooks into files of the source bundle
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+description:
+  - Fills presets and defaults in, checks the list, and renders the scripts from the templates of the role C(hooks),
+    which uses it and documents the list.
+options:
+  _input:
+    description: The tasks, as O(jack.beanstalk.hooks#role:main:hooks_list).
+    type: list
+    elements: dict
+    required: true
+  role_path:
+    description: Folder of the role, where its templates are.
+    type: path
+    required: true
+  prefix:
+    description: Owner of the files.
+    type: str
+    required: true
+  generation:
+    description: Generation of the platform.
+    type: str
+    choices: [al2023, al2, al1]
+    default: al2023
+  ledger:
+    description: Bucket and prefix in S3 where leader tasks are noted; empty for none.
+    type: str
+    default: ''
+  timeout:
+    description: Seconds after which a task is ended that does not say otherwise.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: Render the hooks
+  ansible.builtin.set_fact:
+    rendered: "{{ eb_hooks | jack.beanstalk.hooks_overlay(role_path, 'jack') }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(problems), what is wrong with the list, a sentence each.
+    - C(overlay), the files, each with C(path), C(mode) and C(content); empty when there are problems.
+  type: dict
+"""
+
+from pathlib import Path
+
+import yaml
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hooks as rendering
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def hooks_overlay(hooks, role_path, prefix, generation="al2023", ledger="", timeout=300):
+    """The filter; see DOCUMENTATION."""
+    wrong = rendering.problems(hooks, prefix, generation, ledger, timeout)
+    if wrong or not hooks:
+        return {"problems": wrong, "overlay": []}
+    # Scripts for a shell, in which nothing is escaped as HTML is.
+    engine = Environment(  # noqa: S701
+        loader=FileSystemLoader(role_path), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+
+    def render(name, **variables):
+        if not name.endswith(".j2"):
+            return (Path(role_path) / name).read_text(encoding="utf-8")
+        return engine.get_template(name).render(variables)
+
+    resolved = rendering.resolve(hooks, prefix, timeout)
+    return {"problems": [], "overlay": rendering.overlay(resolved, prefix, generation, ledger, render, _yaml)}
+
+
+def _yaml(value):
+    return yaml.safe_dump(value, allow_unicode=True, default_flow_style=False, sort_keys=False, width=1000)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self):
+        """Names and functions."""
+        return {"hooks_overlay": hooks_overlay}
