@@ -22,6 +22,7 @@ nitpicky = True
 _ANSIBLE = "https://docs.ansible.com/ansible/latest/"
 _PAGES = {
     "action_plugins": "plugins/action.html",
+    "callback_plugins": "plugins/callback.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
