@@ -224,7 +224,10 @@ class Simulation:
         self.etag += 1
         self.lock = lock
         for one in lock.record.retired:
-            if not one.doomed:
+            if self.boxes[one.environment].cname == CNAME:
+                # Live again: it will be retired anew, and how long it was to stay before is over.
+                self.kept.pop(one.environment, None)
+            elif not one.doomed:
                 self.kept[one.environment] = 1e18 if one.hold else one.keep_until
         return True
 
@@ -290,8 +293,6 @@ class Simulation:
         one.updated = other.updated = self.now
         live, old = (one, other) if one.cname == CNAME else (other, one)
         old.lost_name = self.now
-        # What is live again is retired anew, or not at all: how long it was to stay before is over.
-        self.kept.pop(live.id, None)
         live.requests = 500
         self.later(self.sticky, lambda: setattr(old, "requests", 500 if old.cname == CNAME else 2))
         if live.fate is Launch.RED_LATER:

@@ -376,6 +376,20 @@ def test_rollback_without_any_record_is_refused() -> None:
     assert "no record of another version" in said(sim)
 
 
+def test_one_that_was_held_and_went_live_again_is_retired_as_any_other() -> None:
+    back = replace(POLICY, goal=Goal.ROLLBACK, lock_wait=600, soak=0)
+    sim = run(
+        Scenario(
+            policy=replace(POLICY, soak=0),
+            second=(0.05, back),
+            turns=((128, "first", "has a coupled database"),),
+            size=1,
+        )
+    )
+    assert "blog-first (e-0000000001) goes live in place of" in said(sim)
+    assert sim.boxes["e-0000000001"].status is Status.TERMINATED
+
+
 @pytest.mark.parametrize("fate", [Launch.RED, Launch.MUTE_LATER])
 def test_rollback_never_picks_a_candidate_that_failed(fate: Launch) -> None:
     sim = Simulation(fates=(Launch.GOOD, fate))
