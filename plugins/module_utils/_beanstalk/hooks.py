@@ -15,6 +15,8 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 Hook = dict[str, Any]
 Render = Callable[..., str]
 
@@ -58,6 +60,12 @@ _DEFAULTS: Hook = {
     "user": "",
     "workdir": "",
 }
+# An inventory may say "no" or "60" as text.
+_TYPES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
+    (("name", "command", "service", "user", "workdir"), str),
+    (("order", "timeout"), int),
+    (("leader_only", "on_config_deploy"), boolean),
+)
 # Where a phase lives on the legacy AMI. The owner's prefix sorts after the digits of EB's own scripts, so that a hook
 # in appdeploy/pre finds the built image.
 _LEGACY_FOLDERS = {"predeploy": "appdeploy/pre", "postdeploy": "appdeploy/post"}
@@ -77,7 +85,9 @@ def resolve(items: Sequence[Mapping[str, Any]], prefix: str, timeout: int) -> li
     for number, item in enumerate(items, 1):
         own = {**PRESETS.get(item.get("preset") or "", {}), **item}
         hook = {**_DEFAULTS, "timeout": timeout, "environment": {}, "order": number * 10, **own}
-        hooks.append({**hook, "file": f"{prefix}_{int(hook['order']):02d}_{hook['name']}"})
+        for keys, made in _TYPES:
+            hook.update((key, made(hook[key])) for key in keys)
+        hooks.append({**hook, "file": f"{prefix}_{hook['order']:02d}_{hook['name']}"})
     return sorted(hooks, key=lambda hook: str(hook["file"]).lower())
 
 
@@ -109,12 +119,12 @@ def _problems_of(hook: Hook, generation: str) -> list[str]:
             not _NAME.fullmatch(hook["name"]),
             "the name must be 1 to 61 small letters, digits and underscores, a letter first.",
         ),
-        (not str(hook["command"]).strip(), "it has no command."),
+        (not hook["command"].strip(), "it has no command."),
         (
-            not 1 <= int(hook["timeout"]) <= 3600,
+            not 1 <= hook["timeout"] <= 3600,
             "timeout must be 1 to 3600 seconds, which is as long as Elastic Beanstalk waits for a command.",
         ),
-        (not 0 <= int(hook["order"]) <= 99, "order must be 0 to 99."),
+        (not 0 <= hook["order"] <= 99, "order must be 0 to 99."),
         (
             hook["where"] == "container" and phase == "prebuild",
             "in the phase prebuild there is no image yet; use predeploy, or where: host.",
@@ -191,7 +201,7 @@ def script(hook: Hook, prefix: str, ledger: str, library: str, render: Render) -
     return render(
         "templates/hook.sh.j2",
         hook={key: value for key, value in hook.items() if key != "environment"},
-        quoted={key: shlex.quote(str(hook[key])) for key in ("service", "user", "workdir")},
+        quoted={key: shlex.quote(hook[key]) for key in ("service", "user", "workdir")},
         environment=" ".join(shlex.quote(f"{name}={value}") for name, value in hook["environment"].items()),
         delimiter=f"END_OF_COMMAND_{hashlib.sha256(hook['command'].encode()).hexdigest()[:16]}",
         ledger=shlex.quote(ledger),
