@@ -191,7 +191,8 @@ options:
     default: 1800
   poll_interval:
     description:
-      - Seconds between two looks at the environment.
+      - Seconds between two looks at the environment. They become rarer, up to four times as long, the longer an
+        operation takes whose end is not expected from earlier ones.
     type: float
     default: 5
 """
