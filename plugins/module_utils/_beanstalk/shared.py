@@ -25,6 +25,8 @@ _LIMIT_SECONDS = 120.0
 OVERLAP = timedelta(seconds=15)
 # How long an event is kept for those who look seldom.
 _KEPT = timedelta(minutes=10)
+# So many others are a fleet's; a few may be somebody's who deploys beside us.
+_MANY = 4
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
 _tasks: list[str] = []
 
@@ -79,7 +81,7 @@ class SharedLooks:
     ) -> list[dict[str, Any]]:
         """Events of one environment since a moment, newest first, none missing that came before ``not_before``.
 
-        While other environments of the application have news, too, it is enough that none is missing from before
+        While many other environments of the application have news, too, it is enough that none is missing from before
         ``crowded``: so one alone may look often, and many take turns.
         """
         wanted = since.isoformat()
@@ -98,8 +100,8 @@ class SharedLooks:
         def due(known: dict[str, Any]) -> float:
             if not known or known["start"] > wanted:
                 return math.inf
-            alone = all(item.get("EnvironmentName") == environment_name for item in known["found"])
-            return not_before if alone else min(not_before, crowded)
+            news = {item.get("EnvironmentName") for item in known["found"] if item["EventDate"] >= wanted}
+            return min(not_before, crowded) if len(news - {environment_name}) >= _MANY else not_before
 
         found = self._answer("events", due, ask)["found"]
         self.events_at = float(self._places["events"].get("at") or 0.0)

@@ -88,6 +88,7 @@ def test_one_alone_may_look_often_and_many_take_turns() -> None:
         return service.calls["events"]
 
     assert looks_in_a_minute(1) == 60
+    assert looks_in_a_minute(2) == 60
     assert looks_in_a_minute(20) == 60 / 5
 
 
