@@ -36,7 +36,11 @@ _Got = TypeVar("_Got")
 
 @dataclass(frozen=True)
 class _Known:
-    """The object as last seen, asked for at ``at``; ``since`` when each lease has been as it is. Monotonic seconds."""
+    """The object as last seen; ``since`` when each lease has been as it is. Monotonic seconds.
+
+    ``at`` orders what several saw: when it was asked for, and after the answer for one's own write, which a reader who
+    asked meanwhile may not have seen.
+    """
 
     leases: Mapping[str, Lease] = field(default_factory=dict)
     etag: str = ""
@@ -231,7 +235,6 @@ class LockStore:
         """Write the object with these leases; False when it is not what was last seen."""
         known = self._known or _Known()
         new = {**known.leases, **leases}
-        asked = self._monotonic()
         try:
             answer = self._put(encode(new), {"IfMatch": known.etag} if known.etag else {"IfNoneMatch": "*"})
         except AnsibleBeanstalkError as error:
@@ -239,37 +242,42 @@ class LockStore:
                 raise
             return False
         self.follow(answer)
-        self._note(new, answer["ETag"], asked)
+        self._note(new, answer["ETag"], self._monotonic())
         return True
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
-    def _note(self, leases: Mapping[str, Lease], etag: str, asked: float) -> None:
+    def _note(self, leases: Mapping[str, Lease], etag: str, at: float) -> None:
         before, now = self._known or _Known(), self._monotonic()
         since = {
             name: before.since.get(name, now) if before.leases.get(name, Lease()).nonce == lease.nonce else now
             for name, lease in leases.items()
         }
-        self._known = _Known(leases, etag, since, asked)
-        self._memory.again()
-        if (self._memory.get("lock") or {}).get("at", 0.0) > asked and self._remembered():
-            return
-        place = [self.bucket, self.key, processes.boot()]
-        value = {"place": place, "offset": self._offset, "etag": etag, "since": since, "at": asked}
-        self._memory.put(lock={**value, "body": encode(leases).decode()})
+        self._known = _Known(leases, etag, since, at)
+        value = {"place": self._place, "offset": self._offset, "etag": etag, "since": since, "at": at}
+
+        def newer(values: dict[str, Any]) -> dict[str, Any]:
+            if self._here(values.get("lock")).get("at", 0.0) > at:
+                return values
+            return {**values, "lock": {**value, "body": encode(leases).decode()}}
+
+        self._memory.change(newer)
 
     def recall(self) -> None:
         """Go on from what somebody on this controller saw since this store looked, while S3 says that it is so."""
         self._memory.again()
-        found = self._remembered()
+        found = self._here(self._memory.get("lock"))
         if found and (self._known is None or found["at"] > self._known.at):
             self._offset = max(found["offset"], self._offset or found["offset"])
             self._known = _Known(decode(found["body"]), found["etag"], found["since"], found["at"])
 
-    def _remembered(self) -> dict[str, Any]:
-        found = self._memory.get("lock") or {}
+    @property
+    def _place(self) -> list[str]:
         # The monotonic clock, which carries S3's clock on, begins anew with every boot.
-        return found if found.get("place") == [self.bucket, self.key, processes.boot()] else {}
+        return [self.bucket, self.key, processes.boot()]
+
+    def _here(self, found: dict[str, Any] | None) -> dict[str, Any]:
+        return found if found and found.get("place") == self._place else {}
 
     # -- S3 -------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,9 @@ from typing import Any
 from .budget import account_of, runtime_directory
 
 _LOOK_SECONDS = 0.2
+# A write takes less than a millisecond; one that cannot be made soon is not worth waiting for.
+_WRITE_SECONDS = 1.0
+_WRITE_LOOK_SECONDS = 0.002
 
 
 class Memory:
@@ -47,14 +50,23 @@ class Memory:
 
     def put(self, **values: Any) -> None:
         """Remember values; a reader sees the old file or the whole new one."""
+        self.change(lambda known: {**known, **values})
+
+    def change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Replace all values with what ``change`` makes of them, while nobody else writes."""
         if self._path is None:
             return
-        self._values = {**self._read(), **values}
-        new = self._path.with_suffix(f".{os.getpid()}")
+        with self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS) as mine:
+            self._values = change(self._read())
+            if mine:
+                self._write(self._path, self._values)
+
+    def _write(self, path: Path, values: Mapping[str, Any]) -> None:
+        new = path.with_suffix(f".{os.getpid()}")
         try:
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-                json.dump(self._values, file)
-            new.replace(self._path)
+                json.dump(values, file)
+            new.replace(path)
         except OSError:
             return
 
@@ -80,19 +92,26 @@ class Memory:
     @contextmanager
     def alone(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[bool]:
         """Let one process of this controller do something at a time; False when it is not its turn after so long."""
+        with self._held(".lock", timeout, _LOOK_SECONDS, clock) as mine:
+            self._values = None
+            yield mine
+
+    @contextmanager
+    def _held(
+        self, suffix: str, timeout: float, look: float, clock: Callable[[], float] = time.monotonic
+    ) -> Iterator[bool]:
         if self._path is None:
             yield True
             return
         end = clock() + timeout
         try:
-            handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(self._path.with_suffix(suffix), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
             yield True
             return
         try:
             while not (mine := _locked(handle)) and clock() < end:
-                time.sleep(_LOOK_SECONDS)
-            self._values = None
+                time.sleep(look)
             yield mine
         finally:
             os.close(handle)

@@ -7,6 +7,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
@@ -48,6 +49,48 @@ def test_many_writers_at_once_all_succeed_and_lose_nothing(tmp_path: Path, remem
     if remembers:
         # One after the other, so that nobody is refused.
         assert s3.calls["put"] == 2 * count * rounds
+
+
+def test_a_reader_whose_answer_is_older_than_a_write_does_not_hide_the_write(tmp_path: Path) -> None:
+    s3, path = Bucket(), tmp_path / "memory.json"
+    reader, writer, next_one = (
+        LockStore(s3, "bucket", "blog", name, memory=Memory(path)) for name in ("blog-a", "blog-b", "blog-c")
+    )
+    ask = s3.get_object
+
+    def slow_answer(**where: Any) -> dict[str, Any]:
+        answer = ask(**where)
+        s3.get_object = ask  # type: ignore[method-assign]
+        writer.attempt("b", "deploy", 60)
+        return answer
+
+    writer.release(writer.attempt("b", "deploy", 60)["blog-b"].lease)
+    s3.get_object = slow_answer  # type: ignore[method-assign]
+    reader.read()
+    s3.calls.clear()
+    next_one.attempt("c", "deploy", 60)
+    assert s3.calls == {"put": 1}
+    assert s3.owners() == {"blog-b": "b", "blog-c": "c"}
+
+
+def test_a_reader_who_asked_during_a_write_does_not_hide_it(tmp_path: Path) -> None:
+    s3, path = Bucket(), tmp_path / "memory.json"
+    reader, writer, next_one = (
+        LockStore(s3, "bucket", "blog", name, memory=Memory(path)) for name in ("blog-a", "blog-b", "blog-c")
+    )
+    writer.release(writer.attempt("b", "deploy", 60)["blog-b"].lease)
+    write = s3.put_object
+
+    def slow_write(**what: Any) -> dict[str, Any]:
+        reader.read()
+        return write(**what)
+
+    s3.put_object = slow_write  # type: ignore[method-assign]
+    writer.attempt("b", "deploy", 60)
+    s3.put_object = write  # type: ignore[method-assign]
+    s3.calls.clear()
+    next_one.attempt("c", "deploy", 60)
+    assert s3.calls == {"put": 1}
 
 
 @pytest.mark.parametrize("code", ["PreconditionFailed", "ConditionalRequestConflict"])
