@@ -19,7 +19,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Version,
     World,
 )
-from chaos.world import CNAME, LOGICAL, START, BrokenPromiseError, Fault, Faults, Simulation
+from chaos.world import CNAME, LOGICAL, STALE_SECONDS, START, BrokenPromiseError, Fault, Faults, Simulation
 
 
 class Controller:
@@ -80,6 +80,7 @@ class Controller:
 
     def _step(self, fault: Fault | None) -> Iterator[float]:
         etag, world = self.observe(stale=fault is Fault.STALE)
+        looked = world.now - (STALE_SECONDS + 1 if fault is Fault.STALE else 0)
         step = plan(world, self.policy)
         nth = self.world.counts[step.action] = self.world.counts.get(step.action, 0) + 1
         fault = fault or self.faults.get((step.action, nth))
@@ -104,7 +105,7 @@ class Controller:
         if fault is Fault.KILL_MIDDLE:
             self.killed = True
             return
-        yield from self._act(step, fault)
+        yield from self._act(step, fault, looked)
         if fault in (Fault.KILL_AFTER, Fault.KILL_FLYING):
             self.killed = True
             return
@@ -127,7 +128,7 @@ class Controller:
         expires = sim.now + self.policy.lease_ttl
         return sim.put_lock(etag, Lock(self.name, "cycle", token, expires, record=record))
 
-    def _act(self, step: Step, fault: Fault | None) -> Iterator[float]:
+    def _act(self, step: Step, fault: Fault | None, looked: float) -> Iterator[float]:
         if step.action in (Action.WAIT, Action.DRAIN):
             yield step.seconds
         elif step.action in (Action.VERIFY, Action.PROVE):
@@ -144,11 +145,11 @@ class Controller:
             self.leader = Probe(step.environment, self.world.now, int(led), "" if led else "the leader is unknown")
             yield 5
         elif step.action in EFFECTS:
-            yield from self._send(step, fault)
+            yield from self._send(step, fault, looked)
         else:
             yield 0.5
 
-    def _send(self, step: Step, fault: Fault | None) -> Iterator[float]:
+    def _send(self, step: Step, fault: Fault | None, looked: float) -> Iterator[float]:
         sim = self.world
         lock = sim.lock
         if lock.owner != self.name or sim.now > lock.expires or lock.token < sim.last_token:
@@ -158,15 +159,15 @@ class Controller:
             self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
             yield 1
         elif fault in (Fault.DELAYED, Fault.KILL_FLYING):
-            sim.later(sim.delay, lambda: self._land(step, fault) and None)
+            sim.later(sim.delay, lambda: self._land(step, fault, looked) and None)
             yield 1 if fault is Fault.KILL_FLYING else 60
-        elif self._land(step, fault) or fault is Fault.LOST:
+        elif self._land(step, fault, looked) or fault is Fault.LOST:
             yield 1
         else:
             self.refusals[step.action] = self.refusals.get(step.action, 0) + 1
             yield 1
 
-    def _land(self, step: Step, fault: Fault | None) -> bool:
+    def _land(self, step: Step, fault: Fault | None, looked: float) -> bool:
         sim = self.world
         if step.action is Action.CREATE:
             journal = step.record.journal if step.record else None
@@ -176,9 +177,9 @@ class Controller:
         # Of what comes between a look and a request that lands late, nobody can know.
         known = self.policy if step.action in (Action.SWAP, Action.TERMINATE) and fault is None else None
         if step.action in (Action.SWAP, Action.SWAP_BACK):
-            return sim.swap(step.environment, step.other, known)
+            return sim.swap(step.environment, step.other, looked, known)
         if step.action in (Action.TERMINATE, Action.TERMINATE_CANDIDATE):
-            return sim.terminate(step.environment, known)
+            return sim.terminate(step.environment, looked, known)
         if step.action is Action.TAG:
             return sim.tag(step.environment, dict(step.tags))
         return True

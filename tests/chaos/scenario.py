@@ -106,16 +106,17 @@ def _change(box: Box, change: dict[str, object]) -> None:
 
 def _turn(sim: Simulation, who: str, what: str) -> None:
     """Something happens to the environment that was live first, or to the one that was made last."""
-    ours = [one for one in sim.boxes.values() if not one.bystander]
-    box = ours[0 if who == "first" else -1]
+    box = sim.ours[0 if who == "first" else -1]
     if box.status is not Status.TERMINATED:
         _change(box, TURNS[what])
+        box.turned = sim.now
 
 
 def _deploy_by_hand(sim: Simulation) -> None:
     live = sim.live
     if live is not None and live.status is Status.READY:
         live.label, live.instance_labels, live.updated = "v9", ("v9", "v9"), sim.now
+        live.turned = sim.now
 
 
 def _drive(sim: Simulation, running: list[Controller], faults: Faults, scenario: Scenario) -> None:
@@ -179,5 +180,5 @@ def check_end(sim: Simulation, scenario: Scenario) -> None:
 def leftovers(sim: Simulation) -> list[str]:
     """Environments that are not live and that nobody is told to look at."""
     held = {one.environment for one in sim.lock.record.retired if one.hold}
-    rest = [one for one in sim.boxes.values() if one.status is not Status.TERMINATED and one.cname != CNAME]
-    return [one.id for one in rest if one.id not in held and not one.bystander]
+    rest = [one for one in sim.ours if one.status is not Status.TERMINATED and one.cname != CNAME]
+    return [one.id for one in rest if one.id not in held]

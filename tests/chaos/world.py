@@ -28,6 +28,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
 LOGICAL = "blog/blog-production"
 CNAME = "blog-production.eu-central-1.elasticbeanstalk.com"
 START = 1_800_000_000.0
+STALE_SECONDS = 10
 
 
 class Fault(StrEnum):
@@ -101,6 +102,7 @@ class Box:
     good_since: float = 1e18
     bystander: bool = False
     led: bool = True
+    turned: float = -1e18  # when somebody else changed it last
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
@@ -141,6 +143,8 @@ class Simulation:
         self.lock = Lock()
         self.etag = 0
         self.boxes: dict[str, Box] = {}
+        self.ours: list[Box] = []
+        self.strangers: tuple[Environment, ...] = ()  # nothing ever changes them
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.serial = 0
         self.snapshots: list[tuple[float, tuple[Environment, ...]]] = []
@@ -155,12 +159,17 @@ class Simulation:
         live.requests = 500
 
     # -- the account ------------------------------------------------------------------------------------------------
-    def add(self, name: str, cname: str, label: str, created: float, application: str = "blog") -> Box:
+    def add(
+        self, name: str, cname: str, label: str, created: float, application: str = "blog", *, bystander: bool = False
+    ) -> Box:
         self.serial += 1
         box = Box(f"e-{self.serial:010d}", name, application, cname, label, created, updated=created)
         box.instance_labels = (label, label)
         box.last_good, box.checks = created, self.checks
         self.boxes[box.id] = box
+        box.bystander = bystander
+        if not bystander:
+            self.ours.append(box)
         return box
 
     def add_bystanders(self) -> None:
@@ -171,8 +180,10 @@ class Simulation:
             ("blog-other", "blog", {**made, TAG_LOGICAL: "blog/blog-other"}),
             ("shop-live", "shop", made),
         ):
-            box = self.add(name, f"{name}.eu-central-1.elasticbeanstalk.com", "v1", self.now - 90000, application)
-            box.tags, box.bystander = dict(tags), True
+            cname = f"{name}.eu-central-1.elasticbeanstalk.com"
+            box = self.add(name, cname, "v1", self.now - 90000, application, bystander=True)
+            box.tags = dict(tags)
+            self.strangers += (box.seen(),)
         self.quota += 3
 
     def check(self, what: str, *boxes: Box) -> None:
@@ -185,7 +196,10 @@ class Simulation:
 
     @property
     def live(self) -> Box | None:
-        return next((one for one in self.boxes.values() if one.cname == CNAME), None)
+        for one in self.ours:
+            if one.cname == CNAME:
+                return one
+        return None
 
     def later(self, seconds: float, effect: Callable[[], None]) -> None:
         self.serial += 1
@@ -200,7 +214,7 @@ class Simulation:
         self._tick(max(to, self.now))
 
     def _tick(self, to: float) -> None:
-        for box in self.boxes.values():
+        for box in self.ours:
             if not box.good():
                 box.good_since = 1e18
                 continue
@@ -209,9 +223,9 @@ class Simulation:
         self.now = to
 
     def listing(self, *, stale: bool = False) -> tuple[Environment, ...]:
-        """What DescribeEnvironments shows; a stale one is at most ten seconds old."""
-        current = tuple(box.seen() for box in self.boxes.values())
-        self.snapshots = [(at, one) for at, one in self.snapshots if at >= self.now - 10]
+        """What DescribeEnvironments shows; a stale one is at most ``STALE_SECONDS`` old."""
+        current = (*(box.seen() for box in self.ours), *self.strangers)
+        self.snapshots = [(at, one) for at, one in self.snapshots if at >= self.now - STALE_SECONDS]
         old = self.snapshots[0][1] if stale and self.snapshots else current
         self.snapshots.append((self.now, current))
         return old
@@ -262,10 +276,11 @@ class Simulation:
         second = "v0" if box.fate is Launch.OLD_LABEL else box.label
         box.instance_labels = () if box.fate is Launch.EMPTY else (*(box.label,) * (box.size - 1), second)
 
-    def swap(self, one_id: str, other_id: str, policy: Policy | None = None) -> bool:
+    def swap(self, one_id: str, other_id: str, looked: float, policy: Policy | None = None) -> bool:
         """EB only exchanges the two names: asked twice, it undoes itself.
 
-        ``policy`` is given for a candidate that goes live at once, and says what it must have shown.
+        ``policy`` is given for a candidate that goes live at once, and says what it must have shown. What somebody else
+        changed after the controller ``looked`` cannot be held against it: no request of EB's has a condition.
         """
         one, other = self.boxes.get(one_id), self.boxes.get(other_id)
         if one is None or other is None or one.status is not Status.READY or other.status is not Status.READY:
@@ -277,7 +292,7 @@ class Simulation:
         for broken, why in (
             (one.cname == CNAME, "lost the live name by a repeated swap"),
             (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
-            (one.label != wanted, f"got the live name with {one.label}, wanted {wanted}"),
+            (one.label != wanted and one.turned <= looked, f"got the live name with {one.label}, wanted {wanted}"),
             (one.good() and self.now - one.good_since < soak, "got the live name before its time was over"),
             (back and one.lost_name < 0 and one_id == journal.candidate, "got the live name back that it never had"),
             (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
@@ -301,20 +316,21 @@ class Simulation:
             live.answers = False
         self.later(4, lambda: [setattr(box, "status", Status.READY) for box in (one, other)])
 
-    def terminate(self, box_id: str, policy: Policy | None = None) -> bool:
+    def terminate(self, box_id: str, looked: float, policy: Policy | None = None) -> bool:
         """``policy`` is given for one that was live and goes at once, and says when it counts as drained."""
         box = self.boxes.get(box_id)
         if box is None or box.status not in (Status.READY, Status.LAUNCHING):
             return False
+        known = box.turned <= looked
         for broken, why in (
             (box.cname == CNAME, "holds the live name"),
             (box.bystander, "is none of ours"),
-            (box.tags.get(TAG_LOGICAL, LOGICAL) != LOGICAL, "belongs to another"),
+            (known and box.tags.get(TAG_LOGICAL, LOGICAL) != LOGICAL, "belongs to another"),
             (bool(self.forbidden), f"is in a world that {self.forbidden}"),
             (self.now < self.kept.get(box.id, 0.0), "is to be kept"),
             (self._busy(box, policy), "still has requests"),
-            (box.tags.get("jack:protected") == "true", "is protected"),
-            (bool(box.database_loss), "has a coupled database"),
+            (known and box.tags.get("jack:protected") == "true", "is protected"),
+            (known and bool(box.database_loss), "has a coupled database"),
             (self.now - box.lost_name < 60, "still has visitors with old DNS answers"),
         ):
             if broken:
