@@ -97,6 +97,14 @@ class Fleet:
     def labels(self) -> dict[str, str]:
         return self.live("VersionLabel")
 
+    def properties(self, environment: str) -> dict[str, str]:
+        """Environment properties, by name."""
+        found = self.stalk.client("elasticbeanstalk").describe_configuration_settings(
+            ApplicationName="shop", EnvironmentName=environment
+        )["ConfigurationSettings"][0]["OptionSettings"]
+        mine = [one for one in found if one["Namespace"] == "aws:elasticbeanstalk:application:environment"]
+        return {one["OptionName"]: one.get("Value", "") for one in mine}
+
     def now(self) -> datetime:
         """The service's clock."""
         answer = self.stalk.client("elasticbeanstalk").describe_applications()
@@ -236,6 +244,42 @@ def test_limit_chooses_hosts_and_the_first_of_them_is_the_canary(fleet: Fleet) -
     assert run.rc != 0
     assert fleet.labels() == before
     assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 1
+
+
+def test_hosts_with_the_same_bundle_have_one_of_them_make_it(fleet: Fleet, tmp_path: Path) -> None:
+    """Two of one source, one with a secret in it, one of another source, and two of a source that is not there."""
+    fleet.change("shared")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "Dockerfile").write_text(DOCKERFILE)
+    missing = {"eb_source": {"path": str(tmp_path / "missing"), "from": "work_tree"}}
+    hosts: dict[str, dict[str, Any]] = {
+        NAMES[0]: {},
+        NAMES[1]: {"eb_secrets": {"PIN": {"value": "12345"}}},
+        NAMES[2]: {"eb_secrets": {"key": {"file": ".secrets/key", "content": "a secret"}}},
+        NAMES[3]: {"eb_source": {"path": str(other), "from": "work_tree"}},
+        NAMES[4]: missing,
+        NAMES[5]: missing,
+    }
+    before, calls = fleet.labels(), fleet.calls()
+    run = fleet.play("deploy.yml", hosts=hosts, eb_fleet_max_failures=0)
+    assert run.rc != 0
+    made = re.findall(r"TASK \[jack.beanstalk.bundle : Bundle the source.*?\n(.*?)\nTASK", run.output, re.DOTALL)
+    makers = [sorted(re.findall(r"\[(shop-\d)\]", hosts)) for hosts in made]
+    assert makers == [[NAMES[0], NAMES[3], NAMES[4]], [NAMES[2]]]
+    assert hosts_of(run, "failed") == set(NAMES[4:])
+    assert f"The source bundle is missing: {NAMES[4]} failed to make it." in " ".join(run.output.split())
+    after = fleet.labels()
+    assert [name for name in NAMES if after[name] == before[name]] == NAMES[4:]
+    assert after[NAMES[0]] == after[NAMES[1]]
+    assert len({after[name] for name in NAMES[1:4]}) == 3
+    # The property of one host, and of no other.
+    environments = fleet.live("EnvironmentName")
+    assert [name for name in NAMES[:2] if "PIN" in fleet.properties(environments[name])] == [NAMES[1]]
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 4
+    back = fleet.play("deploy.yml")
+    assert back.rc == 0, back.output
+    assert set(fleet.labels().values()) == {after[NAMES[0]]}
 
 
 def test_a_wave_writes_its_locks_twice(fleet: Fleet) -> None:

@@ -1,0 +1,56 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: bundle_makers
+version_added: 0.1.0
+short_description: Find out which hosts of a fleet have the same source bundle
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+description:
+  - Compares the variables of the inventory from which C(deploy.yml) makes a bundle. Hosts with secrets in the bundle
+    are left out, as are hosts of which a variable cannot be templated.
+options:
+  _input:
+    description: The hosts.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: Variables of all hosts.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Find out whose bundles are the same
+  ansible.builtin.set_fact:
+    eb_bundle_makers: "{{ ansible_play_hosts | jack.beanstalk.bundle_makers(hostvars) }}"
+  run_once: true
+"""
+
+RETURN = r"""
+_value:
+  description: By host, the first host whose bundle is the same; itself when there is none before it.
+  type: dict
+"""
+
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_makers import (
+    bundle_makers as find_makers,
+)
+
+
+def bundle_makers(hosts, hostvars):
+    """The filter; see DOCUMENTATION."""
+    return find_makers(hosts, hostvars)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self):
+        """Names and functions."""
+        return {"bundle_makers": bundle_makers}
