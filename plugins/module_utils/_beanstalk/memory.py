@@ -18,7 +18,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,9 @@ class Memory:
         text = json.dumps(value, sort_keys=True, default=str)
         return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
 
-    @contextmanager
-    def alone(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> Iterator[bool]:
+    def alone(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> AbstractContextManager[bool]:
         """Let one process of this controller do something at a time; False when it is not its turn after so long."""
-        with self._held(".lock", timeout, _LOOK_SECONDS, clock) as mine:
-            self._values = None
-            yield mine
+        return self._held(".lock", timeout, _LOOK_SECONDS, clock)
 
     @contextmanager
     def _held(
@@ -112,6 +109,7 @@ class Memory:
         try:
             while not (mine := _locked(handle)) and clock() < end:
                 time.sleep(look)
+            self._values = None
             yield mine
         finally:
             os.close(handle)

@@ -39,7 +39,7 @@ def test_settings_are_known_until_the_environment_changes(folder: Path) -> None:
     assert files
     assert all("very secret" not in file.read_text() for file in files)
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
-    files[0].write_text("not JSON")
+    next(folder.glob("memory-*.json")).write_text("not JSON")
     assert not EnvironmentMemory(CLIENT, environment()).has_settings(environment(), SETTINGS)
 
 
