@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = """
 - hosts: all
@@ -64,3 +66,68 @@ def test_once(tmp_path: Path) -> None:
         "noted ran on one instance, the ledger in S3 allows no second run",
         "single ran on one instance, by its marker, without a ledger",
     ]
+
+
+REPORT = """
+- hosts: all
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact:
+        environment_result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
+      vars:
+        live:
+          id: "e-{{ inventory_hostname }}"
+          name: "{{ inventory_hostname }}"
+          status: Ready
+          version_label: shop-7
+          health: Green
+          url: "http://{{ inventory_hostname }}.example.com"
+    - ansible.builtin.import_role:
+        name: jack.beanstalk.deploy
+        tasks_from: report
+        rolespec_validate: false
+      vars:
+        deploy_application: shop
+        deploy_version_label: shop-7
+        deploy_url: "https://{{ inventory_hostname }}"
+"""
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) -> None:
+    names = [f"shop-{number}" for number in range(count)]
+    many = count > 10
+    (tmp_path / "site.yml").write_text(REPORT)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", ",".join(names), "site.yml"],
+        cwd=tmp_path,
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall("Application: +shop", done.stdout)) == (0 if many else count)
+    assert re.findall(r"(shop-\d+): e-", done.stdout) == (names if many else [])
+    if many:
+        assert "shop-3: e-shop-3, shop-7, Green, changed, http://shop-3.example.com\\n" in done.stdout
+    stats = json.loads(done.stdout.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])
+    left = stats["jack_beanstalk_deployments"]
+    assert sorted(left) == sorted(names)
+    assert left["shop-3"] == {
+        "application": "shop",
+        "environment_id": "e-shop-3",
+        "version_label": "shop-7",
+        "changed": True,
+        "health": "Green",
+        "leader": "",
+        "url": "http://shop-3.example.com" if many else "https://shop-3",
+    }
+    assert not left["shop-2"]["changed"]
