@@ -118,6 +118,7 @@ def test_guards_refuse_and_nothing_is_written(change: dict[str, object], sentenc
 def test_without_a_live_environment_there_is_nothing_to_replace() -> None:
     sim = Simulation()
     sim.boxes.clear()
+    sim.ours.clear()
     assert play(sim) is Result.REFUSED
     assert "is held by an environment that is not in the application" in said(sim)
 
