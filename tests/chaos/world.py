@@ -153,6 +153,7 @@ class Simulation:
         self.counts: dict[Action, int] = {}
         self.forbidden = ""  # why nothing may be changed in this world
         self.kept: dict[str, float] = {}  # until when the record said that an environment stays
+        self.failed: set[str] = set()  # what the record called a failed candidate: nobody waits for its visitors
         self.checks = 0  # the load balancer's, per minute and environment, which count as requests
         self.sticky = 70.0  # seconds for which visitors stay with the old environment
         live = self.add("blog-first", CNAME, "v1", START - 86400)
@@ -238,6 +239,8 @@ class Simulation:
         self.etag += 1
         self.lock = lock
         for one in lock.record.retired:
+            if one.failed:
+                self.failed.add(one.environment)
             if self.boxes[one.environment].cname == CNAME:
                 # Live again: it will be retired anew, and how long it was to stay before is over.
                 self.kept.pop(one.environment, None)
@@ -340,7 +343,7 @@ class Simulation:
         return True
 
     def _busy(self, box: Box, policy: Policy | None) -> bool:
-        if policy is None or (box.requests or 0) <= policy.noise_floor:
+        if policy is None or box.id in self.failed or (box.requests or 0) <= policy.noise_floor:
             return False
         return self.now - box.lost_name < policy.drain_max
 
