@@ -49,23 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [topic for topic in chosen.topics if topic not in TOPICS]
     if unknown:
         parser.error(f"there is no topic {unknown[0]}; there are {', '.join(TOPICS)}")
-    measured: list[Figure | Series] = []
+    output = chosen.output or ROOT / "build" / f"bench{'-quick' if chosen.quick else ''}.json"
+    if not chosen.topics:
+        output.unlink(missing_ok=True)
+    figures: list[Figure] = []
     for topic in chosen.topics or TOPICS:
         print(f"measuring {topic} ...", file=sys.stderr, flush=True)  # noqa: T201
         with tempfile.TemporaryDirectory(prefix=f"bench-{topic}-") as folder:
-            measured += TOPICS[topic](Path(folder), chosen.quick)
-    figures = [item for item in measured if isinstance(item, Figure)]
-    series = [item for item in measured if isinstance(item, Series)]
+            measured = TOPICS[topic](Path(folder), chosen.quick)
+        figures += [item for item in measured if isinstance(item, Figure)]
+        # At once: the next topic may fail.
+        _keep(output, figures, [item for item in measured if isinstance(item, Series)])
     print(text_table(figures))  # noqa: T201
-    output = chosen.output or ROOT / "build" / f"bench{'-quick' if chosen.quick else ''}.json"
-    if chosen.topics and output.exists():
-        # Figures of the other parts stay as they were measured before.
-        names = {item.name for item in machine() + figures}
-        figures = [item for item in read(output) if item.name not in names] + figures
-    write(machine() + figures, output)
+    return 1 if any(item.verdict in ("over", "under") for item in figures) else 0
+
+
+def _keep(output: Path, figures: list[Figure], series: list[Series]) -> None:
+    """Write what was measured; figures of other parts stay as they were measured before."""
+    names = {item.name for item in machine() + figures}
+    before = [item for item in read(output) if item.name not in names] if output.exists() else []
+    write(machine() + before + figures, output)
     if series:
         write_series(series, output.with_name(f"{output.stem}-calls.json"))
-    return 1 if any(item.verdict in ("over", "under") for item in figures) else 0
 
 
 if __name__ == "__main__":
