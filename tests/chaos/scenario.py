@@ -108,15 +108,15 @@ def _turn(sim: Simulation, who: str, what: str) -> None:
     """Something happens to the environment that was live first, or to the one that was made last."""
     box = sim.ours[0 if who == "first" else -1]
     if box.status is not Status.TERMINATED:
+        box.turn(sim.now)
         _change(box, TURNS[what])
-        box.turned = sim.now
 
 
 def _deploy_by_hand(sim: Simulation) -> None:
     live = sim.live
     if live is not None and live.status is Status.READY:
+        live.turn(sim.now)
         live.label, live.instance_labels, live.updated = "v9", ("v9", "v9"), sim.now
-        live.turned = sim.now
 
 
 def _drive(sim: Simulation, running: list[Controller], faults: Faults, scenario: Scenario) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
@@ -103,10 +103,19 @@ class Box:
     bystander: bool = False
     led: bool = True
     turned: float = -1e18  # when somebody else changed it last
+    before: Box | None = None  # what it was like until then
 
     def good(self) -> bool:
         fit = self.status is Status.READY and self.health in ("Green", "Yellow") and self.answers
         return fit and set(self.instance_labels) == {self.label}
+
+    def turn(self, now: float) -> None:
+        """Somebody else is about to change it."""
+        self.before, self.turned = replace(self), now
+
+    def known(self, looked: float) -> Box:
+        """What a controller that ``looked`` then can know of it."""
+        return self.before.known(looked) if self.before is not None and self.turned > looked else self
 
     def seen(self) -> Environment:
         return Environment(
@@ -290,12 +299,13 @@ class Simulation:
             return False
         self.check("a swap", one, other)
         journal, soak = self.lock.record.journal, policy.soak if policy else 0.0
-        wanted = journal.label if journal is not None and one_id == journal.candidate else one.label
+        label = one.known(looked).label
+        wanted = journal.label if journal is not None and one_id == journal.candidate else label
         back = journal is not None and journal.goal is Goal.ROLLBACK and one.created < journal.started
         for broken, why in (
             (one.cname == CNAME, "lost the live name by a repeated swap"),
             (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
-            (one.label != wanted and one.turned <= looked, f"got the live name with {one.label}, wanted {wanted}"),
+            (label != wanted, f"got the live name with {label}, wanted {wanted}"),
             (one.good() and self.now - one.good_since < soak, "got the live name before its time was over"),
             (back and one.lost_name < 0 and one_id == journal.candidate, "got the live name back that it never had"),
             (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
@@ -324,16 +334,16 @@ class Simulation:
         box = self.boxes.get(box_id)
         if box is None or box.status not in (Status.READY, Status.LAUNCHING):
             return False
-        known = box.turned <= looked
+        known = box.known(looked)
         for broken, why in (
             (box.cname == CNAME, "holds the live name"),
             (box.bystander, "is none of ours"),
-            (known and box.tags.get(TAG_LOGICAL, LOGICAL) != LOGICAL, "belongs to another"),
+            (known.tags.get(TAG_LOGICAL, LOGICAL) != LOGICAL, "belongs to another"),
             (bool(self.forbidden), f"is in a world that {self.forbidden}"),
             (self.now < self.kept.get(box.id, 0.0), "is to be kept"),
             (self._busy(box, policy), "still has requests"),
-            (known and box.tags.get("jack:protected") == "true", "is protected"),
-            (known and bool(box.database_loss), "has a coupled database"),
+            (known.tags.get("jack:protected") == "true", "is protected"),
+            (bool(known.database_loss), "has a coupled database"),
             (self.now - box.lost_name < 60, "still has visitors with old DNS answers"),
         ):
             if broken:

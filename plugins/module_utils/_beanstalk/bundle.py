@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import bundle_cache, bundle_git, bundle_repository, bundle_zip
-from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec
+from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec, is_confidential
 from .lint.runner import lint_bundle
 from .naming import check_version_label
 
@@ -302,7 +302,7 @@ def _build(
     handle, packed = bundle_zip.pack(entries, cache_dir, write=not check_mode or bool(spec.platform))
     digest = bundle_zip.content_digest(packed)
     label = f"{prefix}-{digest[:16]}"
-    has_secrets = bool(spec.secrets) or any(not item.mode & 0o077 for item in spec.overlay)
+    has_secrets = bool(spec.secrets) or any(is_confidential(item.mode) for item in spec.overlay)
     # Bundles with secrets are removed by whoever uploads them, so that each run needs one of its own.
     suffix = f"-{os.urandom(4).hex()}{bundle_cache.CONFIDENTIAL}" if has_secrets else ".zip"
     path = os.path.join(cache_dir, label + suffix)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .bundle_types import is_confidential
+
 NAMES = frozenset(
     (
         *("eb_application", "eb_platform", "eb_source", "eb_image", "eb_overlay", "eb_bundle_skip_rules"),
@@ -42,10 +44,9 @@ def bundle_makers(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any
 
 
 def _has_secrets(variables: Mapping[str, Any]) -> bool:
-    # As the module source_bundle tells them: files that git ignores, and rendered ones that only their owner may read.
     if variables.get("eb_secrets_files"):
         return True
     secrets, overlay = variables.get("eb_secrets", {}), variables.get("eb_overlay", [])
     return any("file" in one for one in secrets.values()) or any(
-        not int(str(one.get("mode", "0644")), 8) & 0o077 for one in overlay
+        is_confidential(int(str(one.get("mode", "0644")), 8)) for one in overlay
     )

@@ -82,5 +82,10 @@ class Bundle(NamedTuple):
         return self._asdict()
 
 
+def is_confidential(mode: int) -> bool:
+    """Whether a rendered file is a secret: nobody but its owner may read it."""
+    return not mode & 0o077
+
+
 class NameRefusedError(BundleError):
     """A name that Elastic Beanstalk would refuse."""

@@ -30,6 +30,24 @@ def hook(name: str, instance: str, ran: bool, ledger: str = "none") -> dict[str,
     return facts | {"leader_only": True, "rc": 0 if ran else None, "seconds": 1, "config_deploy": False}
 
 
+def play(folder: Path, result_format: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the folder's site.yml, and show what it leaves to AWX."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), *options, "site.yml"],
+        cwd=folder,
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": result_format,
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 def test_once(tmp_path: Path) -> None:
     hooks = [
         *(hook("single", "i-1", True), hook("single", "i-2", False)),
@@ -47,15 +65,7 @@ def test_once(tmp_path: Path) -> None:
     }
     (tmp_path / "site.yml").write_text(PLAYBOOK)
     (tmp_path / "vars.json").write_text(json.dumps(variables))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "host,", "-e", "@vars.json", "site.yml"],
-        cwd=tmp_path,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = play(tmp_path, "yaml", "-i", "host,", "-e", "@vars.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(re.findall(r"Once: +(.+)", done.stdout)) == [
         "again took 2 attempts (i-1, i-2); the ledger in S3 lets one begin only when the last has failed",
@@ -78,6 +88,7 @@ REPORT = """
       vars:
         live:
           id: "e-{{ inventory_hostname }}"
+          application: "{{ 'blog' if inventory_hostname == 'shop-3' else 'shop' }}"
           name: "{{ inventory_hostname }}"
           status: Ready
           version_label: shop-7
@@ -99,20 +110,7 @@ def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) 
     names = [f"shop-{number}" for number in range(count)]
     many = count > 10
     (tmp_path / "site.yml").write_text(REPORT)
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", ",".join(names), "site.yml"],
-        cwd=tmp_path,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = play(tmp_path, "json", "-i", ",".join(names))
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall("Application: +shop", done.stdout)) == (0 if many else count)
     assert re.findall(r"(shop-\d+): e-", done.stdout) == (names if many else [])
@@ -121,8 +119,9 @@ def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) 
     stats = json.loads(done.stdout.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])
     left = stats["jack_beanstalk_deployments"]
     assert sorted(left) == sorted(names)
+    assert left["shop-2"]["application"] == "shop"
     assert left["shop-3"] == {
-        "application": "shop",
+        "application": "blog",
         "environment_id": "e-shop-3",
         "version_label": "shop-7",
         "changed": True,

@@ -51,11 +51,14 @@ def test_many_writers_at_once_all_succeed_and_lose_nothing(tmp_path: Path, remem
         assert s3.calls["put"] == 2 * count * rounds
 
 
+def on_one_controller(s3: Bucket, memory: Path) -> list[LockStore]:
+    """A store for each name, with this machine's clock, which orders what they remember."""
+    return [LockStore(s3, "bucket", "blog", name, memory=Memory(memory)) for name in NAMES]
+
+
 def test_a_reader_whose_answer_is_older_than_a_write_does_not_hide_the_write(tmp_path: Path) -> None:
     s3, path = Bucket(), tmp_path / "memory.json"
-    reader, writer, next_one = (
-        LockStore(s3, "bucket", "blog", name, memory=Memory(path)) for name in ("blog-a", "blog-b", "blog-c")
-    )
+    reader, writer, next_one = on_one_controller(s3, path)
     ask = s3.get_object
 
     def slow_answer(**where: Any) -> dict[str, Any]:
@@ -75,9 +78,7 @@ def test_a_reader_whose_answer_is_older_than_a_write_does_not_hide_the_write(tmp
 
 def test_a_reader_who_asked_during_a_write_does_not_hide_it(tmp_path: Path) -> None:
     s3, path = Bucket(), tmp_path / "memory.json"
-    reader, writer, next_one = (
-        LockStore(s3, "bucket", "blog", name, memory=Memory(path)) for name in ("blog-a", "blog-b", "blog-c")
-    )
+    reader, writer, next_one = on_one_controller(s3, path)
     writer.release(writer.attempt("b", "deploy", 60)["blog-b"].lease)
     write = s3.put_object
 
