@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from localstalk import iam
+from localstalk import ec2, iam
 from localstalk.clock import ScaledClock
 from localstalk.drivers.base import Driver
 from localstalk.home import Home, Record
@@ -76,6 +76,7 @@ def _warm_up() -> None:
 
     for service in ("s3", "ec2", "autoscaling", "elbv2"):
         get_backend(service)
+    ec2.install()
 
 
 def _stop_on_signal(shutdown: object) -> None:

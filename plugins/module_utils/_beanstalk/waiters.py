@@ -32,6 +32,8 @@ _LABEL_TICKS = 6
 _DESCRIBE_EVERY = 4
 # An end that is expected within this is slept up to: events that come until then are told together.
 _SLEPT_UP_TO = 45.0
+# A look at the very moment of the expected end comes too early every other time.
+_LATE_SECONDS = 0.2
 # The status follows the last event within moments.
 _SOON_SECONDS = 1.0
 _SOON_TICKS = 3
@@ -233,7 +235,7 @@ class OperationWatch:
         if self._ready_ticks or self._ending:
             return interval, interval
         elapsed = self.deadline.elapsed - self._began
-        left = (self.expected or 0.0) - elapsed
+        left = self.expected + _LATE_SECONDS - elapsed if self.expected else -elapsed
         if left > _SLEPT_UP_TO:
             return QUIET_SECONDS, QUIET_SECONDS
         if left > 0:
