@@ -33,11 +33,15 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
 - The service is [localstalk](../localstalk/README.md) with simulated instances, so the figures show what the tools
   do (calls, waiting, CPU), not how fast AWS is.
 - `deploy_*` and `redeploy_*` are `ansible-playbook deploy.yml` beside `eb deploy` on the same application, at the
-  same poll interval of five seconds, with deployments that take the service about 30 seconds. Overhead is the time
-  on the wall that the service was not at work. `eb deploy` makes a new version of an unchanged tree, so it is its
-  own peer for redeploying.
+  same poll interval of five seconds, with deployments that take the service about 30 seconds (`deploy_update_s`).
+  Overhead is the time on the wall that the service was not at work: by its events it is at work while it looks into a
+  version, updates, and pulls logs. `eb deploy` asks for the update only, and makes a
+  new version of an unchanged tree, so it is its own peer for redeploying.
   `deploy_api_calls` counts all of `deploy.yml`: version, lock, deployment, verification and the question who was
   elected leader. The logs that answer it come by presigned addresses, one per instance (`deploy_log_downloads`).
+- `inventory_*` is `ansible-inventory --list` with the plugin `jack.beanstalk.instances`, `leader_*` the module
+  `leader_info` where hooks tag the leader: it reads the application's events back to the deployments in question, a
+  thousand with each call, so fifty environments cost more where they are some of many (`leader_of_50_among_many_*`).
 - `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, a fork for each, by
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
   than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (they stand

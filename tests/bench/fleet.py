@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet asked at once: the inventory of 1,000 environments with 10 instances each, the leaders of 50 environments."""
+"""Many asked at once: the inventory of 1,000 environments with 10 instances each, the leaders of 50 environments.
+
+What the leaders cost grows with the events of the application, so fifty are asked for where they are all of it, and as
+some of the thousand.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import os
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,50 +26,77 @@ _LEADERS = 50
 _SPEED = 20
 _LAUNCH_LIMIT_S = 1800.0
 _AUTO_SCALING = "aws:autoscaling:asg"
+_PEER = "amazon.aws.aws_ec2"
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """One daemon with simulated instances; what each question costs in API calls and in seconds."""
-    stalk = Stalk(folder / "fleet", _SPEED)
+    """Two daemons with simulated instances; what each question costs in API calls and in seconds."""
+    runs = 1 if quick else 5
+    small = _with_fleet(folder / "leaders", _LEADERS, lambda stalk: _leaders(stalk, runs, {1: "1", _LEADERS: "50"}))
+    count = 60 if quick else 1000
+    return small + _with_fleet(
+        folder / "fleet",
+        count,
+        lambda stalk: [*_inventory(stalk, folder, count, runs), *_leaders(stalk, runs, {_LEADERS: "50_among_many"})],
+    )
+
+
+def _with_fleet(home: Path, count: int, ask: Callable[[Stalk], list[Figure]]) -> list[Figure]:
+    """What is found where so many environments are, each with ``_INSTANCES`` instances."""
+    stalk = Stalk(home, _SPEED)
     stalk.up()
     try:
         size = [
             {"Namespace": _AUTO_SCALING, "OptionName": name, "Value": str(_INSTANCES)}
             for name in ("MinSize", "MaxSize")
         ]
-        count = 60 if quick else 1000
         launch(stalk, count, *size, limit=_LAUNCH_LIMIT_S)
-        runs = 1 if quick else 5
-        return [*_inventory(stalk, folder, count, runs), *_leaders(stalk, runs)]
+        return ask(stalk)
     finally:
         stalk.down()
 
 
 def _inventory(stalk: Stalk, folder: Path, count: int, runs: int) -> list[Figure]:
-    config = folder / "bench.beanstalk.yml"
-    config.write_text(json.dumps({"plugin": "jack.beanstalk.instances", **_connection(stalk)}))
+    """Ours knows applications, health, versions and what is live; the peer knows EC2's tags only."""
+    connection = _connection(stalk)
+    ours = folder / "bench.beanstalk.yml"
+    ours.write_text(json.dumps({"plugin": "jack.beanstalk.instances", **connection}))
+    theirs = folder / "bench.aws_ec2.yml"
+    regions = [connection.pop("region")]
+    filters = {"tag-key": ["elasticbeanstalk:environment-id"]}
+    theirs.write_text(json.dumps({"plugin": _PEER, "regions": regions, "filters": filters, **connection}))
+    wall, calls = _listed(stalk, ours, count * _INSTANCES, runs)
+    peer_wall, peer_calls = _listed(stalk, theirs, count * _INSTANCES, runs)
+    return [
+        figure("inventory_environments", [count], "environments"),
+        figure("inventory_hosts", [count * _INSTANCES], "hosts"),
+        figure("inventory_calls", calls, "calls", peer=(_PEER, peer_calls)),
+        figure("inventory_wall_s", wall, "s", peer=(_PEER, peer_wall)),
+    ]
+
+
+def _listed(stalk: Stalk, config: Path, expected: int, runs: int) -> tuple[list[float], list[int]]:
+    """Seconds and calls of each run of ``ansible-inventory``."""
     wall, calls = [], []
     for _run in range(runs):
         took, spent, listed = _timed(stalk, "ansible-inventory", "-i", str(config), "--list")
         hosts = len(json.loads(listed)["_meta"]["hostvars"])
-        if hosts != count * _INSTANCES:
-            raise RuntimeError(f"the inventory has {hosts} hosts, not {count * _INSTANCES}")
+        if hosts != expected:
+            raise RuntimeError(f"the inventory {config.name} has {hosts} hosts, not {expected}")
         wall.append(took)
         calls.append(spent)
-    return [
-        figure("inventory_environments", [count], "environments"),
-        figure("inventory_hosts", [count * _INSTANCES], "hosts"),
-        figure("inventory_calls", calls, "calls"),
-        figure("inventory_wall_s", wall, "s"),
-    ]
+    return wall, calls
 
 
-def _leaders(stalk: Stalk, runs: int) -> list[Figure]:
-    """By the tags that hooks set: the sources that read logs cost what leader_info's documentation says."""
+def _leaders(stalk: Stalk, runs: int, counts: Mapping[int, str]) -> list[Figure]:
+    """By the tags that hooks set: the sources that read logs cost what leader_info's documentation says.
+
+    ``counts`` are numbers of environments with what the figures call them.
+    """
     names = [f"bench-{number:04d}" for number in range(_LEADERS)]
     _tag_leaders(stalk, names)
     figures = []
-    for count in (1, _LEADERS):
+    for count, called in counts.items():
         wall, calls = [], []
         for _run in range(runs):
             arguments = json.dumps({**_connection(stalk), "names": names[:count], "sources": ["tags"]})
@@ -83,7 +115,10 @@ def _leaders(stalk: Stalk, runs: int) -> list[Figure]:
                 raise RuntimeError(f"not every leader was found: {states}")
             wall.append(took)
             calls.append(spent)
-        figures += [figure(f"leader_of_{count}_calls", calls, "calls"), figure(f"leader_of_{count}_wall_s", wall, "s")]
+        figures += [
+            figure(f"leader_of_{called}_calls", calls, "calls"),
+            figure(f"leader_of_{called}_wall_s", wall, "s"),
+        ]
     return figures
 
 

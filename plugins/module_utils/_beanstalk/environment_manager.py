@@ -25,7 +25,6 @@ from .environment_leader import ask_leader
 from .environment_memory import EnvironmentMemory
 from .environment_plan import Plan, Planner, check_params, update_calls
 from .environments import check_may_terminate, check_names_free, find_environment
-from .leader_sources import Services
 from .logs import with_logs
 from .progress import Progress
 from .shared import SharedLooks
@@ -370,8 +369,8 @@ class EnvironmentManager:
             return {}
         if not environment.get("EnvironmentId") or environment.get("Status") != "Ready":
             return {}
-        services = Services(self.client, self.clients("ec2"))
-        return ask_leader(services, environment, self.instances, self.events, self.params["poll_interval"])
+        ec2 = functools.partial(self.clients, "ec2")
+        return ask_leader(self.client, ec2, environment, self.instances, self.events, self.params["poll_interval"])
 
     # -- result ---------------------------------------------------------------------------------------------------
 
