@@ -10,9 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files begin first, so that none is left to one worker at the end: those with containers, then many tests."""
     tests = Counter(item.path for item in items)
     items.sort(key=lambda item: (item.get_closest_marker("containers") is None, -tests[item.path], item.path))
+
+
+def wait_until(true: Callable[[], Any], seconds: float, what: str) -> Any:
+    """What a function says once it is true; AssertionError when that takes longer than so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := true():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"after {seconds} s still not: {what}")
 
 
 def export(destination: Path) -> None:

@@ -8,8 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,15 +24,6 @@ PLAYBOOKS = {
         "ansible.builtin.wait_for": {"path": "{{ lookup('env', 'PROJECT_GATE') }}", "timeout": 600, "sleep": 1},
     },
 }
-
-
-def wait_until(true: Callable[[], Any], seconds: float, what: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := true():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"after {seconds} s still not: {what}")
 
 
 def processes_of(text: str) -> list[int]:

@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 import pytest
 
-from .conftest import BIN, Project, Run, Stalk, export
+from .conftest import BIN, Project, Run, Stalk, export, wait_until
 from .small import DOCKERFILE, MODERN, options
 
 COUNT = 6
@@ -353,6 +353,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     assert set(fleet.holders().values()) == {""}
 
     fleet.heal()
+    wait_until(lambda: fleet.live("Health")[NAMES[1]] == "Green", 60, f"the health of {NAMES[1]}")
     # As old as the others are now, so that they are due and the first one is not.
     age = (fleet.now() - max(born[name] for name in NAMES[1:3])).total_seconds()
     again = fleet.play("recreate_and_swap.yml", **waves, eb_cycle=_QUICK | {"min_age": int(age)})

@@ -28,6 +28,7 @@ _BLOCK = re.compile(
     r"(?P<text>(?:(?P=indent)   .*\n|\n)+)",
     re.MULTILINE,
 )
+_BESIDE = re.compile(r"^from \.(\w+) import", re.MULTILINE)
 _CONSOLE = re.compile(r"^ *\.\. code-block:: console$", re.MULTILINE)
 
 
@@ -121,9 +122,15 @@ def test_the_commands_of_a_guide_run(guide: Path, checkout: tuple[Path, Stalk]) 
             for command in block.commands:
                 run(understood(command), root, stalk)
         else:
-            text = (ROOT / block.how).read_text()
+            text = with_helpers(ROOT / block.how)
             for playbook in re.findall(r"\w+\.yml", " ".join(block.commands)):
                 assert playbook in text, f"{block.how} does not run {playbook}"
+
+
+def with_helpers(path: Path) -> str:
+    """The text of a test file and of what it imports from beside it."""
+    text = path.read_text()
+    return text + "".join((path.parent / f"{name}.py").read_text() for name in _BESIDE.findall(text))
 
 
 def edit_and_deploy(commands: list[str], root: Path, stalk: Stalk) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from .schedules import SECRET, Bench, processes_of, wait_until
+from .conftest import wait_until
+from .schedules import SECRET, Bench, processes_of
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace needs root")
 
