@@ -46,10 +46,11 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
   than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (they stand
   still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
-  `fleet_wall_ratio` is the time of the run by that of the longest operation. `throttle_*` with operations of one minute
-  at a service that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), and the
-  budget that the controller starts with for AWS. These take one run each. The peer's requests are those of one
-  `eb deploy` at the same time, times the environments.
+  `fleet_wall_ratio` is the time of the run by that of the longest operation, which is the first to begin. `throttle_*`
+  is the same at a service that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`),
+  with the budget that the controller starts with for AWS: there the requests that begin 200 deployments, and those that
+  look at the instances of each, take a hundred seconds each, whoever sends them. These take one run each. The peer's
+  requests are those of one `eb deploy` at the same time, times the environments.
 - `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it. The peer is a script of `eb clone`, `eb swap` and
   `eb terminate`, which neither locks nor verifies nor drains nor waits between them.

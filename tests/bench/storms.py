@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ class FleetPlace(Place):
         made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
         eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
-        refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults"))
+        refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults") if fault["kind"] == "throttle")
         return Storm(run, finished, eb_calls, refused, self._longest(began))
 
     def _longest(self, since: datetime) -> float:
@@ -95,11 +96,12 @@ class FleetPlace(Place):
             if STARTED in told and ENDED in told
         )
 
-    def fault(self, *words: str) -> None:
-        """Let something go wrong."""
-        subprocess.run(
-            [BIN / "localstalk", "fault", *words], env=self.variables, check=True, capture_output=True, timeout=60
-        )
+    def fault(self, *words: str) -> str:
+        """Let something go wrong; returns what the command printed."""
+        command = [BIN / "localstalk", "fault", *words]
+        return subprocess.run(
+            command, env=self.variables, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
 
     @contextmanager
     def standing_still(self, seconds: float) -> Iterator[None]:
@@ -107,14 +109,15 @@ class FleetPlace(Place):
         before = self._updates()
         ended = threading.Event()
 
+        stuck = json.loads(self.fault("add", "stuck"))["id"]
+
         def release() -> None:
             while not ended.wait(1):
                 if self._updates() > before:
                     ended.wait(seconds)
-                    self.fault("clear")
-                    return
+                    break
+            self.fault("clear", stuck)
 
-        self.fault("add", "stuck")
         thread = threading.Thread(target=release)
         thread.start()
         try:
@@ -122,7 +125,6 @@ class FleetPlace(Place):
         finally:
             ended.set()
             thread.join()
-            self.fault("clear")
 
     def _updates(self) -> int:
         return self.stalk.calls().get("elasticbeanstalk:UpdateEnvironment", 0)
@@ -177,13 +179,15 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
 
 
 def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
-    """Concurrent deployments while the service takes two requests a second, and fifteen at once."""
-    count, server_s = (6, 20.0) if quick else (200, 60.0)
+    """The same deployment while the service takes two requests a second, and fifteen at once."""
+    count, server_s, still_s = (6, 20.0, 10.0) if quick else (200, 60.0, 540.0)
     place = FleetPlace(folder / "throttled", _CLOCK_S / server_s, count)
     try:
         place.run(place.ours())
+        place.run(place.ours())
         place.throttle(2, 15)
-        done = place.storm()
+        with place.standing_still(still_s):
+            done = place.storm()
     finally:
         place.stalk.down()
     return [
@@ -191,5 +195,6 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
         figure("throttle_wasted_ratio", [done.refused / max(1, done.eb_calls)], "", 0.1),
         figure("throttle_deploys", [count], "deployments"),
         figure("throttle_beanstalk_calls", [done.eb_calls], "calls"),
-        figure("throttle_wall_s", [done.run.wall_s], "s"),
+        figure("throttle_cpu_per_environment_s", [done.run.cpu_s / count], "s"),
+        figure("throttle_wall_ratio", [done.run.wall_s / done.longest_s], ""),
     ]

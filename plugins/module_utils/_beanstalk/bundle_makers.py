@@ -15,7 +15,7 @@ from .bundle_types import is_confidential
 NAMES = frozenset(
     (
         *("eb_application", "eb_platform", "eb_source", "eb_image", "eb_overlay", "eb_bundle_skip_rules"),
-        *("eb_hooks", "eb_hooks_prefix", "eb_hooks_ledger", "localstalk_simulated"),
+        *("eb_hooks", "eb_hooks_prefix", "eb_hooks_ledger", "eb_localstalk"),
     )
 )
 PREFIXES = ("bundle_", "hooks_", "image_")

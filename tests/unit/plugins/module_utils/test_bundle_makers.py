@@ -50,6 +50,7 @@ def test_hosts_with_equal_variables_have_the_first_of_them_make_it() -> None:
         {"hooks_timeout": 900},
         {"image_workers": 4},
         {"bundle_label_prefix": "s"},
+        {"eb_localstalk": {"driver": "sim"}},
     ],
 )
 def test_whatever_is_in_the_bundle_makes_it_another(other: dict[str, Any]) -> None:
