@@ -76,13 +76,13 @@ For each of 24 hosts, an unchanged `deploy.yml` took 1.27 processor seconds with
 keeps the garbage collectors of forks away from their parent's objects, and 1.09 with it (medians of three runs each, in
 turn).
 
-While Ansible waits it looks at each of its workers, every `internal_poll_interval` seconds. With its own value of 0.001, two
-hundred workers that sleep cost its main process 17 % of a core; with 0.01 (`ansible.cfg`) 3 % (the difference between
-tasks of 10 and of 50 s). A skipped task takes a host as long as any small one, 30 ms of processor time with two hundred
-hosts, most of it in the kernel, which copies the parent's memory for the fork: so `deploy.yml` has four tasks for each
-host of a fleet, and plays for some hosts in place of conditions. For each of 24 hosts, an unchanged `deploy.yml` with
-these and `inject_facts_as_vars = false` took 0.35 processor seconds, and 0.40 before (medians of three runs each, in
-turn).
+While Ansible waits it looks at each of its workers, every `internal_poll_interval` seconds. With its own value of
+0.001, two hundred workers that sleep cost its main process 17 % of a core; with 0.01 (`ansible.cfg`) 3 % (the
+difference between tasks of 10 and of 50 s). A skipped task takes a host as long as any small one, 30 ms of processor
+time with two hundred hosts, most of it in the kernel, which copies the parent's memory for the fork: so `deploy.yml`
+has four tasks for each host of a fleet, and plays for some hosts in place of conditions. For each of 24 hosts, an
+unchanged `deploy.yml` with these and `inject_facts_as_vars = false` took 0.35 processor seconds, and 0.40 before
+(medians of three runs each, in turn).
 
 A changed deploy went from 25 requests and two downloads to 12 and two: the lock is
 written over what this controller left, the account's bucket is known by name, the settings are known until the
