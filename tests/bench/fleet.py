@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,12 @@ def _tag_leaders(stalk: Stalk, names: list[str]) -> None:
             for instance in reservation["Instances"]:
                 tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
                 first.setdefault(tags["elasticbeanstalk:environment-name"], instance["InstanceId"])
-    value = f"leader 1 {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} 1"
-    ec2.create_tags(Resources=list(first.values()), Tags=[{"Key": "jack:leader", "Value": value}])
+    found = stalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench", EnvironmentNames=names)
+    for one in found["Environments"]:
+        # Hooks tag before the deployment ends; a later tag would be of an instance that came later.
+        at = one["DateUpdated"] - timedelta(seconds=1)
+        value = f"leader 1 {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} 1"
+        ec2.create_tags(Resources=[first[one["EnvironmentName"]]], Tags=[{"Key": "jack:leader", "Value": value}])
 
 
 def _connection(stalk: Stalk) -> dict[str, str]:
