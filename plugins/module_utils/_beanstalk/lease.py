@@ -103,7 +103,7 @@ def lock_key(application: str) -> str:
 def encode(leases: Mapping[str, Lease]) -> bytes:
     """The lock object's content: the leases by CNAME prefix."""
     document = {"format": FORMAT, "leases": {prefix: vars(lease) for prefix, lease in leases.items()}}
-    return json.dumps(document, indent=1, sort_keys=True).encode()
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
 def decode(body: bytes | str) -> dict[str, Lease]:

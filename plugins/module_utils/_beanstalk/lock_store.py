@@ -25,6 +25,7 @@ from . import holder as processes
 from .api import ThrottlingRetry
 from .common import AnsibleBeanstalkError, BeanstalkErrorHandler, error_code
 from .lease import Claim, Lease, LeaseLostError, LockedError, decode, encode, held_sentence, lock_key
+from .lock_queue import LockQueue
 from .memory import Memory
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
@@ -61,7 +62,7 @@ class LockStore:
     """Reads and writes the lease of one logical environment, and others of the application in the same request.
 
     ``now`` is S3's clock, kept running by the monotonic clock in between. Writers who share this controller's
-    ``memory`` of the object replace what is there now without having to read it, one after the other.
+    ``memory`` of the object replace what is there now without having to read it, and each writes for all who wait.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class LockStore:
     ) -> None:
         self.s3, self.bucket, self.key, self.cname_prefix = s3, bucket, lock_key(application), cname_prefix
         self._memory = memory or Memory(None)
+        self._queue = LockQueue(self._memory.folder("queue"))
         self._monotonic, self._sleep = monotonic, sleep
         self._offset: float | None = None
         self._known: _Known | None = None
@@ -190,37 +192,38 @@ class LockStore:
 
         Raises LeaseLostError when there are none. All other leases stay as they are.
         """
-        with self._memory.alone(_CONTENDED_SECONDS):
-            self.recall()
-            return self._replace(wanted)
-
-    def _replace(self, wanted: Mapping[str, Lease]) -> dict[str, Lease]:
         run = processes.this_run()
         fresh = {
             name: replace(lease, nonce=secrets.token_hex(8), process=run if lease.owner else None)
             for name, lease in wanted.items()
         }
+        bases = {name: lease.nonce for name, lease in wanted.items()}
+        with self._queue.waiting(self._place, bases, fresh), self._memory.alone(_CONTENDED_SECONDS):
+            self.recall()
+            return self._replace(bases, fresh)
+
+    def _replace(self, bases: Mapping[str, str], fresh: Mapping[str, Lease]) -> dict[str, Lease]:
         end = self._monotonic() + _CONTENDED_SECONDS
         read = self._known is None
         pause = _PAUSE_SECONDS
         if read:
             self.read()
         while True:
-            # The SDK may have sent a request twice: the first one, whose answer was lost, was then ours.
+            # Somebody else wrote it; or the SDK sent a request twice, and the first, whose answer was lost, was ours.
             done = {name: lease for name, lease in fresh.items() if self.lease(name).nonce == lease.nonce}
             if done:
                 return done
-            same = {name: fresh[name] for name, lease in wanted.items() if self.lease(name).nonce == lease.nonce}
-            if len(same) < len(wanted) and not read:
+            same = {name: fresh[name] for name, nonce in bases.items() if self.lease(name).nonce == nonce}
+            if len(same) < len(fresh) and not read:
                 self.read()
                 read = True
                 continue
             if not same:
-                name = next(iter(wanted))
+                name = next(iter(fresh))
                 raise LeaseLostError(
                     message=f"The lock of {name} was taken by {self.lease(name).owner or 'nobody'} meanwhile."
                 )
-            if self._put_all(same):
+            if self._put_all(self._queued() | same):
                 return same
             if self._monotonic() > end:
                 raise AnsibleBeanstalkError(
@@ -230,6 +233,14 @@ class LockStore:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             self.read()
             read = True
+
+    def _queued(self) -> dict[str, Lease]:
+        """What others wait to write and still may: of two who replace the same lease, whoever came first."""
+        found: dict[str, Lease] = {}
+        for one in self._queue.others(self._place):
+            free = {name for name in one.leases if name not in found and self.lease(name).nonce == one.bases[name]}
+            found |= {name: one.leases[name] for name in free}
+        return found
 
     def _put_all(self, leases: Mapping[str, Lease]) -> bool:
         """Write the object with these leases; False when it is not what was last seen."""

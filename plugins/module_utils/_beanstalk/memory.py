@@ -80,6 +80,17 @@ class Memory:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
+    def folder(self, name: str) -> Path | None:
+        """A folder of this memory's own, for files that others of this controller read; None where it cannot be had."""
+        if self._path is None:
+            return None
+        folder = self._path.with_suffix(f".{name}")
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError:
+            return None
+        return folder
+
     def digest(self, value: Any) -> str:
         """A hash of a value that says nothing about it to whoever reads the file."""
         salt = self.get("salt")

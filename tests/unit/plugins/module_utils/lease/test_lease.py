@@ -185,7 +185,7 @@ def test_foreign_content_is_refused(body: bytes) -> None:
 
 
 def test_a_newer_format_is_refused() -> None:
-    newer = encode({"blog": Lease(owner="a")}).replace(b'"format": 1', b'"format": 2')
+    newer = encode({"blog": Lease(owner="a")}).replace(b'"format":1', b'"format":2')
     with pytest.raises(AnsibleBeanstalkError, match="format 2"):
         decode(newer)
 

@@ -47,8 +47,8 @@ def test_many_writers_at_once_all_succeed_and_lose_nothing(tmp_path: Path, remem
     assert {lease.token for lease in s3.leases.values()} == {rounds}
     assert set(s3.owners().values()) == {""}
     if remembers:
-        # One after the other, so that nobody is refused.
-        assert s3.calls["put"] == 2 * count * rounds
+        # One after the other, so that nobody is refused, and some write for others.
+        assert s3.calls["put"] == s3.number <= 2 * count * rounds
 
 
 def on_one_controller(s3: Bucket, memory: Path) -> list[LockStore]:
