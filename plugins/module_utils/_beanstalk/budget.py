@@ -189,24 +189,33 @@ def budget_for(endpoint: str, region: str, access_key: str) -> Budget | None:
 
 
 class SharedBudget:
-    """Makes one client's requests wait for their turn, retries included."""
+    """Makes one client's requests wait for their turn, retries included.
 
-    def __init__(self, client: Any) -> None:
+    With ``ahead`` none of them waits: whoever must not be late once a request was decided takes its turn before that.
+    """
+
+    def __init__(self, client: Any, *, ahead: bool = False) -> None:
         self._client = client
         self._budget: Budget | None = None
         self._known = False
         self._waited = False
         # Before the signature, which is good for a few minutes only.
-        client.meta.events.register("before-sign.elastic-beanstalk", self._before)
+        if not ahead:
+            client.meta.events.register("before-sign.elastic-beanstalk", self._before)
         client.meta.events.register("response-received.elastic-beanstalk", self._after)
 
-    def _before(self, request_signer: Any = None, **_kwargs: Any) -> None:
+    def turn(self) -> bool:
+        """Wait for the turn of one request; returns whether it had to wait."""
         if not self._known:
-            key = getattr(getattr(request_signer, "_credentials", None), "access_key", "") or ""
+            signer = getattr(self._client, "_request_signer", None)
+            key = getattr(getattr(signer, "_credentials", None), "access_key", "") or ""
             self._budget = budget_for(self._client.meta.endpoint_url, self._client.meta.region_name or "", key)
             self._known = True
-        if self._budget is not None:
-            self._waited = self._budget.wait()
+        self._waited = self._budget is not None and self._budget.wait()
+        return self._waited
+
+    def _before(self, **_kwargs: Any) -> None:
+        self.turn()
 
     def _after(self, parsed_response: Any = None, **_kwargs: Any) -> None:
         if self._budget is None or not parsed_response:

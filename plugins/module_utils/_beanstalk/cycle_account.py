@@ -15,9 +15,11 @@ from . import api
 from .common import AnsibleBeanstalkError, BeanstalkErrorHandler
 from .cycle_world import Capacity
 from .settings import Settings
+from .shared import environments_in_use
 
 ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
+_SHARED_SECONDS = 10.0
 
 
 @BeanstalkErrorHandler.common_error_handler("look at the account")  # type: ignore[untyped-decorator]
@@ -68,7 +70,7 @@ class Account:
             most = _ask(eb, "describe_account_attributes")["ResourceQuotas"]["EnvironmentQuota"]["Maximum"]
         except (AnsibleBeanstalkError, KeyError):
             return ""
-        used = len([one for one in api.describe_environments(eb) if one["Status"] != "Terminated"])
+        used = environments_in_use(eb, _SHARED_SECONDS)
         return f"the region's quota of {most} environments is used up" if used >= most else ""
 
     def _groups(self) -> str:

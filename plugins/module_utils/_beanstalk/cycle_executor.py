@@ -37,6 +37,11 @@ from .waiters import SAME_TICK
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
 _LOG_SECONDS = 45.0
 _AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
+# What others of this controller saw so long ago, in seconds, is still a look: short beside Policy.step_fresh.
+_SHARED_SECONDS = 5.0
+# While nobody knows when a wait ends, looks are such a part of its age apart, up to so many poll intervals.
+_PART_OF_AGE = 0.05
+_LONGEST_TICKS = 4
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
 
 
@@ -64,7 +69,8 @@ class Executor:
 
     ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
     CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
-    of the candidate in place of the live environment's.
+    of the candidate in place of the live environment's. ``turn`` waits until a request may be sent within the budget of
+    the account, and returns whether it had to.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Executor:
         account: Account,
         platform: Mapping[str, str] | None = None,
         wanted: Settings | None = None,
+        turn: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Step], None] = lambda _step: None,
     ) -> None:
@@ -87,8 +94,11 @@ class Executor:
         self.policy, self.owner, self.prober = policy, owner, prober
         self.platform, self.wanted = dict(platform or {}), dict(wanted or {})
         self.account = account
-        self._sleep, self._tell = sleep, tell
+        self._turn, self._sleep, self._tell = turn, sleep, tell
         self.started = store.now
+        self._changed_at = time.monotonic()
+        self._has_turn = False
+        self._waits_since = 0.0
         self._probe: Probe | None = None
         self._proof: Probe | None = None
         self._leader: Probe | None = None
@@ -106,11 +116,13 @@ class Executor:
         if not self._holds():
             self._lease = self.store.read()
         lock = lock_of(self._lease, self.owner, self.store.now)
-        environments = self.observer.environments(lock.record)
+        tick = min(self.policy.poll * SAME_TICK, _SHARED_SECONDS)
+        environments = self.observer.environments(lock.record, max(self._changed_at, time.monotonic() - tick))
         cname = self.observer.cname(environments)
         journal = lock.record.journal
         held = any(one.cname == cname for one in environments)
-        pruning = journal is not None and journal.drained is not None
+        ended = journal is not None and all(one.gone for one in environments if one.id == journal.live)
+        pruning = ended and journal is not None and journal.drained is not None
         versions = self.observer.versions(environments) if journal is None or pruning else ()
         templates = self.observer.templates(stem(self.policy.base_name), environments) if pruning else ()
         available = not held and api.cname_available(self.reader, self.observer.prefix)
@@ -151,7 +163,8 @@ class Executor:
             cycle_calls.changed_settings(self.observer.settings(self.observer.raw[live.id]), self.wanted)
         )
         shortage = world.shortage or (self.account.shortage(values) if journal is None else "")
-        return replace(world, capacity=self.account.capacity(live.id, values), shortage=shortage)
+        capacity = self.observer.recent("capacity", live.id, lambda: self.account.capacity(live.id, values))
+        return replace(world, capacity=capacity, shortage=shortage)
 
     def _look(self) -> World:
         for _look in range(_LOOKS - 1):
@@ -225,6 +238,7 @@ class Executor:
         if not run.steps or {key: run.steps[-1][key] for key in line} != line:
             run.steps.append({"at": self.store.now, **line})
             self._tell(step)
+        self._waits_since = run.steps[-1]["at"]
 
     def _sample(self, run: Run, world: World) -> None:
         """Whether the live name answers; while nothing else is done, so that no decision gets old by it."""
@@ -237,6 +251,11 @@ class Executor:
             # Before the record is written: the request that it announces must follow at once.
             self._failure = failure_of(self.reader, step.environment, min(30.0, self.policy.lease_ttl / 4))
             return False
+        if step.action in EFFECTS and not self._has_turn:
+            # Not after the record is written, either. Who had to wait looks again before it uses its turn.
+            self._has_turn = True
+            if self._turn():
+                return False
         if step.action not in _UNWRITTEN:
             try:
                 self._write(world, step)
@@ -246,6 +265,8 @@ class Executor:
             if self.store.now - world.now > self.policy.step_fresh and step.action in EFFECTS:
                 return False
         try:
+            if step.action in EFFECTS:
+                self._has_turn = False
             self._act(world, step)
         except AnsibleBeanstalkError as error:
             # What the credentials may not do now they may not do a moment later either; the next run goes on from here.
@@ -254,6 +275,9 @@ class Executor:
             self._refused(step, error)
             self._sleep(min(self.policy.poll, 5))
             return False
+        finally:
+            if step.action in EFFECTS:
+                self._changed_at = time.monotonic()
         return True
 
     def _write(self, world: World, step: Step) -> None:
@@ -264,7 +288,11 @@ class Executor:
         if step.action is Action.RELEASE:
             self.store.release(self._lease, record)
         else:
+            held = self._holds()
             self._lease = self.store.take(self._lease, self.owner, self._reason(), self.policy.lease_ttl, record)
+            if not held:
+                # Whoever had it before may have done something until now.
+                self._changed_at = time.monotonic()
 
     def _reason(self) -> str:
         return f"{self.policy.goal} of {self.observer.logical}"
@@ -283,7 +311,7 @@ class Executor:
 
     def _act(self, world: World, step: Step) -> None:
         if step.action in (Action.WAIT, Action.DRAIN):
-            self._sleep(step.seconds)
+            self._sleep(self._pause(step))
         elif step.action is Action.VERIFY:
             environment = world.by_id(step.environment)
             good, problem = self.prober.run(environment.cname if environment else "", self.policy.probes_in_a_row)
@@ -294,6 +322,12 @@ class Executor:
             self._prove(world, step)
         elif step.action in EFFECTS:
             self._change(world, step)
+
+    def _pause(self, step: Step) -> float:
+        if step.timed or step.action is Action.DRAIN:
+            return step.seconds
+        longest = min(_LONGEST_TICKS * self.policy.poll, self.policy.lease_ttl / 6)
+        return max(step.seconds, min(_PART_OF_AGE * (self.store.now - self._waits_since), longest))
 
     def _change(self, world: World, step: Step) -> None:
         if step.action is Action.CREATE:
@@ -363,9 +397,9 @@ class Executor:
 
     def _terminate(self, world: World, step: Step) -> None:
         """The last look before the one call that cannot be taken back."""
-        environments = self.observer.environments(world.lock.record)
+        environments = self.observer.environments(world.lock.record, time.monotonic())
         current = next((one for one in environments if one.id == step.environment), None)
-        if current is None:
+        if current is None or current.status is Status.UPDATING:
             return
         if refusal := termination_refusal(world, current):
             raise AnsibleBeanstalkError(message=refusal)

@@ -303,7 +303,9 @@ def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
             kept = f"{sentence} {describe(old)} is kept for {policy.keep_retired:.0f} seconds."
             return cycle.conclude(Result.DONE, kept, [cycle.retired(old, policy.keep_retired)])
     if not cycle.quiet(journal.last_swap, journal.back):
-        return cycle.wait("a swap was requested and may still take effect")
+        asked = max(at for at in (journal.last_swap, journal.back) if at is not None)
+        still = asked + policy.settle - cycle.now
+        return cycle.wait(f"a swap was requested and may still take effect for {still:.0f} seconds", still)
     step = cycle.remove(old, Action.TERMINATE, f"{describe(old)} is drained and no longer live")
     if step is not None:
         return step

@@ -4,17 +4,19 @@
 
 """Look at AWS and say what a cycle needs to know. Reads only.
 
-One DescribeEnvironments per look; tags and settings of an environment are asked for once and again when it changed.
-Tags are shared with the other cycles of this controller, as each has to know which environments of the application are
-its own. While Elastic Beanstalk works, what another one saw is enough to know that it still does.
+The application's environments and their tags are shared with the other cycles of this controller, as each has to know
+which of them are its own. Settings and tags of an environment are asked for once, and again when it changed; nothing is
+decided by those of one that is being updated, so what they were before will do. What changes without a sign (instances,
+requests) is asked again with every tick, and after everything that this cycle did.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from . import api
 from .cycle_account import ASG
@@ -25,10 +27,11 @@ from .environments import loses_database
 from .lease import Claim, Lease
 from .memory import memory_of
 from .settings import current_values
-from .shared import SharedLooks
+from .shared import SharedLooks, timed
 from .tags import user_tags
 
 Answer = dict[str, Any]
+_Got = TypeVar("_Got")
 
 # <prefix>.<region>.elasticbeanstalk.com, without a region in old ones (eb-facts §4). EB's own choice for an environment
 # without a prefix has its name first and a random label after it: that is not a prefix, though it may look like one.
@@ -42,36 +45,53 @@ class Observer:
         self.client, self.application, self.prefix = client, application, prefix.lower()
         self.logical = f"{application}/{prefix}"
         self.raw: dict[str, Answer] = {}
+        self._seen: dict[str, Answer] = {}
         self._tags = TagReader(client, memory_of(client, application, "tags"), self.logical)
         self._looks = SharedLooks(client, application)
-        self._settings: dict[tuple[str, Any], list[Answer]] = {}
+        self._settings: dict[str, tuple[Any, list[Answer]]] = {}
+        self._last_tags: dict[str, dict[str, str]] = {}
+        self._not_before = 0.0
+        self._answers: dict[tuple[str, str], tuple[Answer | None, float, Any]] = {}
 
-    def environments(self, record: Record) -> tuple[Environment, ...]:
-        """All environments of the application that are there, in the detail that each needs."""
-        listed = api.describe_environments(self.client, ApplicationName=self.application)
-        self.raw = {one["EnvironmentId"]: one for one in listed}
-        return tuple(self._environment(one, record) for one in listed)
+    def environments(self, record: Record, not_before: float) -> tuple[Environment, ...]:
+        """All environments of the application, in the detail that each needs, as of a (monotonic) moment or later."""
+        self._not_before = not_before
+        self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
+        self.raw = {one: timed(found) for one, found in self._seen.items()}
+        return tuple(self._environment(one, record) for one in self.raw.values())
+
+    def recent(self, what: str, environment_id: str, ask: Callable[[], _Got]) -> _Got:
+        """What was answered since this look's moment while the environment was what it is now; else asked for."""
+        raw = self.raw.get(environment_id)
+        found = self._answers.get((what, environment_id))
+        if found is None or found[0] != raw or found[1] < self._not_before:
+            found = (raw, time.monotonic(), ask())
+            self._answers[what, environment_id] = found
+        return found[2]
 
     def unchanged(self, ids: Collection[str], not_before: float) -> bool:
         """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
-        seen = {one["EnvironmentId"]: one for one in self._looks.environments_since(not_before)}
-        return all(seen.get(one) == self.raw.get(one) for one in ids)
+        seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
+        return all(seen.get(one) == self._seen.get(one) for one in ids)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
         return next((one.cname for one in environments if chosen_prefix(one.cname) == self.prefix), self.prefix)
 
     def settings(self, environment: Mapping[str, Any]) -> list[Answer]:
-        """Option settings of an environment; asked again when it changed."""
-        key = (environment["EnvironmentId"], environment.get("DateUpdated"))
-        if environment["Status"] == "Updating" or key not in self._settings:
-            name = environment["EnvironmentName"]
-            self._settings[key] = api.describe_settings(self.client, self.application, name)
-        return self._settings[key]
+        """Option settings of an environment; asked again when it has changed."""
+        one, changed = environment["EnvironmentId"], environment.get("DateUpdated")
+        updating = environment["Status"] == "Updating"
+        known = self._settings.get(one)
+        if known is None or not (updating or known[0] == changed):
+            found = api.describe_settings(self.client, self.application, environment["EnvironmentName"])
+            # Those of one that is being updated are good until it is Ready.
+            known = self._settings[one] = (None if updating else changed, found)
+        return known[1]
 
     def user_tags(self, environment: Mapping[str, Any]) -> dict[str, str]:
         """The tags that a candidate takes over: the user's, not AWS's and not those of earlier cycles."""
-        tags = user_tags(self._tags.of(environment))
+        tags = user_tags(self._tags_of(environment))
         return {key: value for key, value in tags.items() if key not in (TAG_CYCLE, TAG_LOGICAL, TAG_ROLE)}
 
     def versions(self, environments: tuple[Environment, ...]) -> tuple[Version, ...]:
@@ -81,7 +101,7 @@ class Observer:
         }
         return tuple(
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
-            for one in api.describe_versions(self.client, self.application)
+            for one in self.recent("versions", "", lambda: api.describe_versions(self.client, self.application))
         )
 
     def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
@@ -89,7 +109,7 @@ class Observer:
 
         ``eb config save`` names them after the environment. Others are the user's own and are never listed.
         """
-        found = api.describe_applications(self.client, [self.application])
+        found = self.recent("applications", "", lambda: api.describe_applications(self.client, [self.application]))
         names = [str(name) for one in found for name in one.get("ConfigurationTemplates", [])]
         used = {str(one.get("TemplateName")) for one in self.raw.values()}
         there = tuple(one.name for one in environments if not one.gone)
@@ -103,7 +123,7 @@ class Observer:
         retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
         ours = live or in_cycle or retired
         # One that nothing but its tags may make ours is left alone while it changes.
-        tags = self._tags.of(raw) if ours or raw["Status"] in ("Ready", "Launching") else {}
+        tags = self._tags_of(raw) if ours or raw["Status"] in ("Ready", "Launching") else {}
         ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
         values = (
             current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
@@ -130,10 +150,19 @@ class Observer:
             abortable=bool(raw.get("AbortableOperationInProgress")),
         )
 
+    def _tags_of(self, raw: Mapping[str, Any]) -> dict[str, str]:
+        one = raw["EnvironmentId"]
+        if raw["Status"] != "Updating" or one not in self._last_tags:
+            self._last_tags[one] = self._tags.of(raw)
+        return self._last_tags[one]
+
     def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
         """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""
         if journal is None or raw["Status"] != "Ready" or raw["EnvironmentId"] == journal.live or journal.swapped:
             return ()
+        return self.recent("labels", raw["EnvironmentId"], lambda: self._ask_for_labels(raw))
+
+    def _ask_for_labels(self, raw: Answer) -> tuple[str, ...]:
         instances = api.describe_instances_health(self.client, raw["EnvironmentId"])
         if instances is None:
             resources = api.describe_resources(self.client, raw["EnvironmentId"])
@@ -146,7 +175,10 @@ class Observer:
             return None
         if raw["EnvironmentId"] != (journal.candidate if journal.swapped is None else journal.live):
             return None
-        metrics = api.describe_environment_health(self.client, raw["EnvironmentId"]).get("ApplicationMetrics") or {}
+        return self.recent("requests", raw["EnvironmentId"], lambda: self._ask_for_requests(raw["EnvironmentId"]))
+
+    def _ask_for_requests(self, environment_id: str) -> int | None:
+        metrics = api.describe_environment_health(self.client, environment_id).get("ApplicationMetrics") or {}
         if metrics.get("RequestCount") is None:
             return None
         return round(float(metrics["RequestCount"]) * 60 / float(metrics.get("Duration") or 10))

@@ -359,7 +359,7 @@ class Policy:
     rollback_timeout: float = 900
     terminate_timeout: float = 1800
     cycle_limit: float = 6 * 3600
-    ledger_entries: int = 50
+    ledger_entries: int = 10
 
 
 @dataclass(frozen=True)

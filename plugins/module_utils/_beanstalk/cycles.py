@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import api, cycle_calls, platforms
+from .budget import SharedBudget
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
 from .cycle_account import Account
 from .cycle_cost import instance_minutes
@@ -82,8 +83,12 @@ def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
     """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
+
+    def metered(service: str) -> Any:
+        return api.CallCounter().attach(client(service))
+
     policy = policy_of(params)
-    reader = client("elasticbeanstalk")
+    reader = metered("elasticbeanstalk")
     writer = client("elasticbeanstalk", aws_config=writer_config(params))
     bucket = params["bucket"] or api.create_storage_location(reader)
     application, prefix = params["application"], params["cname_prefix"]
@@ -97,7 +102,8 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
         prober=Prober(checks_of(params), params["url_service"] or ""),
         platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
         wanted=normalise(params["option_settings"]),
-        account=Account(client),
+        account=Account(metered),
+        turn=SharedBudget(writer, ahead=True).turn,
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)

@@ -60,17 +60,20 @@ class SharedLooks:
             return self._clock() - age if known.get("task") and known["task"] == _task() else math.inf
 
         found = self._answer("environments", due, self._ask_for_environments)["found"]
-        return [_timed(item) for item in found], float(self._places["environments"].get("at"))
+        return [timed(item) for item in found], float(self._places["environments"].get("at"))
 
     def environments_since(self, moment: float) -> list[dict[str, Any]]:
         """All environments as they were at a moment or later."""
-        found = self._answer("environments", lambda _known: moment, self._ask_for_environments)["found"]
-        return [_timed(item) for item in found]
+        return [timed(item) for item in self.plain_environments(moment)]
+
+    def plain_environments(self, moment: float) -> list[dict[str, Any]]:
+        """The same with times as text, for whoever wants few of many: see :func:`timed`."""
+        return list(self._answer("environments", lambda _known: moment, self._ask_for_environments)["found"])
 
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
-        found = self.environments_since(not_before)
-        return next((item for item in found if item["EnvironmentId"] == environment_id), None)
+        found = self.plain_environments(not_before)
+        return next((timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
         found = api.describe_environments(self._client, ApplicationName=self._application)
@@ -106,7 +109,7 @@ class SharedLooks:
         found = self._answer("events", due, ask)["found"]
         self.events_at = float(self._places["events"].get("at") or 0.0)
         mine = (item for item in found if item.get("EnvironmentName") == environment_name)
-        return [_timed(item) for item in mine if item["EventDate"] >= wanted]
+        return [timed(item) for item in mine if item["EventDate"] >= wanted]
 
     def _answer(
         self, name: str, due: Callable[[dict[str, Any]], float], ask: Callable[[Memory], dict[str, Any]]
@@ -124,6 +127,18 @@ class SharedLooks:
             return plain
 
 
+def environments_in_use(client: Any, age: float, clock: Callable[[], float] = time.monotonic) -> int:
+    """How many environments count towards the region's quota, as somebody saw at most ``age`` seconds ago."""
+    place = memory_of(client, "quota")
+    with place.alone(_LIMIT_SECONDS):
+        now, known = clock(), place.get("in_use") or {}
+        if known and now - age <= known["at"] <= now:
+            return int(known["count"])
+        count = len([one for one in api.describe_environments(client) if one["Status"] != "Terminated"])
+        place.put(in_use={"at": now, "count": count})
+        return count
+
+
 def _task() -> str:
     return _tasks[-1] if _tasks else ""
 
@@ -135,8 +150,6 @@ def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _timed(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: datetime.fromisoformat(value) if key in _TIMES and isinstance(value, str) else value
-        for key, value in item.items()
-    }
+def timed(item: dict[str, Any]) -> dict[str, Any]:
+    """An environment or an event as the service answers it, with times in place of text."""
+    return item | {key: datetime.fromisoformat(item[key]) for key in _TIMES if isinstance(item.get(key), str)}

@@ -222,3 +222,26 @@ def test_forks_share_one_budget(
     assert [process.exitcode for process in forks] == [0] * 10
     assert service.taken == 120
     assert service.refused <= 12
+
+
+def test_a_turn_can_be_taken_before_the_request(
+    throttling: tuple[str, Service], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, service = throttling
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv(budget.RATE_VARIABLE, "2")
+    names = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    client = boto3.client("elasticbeanstalk", endpoint_url=url, **names)
+    ahead = budget.SharedBudget(client, ahead=True)
+    shared = budget.budget_for(url, "us-east-1", "x")
+    assert shared is not None
+    while not shared.wait():
+        continue
+    # The budget is used up; the request itself does not care, and its answer is heard.
+    client.describe_environments()
+    assert service.taken == 1
+    assert ahead.turn()
+    service.tokens = service.rate = 0.0
+    with pytest.raises(client.exceptions.ClientError, match="Rate exceeded"):
+        client.describe_environments()
+    assert json.loads(shared.path.read_text())["rate"] < 2

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,6 +18,11 @@ ASG = "aws:autoscaling:asg"
 BALANCED = {ASG: {"MinSize": "2", "MaxSize": "6"}}
 SINGLE = {"aws:elasticbeanstalk:environment": {"EnvironmentType": "SingleInstance"}}
 DENIED = "AccessDenied"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 def account(**answers: list[tuple[str, dict[str, Any] | str]]) -> Account:

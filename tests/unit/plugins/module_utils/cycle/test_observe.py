@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,16 +15,22 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import to_document
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_tags import TagReader
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+    Action,
     Environment,
     Goal,
     Journal,
+    Lock,
     Policy,
     Record,
     Status,
+    Step,
+    World,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LeaseLostError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
@@ -120,7 +129,8 @@ class Scripted:
     def take(self, *_given: object) -> Lease:
         raise LeaseLostError(message="The lock was taken by another run meanwhile.")
 
-    def environments(self, _record: Record) -> tuple[Environment, ...]:
+    def environments(self, _record: Record, not_before: float) -> tuple[Environment, ...]:
+        assert not_before > 0
         self.looks += 1
         if self.looks > 1:
             raise EndError
@@ -158,6 +168,22 @@ def test_a_launch_is_waited_for_without_looks_of_its_own_until_something_changes
     assert scripted.reads == 1, "whoever holds the lock does not read it"
 
 
+def test_the_longer_a_launch_takes_the_less_often_it_is_looked_at() -> None:
+    times: list[float] = []
+
+    def unchanged(_glance: int) -> bool:
+        times.append(scripted.now - 1000)
+        return scripted.now < 1850
+
+    scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, unchanged)
+    scripted.lasts = 10_000
+    watch(scripted)
+    pauses = [after - before for before, after in itertools.pairwise(times)]
+    assert times[:20] == [10.0 * number for number in range(1, 21)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30, "a sixth of the lease, so that it is renewed in time"
+
+
 def test_old_answers_of_dns_are_waited_for_without_looks() -> None:
     scripted = Scripted(SWAPPED, Status.READY, lambda _glance: True)
     watch(scripted)
@@ -192,3 +218,135 @@ def test_the_lock_is_read_again_when_it_was_lost() -> None:
     scripted.lasts = 80.0  # less than half of 180, so it is to be renewed at once
     watch(scripted)
     assert (scripted.looks, scripted.reads) == (2, 2)
+
+
+class Service:
+    """An Elastic Beanstalk with two environments of one logical environment, which counts what is asked."""
+
+    meta = SimpleNamespace(endpoint_url="http://scripted", region_name="eu-central-1")
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.status = "Ready"
+        self.minutes = 0
+
+    def describe_environments(self, **_filters: Any) -> dict[str, Any]:
+        self.asked["environments"] += 1
+        names = {"e-1": "live.eu-central-1.elasticbeanstalk.com", "e-2": "blog-2.eu-central-1.elasticbeanstalk.com"}
+        given = {"ApplicationName": "blog", "EnvironmentName": "blog", "Health": "Green"}
+        return {
+            "Environments": [
+                {**described(one, self.minutes, self.status), **given, "CNAME": cname} for one, cname in names.items()
+            ]
+        }
+
+    def list_tags_for_resource(self, **_arn: Any) -> dict[str, Any]:
+        self.asked["tags"] += 1
+        return {"ResourceTags": []}
+
+    def describe_configuration_settings(self, **_names: Any) -> dict[str, Any]:
+        self.asked["settings"] += 1
+        return {"ConfigurationSettings": [{"OptionSettings": []}]}
+
+    def describe_instances_health(self, **_names: Any) -> dict[str, Any]:
+        self.asked["instances"] += 1
+        return {"InstanceHealthList": [{"Deployment": {"VersionLabel": "v1"}}]}
+
+    def describe_environment_health(self, **_names: Any) -> dict[str, Any]:
+        self.asked["requests"] += 1
+        return {"ApplicationMetrics": {"RequestCount": 5, "Duration": 10}}
+
+
+@pytest.fixture
+def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_their_own_again() -> None:
+    service = Service()
+    record = Record(journal=replace(BEFORE_SWAP, last_swap=None))
+    observer, other = (Observer(service, "blog", "live") for _cycle in range(2))
+    began = time.monotonic()
+    _, candidate = observer.environments(record, began)
+    assert (candidate.instance_labels, candidate.requests) == (("v1",), 30)
+    assert service.asked == {"environments": 1, "tags": 2, "settings": 2, "instances": 1, "requests": 1}
+    assert observer.environments(record, began)[1] == candidate
+    assert service.asked == {"environments": 1, "tags": 2, "settings": 2, "instances": 1, "requests": 1}
+    # Another cycle has the environments and tags from this one.
+    other.environments(Record(), began)
+    assert service.asked == {"environments": 1, "tags": 2, "settings": 3, "instances": 1, "requests": 1}
+    observer.environments(record, time.monotonic())
+    assert service.asked == {"environments": 2, "tags": 2, "settings": 3, "instances": 2, "requests": 2}
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_settings_and_tags_of_an_environment_are_asked_for_again_once_it_was_updated() -> None:
+    service = Service()
+    record = Record(journal=replace(BEFORE_SWAP, last_swap=None))
+    observer = Observer(service, "blog", "live")
+
+    def asked_in_a_look() -> tuple[int, int]:
+        before = service.asked.copy()
+        observer.environments(record, time.monotonic())
+        return service.asked["tags"] - before["tags"], service.asked["settings"] - before["settings"]
+
+    assert asked_in_a_look() == (2, 2)
+    service.status, service.minutes = "Updating", 1
+    assert asked_in_a_look() == (0, 0)
+    service.status, service.minutes = "Ready", 2
+    assert asked_in_a_look() == (2, 2)
+    # Nothing is known of one that is met while it is updated, and that is not what it will be.
+    service.status, observer = "Updating", Observer(service, "blog", "live")
+    assert asked_in_a_look() == (2, 2)
+    service.status = "Ready"
+    assert asked_in_a_look()[1] == 2
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_the_quota_is_looked_at_once_for_all_cycles_that_begin_together() -> None:
+    service = Service()
+    service.describe_account_attributes = lambda: {  # type: ignore[attr-defined]
+        "ResourceQuotas": {"EnvironmentQuota": {"Maximum": 2}}
+    }
+    scaling = SimpleNamespace(
+        describe_account_limits=lambda: {"NumberOfAutoScalingGroups": 1, "MaxNumberOfAutoScalingGroups": 2}
+    )
+    clients: dict[str, Any] = {"elasticbeanstalk": service, "autoscaling": scaling}
+    said = {Account(clients.__getitem__).shortage({}) for _cycle in range(3)}
+    assert said == {"the region's quota of 2 environments is used up"}
+    assert service.asked == {"environments": 1}
+
+
+class Turns:
+    """A budget in which every other request has to wait, and what else an executor needs to swap."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.done: list[str] = []
+
+    def turn(self) -> bool:
+        self.done.append("turn")
+        return self.done.count("turn") % 2 == 1
+
+    def take(self, lease: Lease, *_given: object) -> Lease:
+        self.done.append("written")
+        return lease
+
+    def swap_environment_cnames(self, **_names: str) -> None:
+        self.done.append("swapped")
+
+
+def test_a_turn_is_waited_for_before_a_request_is_announced_and_kept_until_it_is_sent() -> None:
+    turns: Any = Turns()
+    observer: Any = SimpleNamespace(raw={}, logical="blog/live")
+    given = {"owner": "me", "prober": observer, "account": observer, "turn": turns.turn}
+    executor = Executor(None, turns, turns, observer, Policy(), **given)
+    world = World(1000.0, 1000.0, "me", "blog/live", "blog", "live", (), Lock())
+    swap = Step(Action.SWAP, "a swap", environment="e-2", other="e-1", record=Record())
+    assert not executor._perform(world, swap)
+    assert turns.done == ["turn"], "it looks again first, as the world may be another by now"
+    assert executor._perform(world, swap)
+    assert turns.done == ["turn", "written", "swapped"]
+    assert executor._perform(world, swap)
+    assert turns.done == ["turn", "written", "swapped", "turn", "written", "swapped"]

@@ -1,0 +1,14 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module of the same name within Ansible's own process."""
+
+from __future__ import annotations
+
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycles  # noqa: F401 -- once, not per fork
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.direct import DirectActionBase
+
+
+class ActionModule(DirectActionBase):
+    """The module as it is."""
