@@ -81,20 +81,17 @@ class FleetPlace(Place):
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
         eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
         refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults") if fault["kind"] == "throttle")
-        return Storm(run, finished, eb_calls, refused, self._longest(began))
+        return Storm(run, finished, eb_calls, refused, self.longest(began, STARTED, ENDED))
 
-    def _longest(self, since: datetime) -> float:
-        """Seconds of the deployment that took Elastic Beanstalk longest, by its own events."""
+    def longest(self, since: datetime, first: str, last: str) -> float:
+        """Seconds of the operation that took Elastic Beanstalk longest, from one of its own events to another."""
         pages = self.stalk.client("elasticbeanstalk").get_paginator("describe_events")
         times: dict[str, dict[str, datetime]] = {}
         for page in pages.paginate(ApplicationName="bench", StartTime=since):
             for event in page["Events"]:
-                times.setdefault(event.get("EnvironmentName", ""), {})[event["Message"]] = event["EventDate"]
-        return max(
-            (told[ENDED] - told[STARTED]).total_seconds()
-            for told in times.values()
-            if STARTED in told and ENDED in told
-        )
+                told = times.setdefault(event.get("EnvironmentName", ""), {})
+                told |= {text: event["EventDate"] for text in (first, last) if event["Message"].startswith(text)}
+        return max((told[last] - told[first]).total_seconds() for told in times.values() if len(told) == 2)
 
     def fault(self, *words: str) -> str:
         """Let something go wrong; returns what the command printed."""
@@ -104,16 +101,20 @@ class FleetPlace(Place):
         ).stdout
 
     @contextmanager
-    def standing_still(self, seconds: float) -> Iterator[None]:
-        """Deployments that begin in this block stand still after their first event, until so long after the first."""
-        before = self._updates()
+    def standing_still(self, seconds: float, begun_by: str = "UpdateEnvironment") -> Iterator[None]:
+        """Operations that begin in this block stand still after their first event, until so long after the first."""
+
+        def begun() -> int:
+            return self.stalk.calls().get(f"elasticbeanstalk:{begun_by}", 0)
+
+        before = begun()
         ended = threading.Event()
 
         stuck = json.loads(self.fault("add", "stuck"))["id"]
 
         def release() -> None:
             while not ended.wait(1):
-                if self._updates() > before:
+                if begun() > before:
                     ended.wait(seconds)
                     break
             self.fault("clear", stuck)
@@ -125,9 +126,6 @@ class FleetPlace(Place):
         finally:
             ended.set()
             thread.join()
-
-    def _updates(self) -> int:
-        return self.stalk.calls().get("elasticbeanstalk:UpdateEnvironment", 0)
 
     def throttle(self, rate: float, burst: float) -> None:
         """Let the service take so many requests a second.
