@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from . import api
 from .cycle_account import ASG
+from .cycle_base import stem
 from .cycle_record import from_document
 from .cycle_tags import TagReader
 from .cycle_world import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Lock, Record, Status, Version
@@ -32,6 +33,8 @@ from .tags import user_tags
 
 Answer = dict[str, Any]
 _Got = TypeVar("_Got")
+# One that nothing but its tags may make ours is left alone while it changes.
+_LEFT_OVER = ("Ready", "Launching")
 
 # <prefix>.<region>.elasticbeanstalk.com, without a region in old ones (eb-facts §4). EB's own choice for an environment
 # without a prefix has its name first and a random label after it: that is not a prefix, though it may look like one.
@@ -58,6 +61,9 @@ class Observer:
         self._not_before = not_before
         self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
         self.raw = {one: timed(found) for one, found in self._seen.items()}
+        if record.journal is None:
+            # Anything may be left over from an earlier cycle.
+            self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
         return tuple(self._environment(one, record) for one in self.raw.values())
 
     def recent(self, what: str, environment_id: str, ask: Callable[[], _Got]) -> _Got:
@@ -122,8 +128,7 @@ class Observer:
         in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
         retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
         ours = live or in_cycle or retired
-        # One that nothing but its tags may make ours is left alone while it changes.
-        tags = self._tags_of(raw) if ours or raw["Status"] in ("Ready", "Launching") else {}
+        tags = self._tags_of(raw) if ours or _may_be_ours(raw, journal) else {}
         ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
         values = (
             current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
@@ -182,6 +187,13 @@ class Observer:
         if metrics.get("RequestCount") is None:
             return None
         return round(float(metrics["RequestCount"]) * 60 / float(metrics.get("Duration") or 10))
+
+
+def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
+    """Whether tags may make it ours: before a cycle anything left over, in a cycle its candidate, by any attempt."""
+    if raw["Status"] not in _LEFT_OVER:
+        return False
+    return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
 
 
 def chosen_prefix(cname: str) -> str:

@@ -93,6 +93,18 @@ def test_tags_of_an_environment_that_is_being_changed_are_never_remembered(tmp_p
     assert service.asked == ["e-1"] * 3
 
 
+def test_a_fleet_reads_the_tags_of_each_environment_once_and_takes_turns(tmp_path: Path) -> None:
+    service, path = Tags(), tmp_path / "tags.json"
+    fleet = [described(f"e-{number}") for number in range(50)]
+    service.tags = {one["EnvironmentId"]: {"jack:logical": "blog/live"} for one in fleet}
+    first = TagReader(service, Memory(path), "blog/live")
+    first.learn([*fleet, described("e-updating", status="Updating")])
+    second = TagReader(service, Memory(path), "blog/live")
+    second.learn(fleet)
+    assert {one["EnvironmentId"]: second.of(one) for one in fleet} == service.tags
+    assert service.asked == list(service.tags), "each once, and not of one that is being updated"
+
+
 class EndError(Exception):
     """The test has seen enough."""
 
@@ -229,14 +241,20 @@ class Service:
         self.asked: Counter[str] = Counter()
         self.status = "Ready"
         self.minutes = 0
+        self.names = {"e-1": "live", "e-2": "blog-2"}
 
     def describe_environments(self, **_filters: Any) -> dict[str, Any]:
         self.asked["environments"] += 1
-        names = {"e-1": "live.eu-central-1.elasticbeanstalk.com", "e-2": "blog-2.eu-central-1.elasticbeanstalk.com"}
-        given = {"ApplicationName": "blog", "EnvironmentName": "blog", "Health": "Green"}
+        given = {"ApplicationName": "blog", "Health": "Green"}
         return {
             "Environments": [
-                {**described(one, self.minutes, self.status), **given, "CNAME": cname} for one, cname in names.items()
+                {
+                    **described(one, self.minutes, self.status),
+                    **given,
+                    "EnvironmentName": name,
+                    "CNAME": f"{name}.eu-central-1.elasticbeanstalk.com",
+                }
+                for one, name in self.names.items()
             ]
         }
 
@@ -278,6 +296,19 @@ def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_the
     assert service.asked == {"environments": 1, "tags": 2, "settings": 3, "instances": 1, "requests": 1}
     observer.environments(record, time.monotonic())
     assert service.asked == {"environments": 2, "tags": 2, "settings": 3, "instances": 2, "requests": 2}
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_in_a_cycle_tags_of_what_is_named_after_another_environment_are_not_read() -> None:
+    service = Service()
+    service.names |= {"e-3": "shop-261129-010203", "e-4": "blog-261129-010203-2"}
+    begun = replace(BEFORE_SWAP, candidate="", candidate_name="blog-261129-010203", last_swap=None)
+    observer = Observer(service, "blog", "live")
+    observer.environments(Record(journal=begun), time.monotonic())
+    assert service.asked["tags"] == 2, "of the live one, and of what may be the candidate"
+    # Before a cycle, whatever was left over by an earlier one may have any name.
+    Observer(service, "blog", "live").environments(Record(), time.monotonic())
+    assert service.asked["tags"] == 4
 
 
 @pytest.mark.usefixtures("nothing_known")
