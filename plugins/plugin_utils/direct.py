@@ -17,11 +17,13 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import shared
+from botocore import loaders
 
 try:
     from ansible.module_utils.common.json import Direction, get_module_encoder
@@ -35,6 +37,27 @@ _UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
 for _name in ("environment_manager", "versions", "environment_leader"):
     importlib.import_module(f"{_UTILS}.{_name}")
 importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
+
+
+class KeptLists(loaders.JSONFileLoader):
+    """Reads the lists of AWS's endpoints and partitions once, which takes longer than all else of making a client.
+
+    boto3 reads them for each of its sessions, and amazon.aws has a session for each client. Nobody changes them.
+    """
+
+    def load_file(self, file_path):
+        """What is in the file; None when there is none."""
+        if Path(file_path).name not in ("endpoints", "partitions"):
+            return super().load_file(file_path)
+        if _lists.get(file_path) is None:
+            _lists[file_path] = super().load_file(file_path)
+        return _lists[file_path]
+
+
+_lists = {}
+loaders.Loader.FILE_LOADER_CLASS = KeptLists
+for _name in ("endpoints", "partitions"):
+    loaders.Loader().load_data(_name)
 
 
 class DirectActionBase(ActionBase):

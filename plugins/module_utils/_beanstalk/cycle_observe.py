@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ from .environments import loses_database
 from .lease import Claim, Lease
 from .memory import memory_of
 from .settings import current_values
-from .shared import SharedLooks, timed
+from .shared import SharedLooks, mark_of, timed
 from .tags import user_tags
 
 Answer = dict[str, Any]
@@ -49,6 +50,7 @@ class Observer:
         self.logical = f"{application}/{prefix}"
         self.raw: dict[str, Answer] = {}
         self._seen: dict[str, Answer] = {}
+        self._strangers: dict[str, tuple[Answer, Environment]] = {}
         self._tags = TagReader(client, memory_of(client, application, "tags"), self.logical)
         self._looks = SharedLooks(client, application)
         self._settings: dict[str, tuple[Any, list[Answer]]] = {}
@@ -59,8 +61,9 @@ class Observer:
     def environments(self, record: Record, not_before: float) -> tuple[Environment, ...]:
         """All environments of the application, in the detail that each needs, as of a (monotonic) moment or later."""
         self._not_before = not_before
+        before, raw = self._seen, self.raw
         self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
-        self.raw = {one: timed(found) for one, found in self._seen.items()}
+        self.raw = {one: raw[one] if found == before.get(one) else timed(found) for one, found in self._seen.items()}
         if record.journal is None:
             # Anything may be left over from an earlier cycle.
             self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
@@ -77,8 +80,8 @@ class Observer:
 
     def unchanged(self, ids: Collection[str], not_before: float) -> bool:
         """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
-        seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
-        return all(seen.get(one) == self._seen.get(one) for one in ids)
+        marks = self._looks.marks(not_before)
+        return all(marks.get(one) == (mark_of(self._seen[one]) if one in self._seen else None) for one in ids)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
@@ -128,32 +131,31 @@ class Observer:
         in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
         retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
         ours = live or in_cycle or retired
-        tags = self._tags_of(raw) if ours or _may_be_ours(raw, journal) else {}
+        if not (ours or _may_be_ours(raw, journal)):
+            return self._stranger(raw)
+        tags = self._tags_of(raw)
         ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
         values = (
             current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
         )
         database = values.get("aws:rds:dbinstance", {})
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
-        return Environment(
-            id=raw["EnvironmentId"],
-            name=raw["EnvironmentName"],
-            application=raw["ApplicationName"],
-            status=Status(raw["Status"]),
-            health=raw.get("Health", "Grey"),
-            cname=(raw.get("CNAME") or "").lower(),
-            version_label=raw.get("VersionLabel") or "",
-            created=_seconds(raw.get("DateCreated")),
-            updated=_seconds(raw.get("DateUpdated")),
-            tier=(raw.get("Tier") or {}).get("Name", "WebServer"),
+        return replace(
+            _described(raw),
             instance_labels=self._labels(raw, journal) if ours else (),
             tags=tags,
             requests=self._requests(raw, journal) if ours else None,
             database_loss=_loss(database) if loses_database(database) else "",
             shared_load_balancer=balancer.lower() == "true",
             min_size=_number(values.get(ASG, {}).get("MinSize")),
-            abortable=bool(raw.get("AbortableOperationInProgress")),
         )
+
+    def _stranger(self, raw: Answer) -> Environment:
+        """One of another logical environment: in a fleet nearly all are, and few have changed since the last look."""
+        known = self._strangers.get(raw["EnvironmentId"])
+        if known is None or known[0] is not raw:
+            known = self._strangers[raw["EnvironmentId"]] = (raw, _described(raw))
+        return known[1]
 
     def _tags_of(self, raw: Mapping[str, Any]) -> dict[str, str]:
         one = raw["EnvironmentId"]
@@ -187,6 +189,23 @@ class Observer:
         if metrics.get("RequestCount") is None:
             return None
         return round(float(metrics["RequestCount"]) * 60 / float(metrics.get("Duration") or 10))
+
+
+def _described(raw: Mapping[str, Any]) -> Environment:
+    """What DescribeEnvironments says of an environment."""
+    return Environment(
+        id=raw["EnvironmentId"],
+        name=raw["EnvironmentName"],
+        application=raw["ApplicationName"],
+        status=Status(raw["Status"]),
+        health=raw.get("Health", "Grey"),
+        cname=(raw.get("CNAME") or "").lower(),
+        version_label=raw.get("VersionLabel") or "",
+        created=_seconds(raw.get("DateCreated")),
+        updated=_seconds(raw.get("DateUpdated")),
+        tier=(raw.get("Tier") or {}).get("Name", "WebServer"),
+        abortable=bool(raw.get("AbortableOperationInProgress")),
+    )
 
 
 def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from . import api, cycle_calls, platforms
@@ -84,6 +85,7 @@ def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
 def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
     """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
 
+    @cache  # a client takes as long as several requests
     def metered(service: str) -> Any:
         return api.CallCounter().attach(client(service))
 

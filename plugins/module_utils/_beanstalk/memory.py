@@ -36,6 +36,7 @@ class Memory:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._values: dict[str, Any] | None = None
+        self._last: tuple[tuple[int, int], dict[str, Any]] | None = None
 
     @property
     def lasts(self) -> bool:
@@ -129,10 +130,15 @@ class Memory:
         if self._path is None:
             return {}
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            with self._path.open(encoding="utf-8") as file:
+                # Every change makes another file.
+                state = os.fstat(file.fileno())
+                version = (state.st_ino, state.st_mtime_ns)
+                if self._last is None or self._last[0] != version:
+                    self._last = (version, json.load(file))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return self._last[1] if isinstance(self._last[1], dict) else {}
 
 
 def _locked(handle: int) -> bool:

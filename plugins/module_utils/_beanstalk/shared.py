@@ -10,8 +10,10 @@ others read it. So the requests of a tick grow with the applications, not with t
 
 from __future__ import annotations
 
+import json
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -46,7 +48,7 @@ class SharedLooks:
 
     def __init__(self, client: Any, application: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._application, self._clock = client, application, clock
-        self._places = {name: memory_of(client, application, name) for name in ("environments", "events")}
+        self._places = {name: memory_of(client, application, name) for name in ("environments", "events", "marks")}
         self.events_at = 0.0
         """When the events of the last answer were asked for."""
 
@@ -70,13 +72,24 @@ class SharedLooks:
         """The same with times as text, for whoever wants few of many: see :func:`timed`."""
         return list(self._answer("environments", lambda _known: moment, self._ask_for_environments)["found"])
 
+    def marks(self, moment: float) -> dict[str, int]:
+        """The :func:`mark_of` each environment as it was at a moment or later, by id: cheap to read for one of many."""
+        place = self._places["marks"]
+        place.again()
+        at = place.get("at")
+        if at is None or not moment <= at <= self._clock():
+            return {item["EnvironmentId"]: mark_of(item) for item in self.plain_environments(moment)}
+        return dict(place.get("marks"))
+
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
         found = self.plain_environments(not_before)
         return next((timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
+        asked = self._clock()
         found = api.describe_environments(self._client, ApplicationName=self._application)
+        self._places["marks"].put(at=asked, marks={item["EnvironmentId"]: mark_of(item) for item in _plain(found)})
         return {"found": found, "task": _task()}
 
     def events(
@@ -148,6 +161,11 @@ def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         {key: value.isoformat() if isinstance(value, datetime) else value for key, value in item.items()}
         for item in items
     ]
+
+
+def mark_of(item: dict[str, Any]) -> int:
+    """A number that is another one when an environment, its times as text, has changed in any way."""
+    return zlib.crc32(json.dumps(item, sort_keys=True).encode())
 
 
 def timed(item: dict[str, Any]) -> dict[str, Any]:

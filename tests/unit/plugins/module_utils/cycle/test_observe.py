@@ -299,6 +299,25 @@ def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_the
 
 
 @pytest.mark.usefixtures("nothing_known")
+def test_a_change_of_either_environment_is_noticed_by_a_look_that_somebody_else_had() -> None:
+    service = Service()
+    observer, other = (Observer(service, "blog", "live") for _cycle in range(2))
+    observer.environments(Record(), time.monotonic())
+    moment = time.monotonic()
+    other.environments(Record(), moment)
+    assert observer.unchanged(["e-1", "e-2"], moment)
+    assert service.asked["environments"] == 2
+    service.names["e-2"] = "blog-3"
+    other.environments(Record(), time.monotonic())
+    assert not observer.unchanged(["e-1", "e-2"], moment)
+    assert observer.unchanged(["e-1"], moment)
+    assert service.asked["environments"] == 3
+    del service.names["e-1"]
+    assert not observer.unchanged(["e-1"], time.monotonic())
+    assert service.asked["environments"] == 4
+
+
+@pytest.mark.usefixtures("nothing_known")
 def test_in_a_cycle_tags_of_what_is_named_after_another_environment_are_not_read() -> None:
     service = Service()
     service.names |= {"e-3": "shop-261129-010203", "e-4": "blog-261129-010203-2"}
