@@ -23,7 +23,6 @@ from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import shared
-from botocore import loaders
 
 try:
     from ansible.module_utils.common.json import Direction, get_module_encoder
@@ -31,6 +30,8 @@ except ImportError:  # ansible-core 2.18, where modules take their arguments in 
     get_module_encoder = None
 
 _PROFILE = "legacy"
+_LISTS = ("endpoints", "partitions")
+_kept = {}
 
 # Most of what the modules import, and what takes long.
 _UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
@@ -39,25 +40,30 @@ for _name in ("environment_manager", "versions", "environment_leader"):
 importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
 
 
-class KeptLists(loaders.JSONFileLoader):
-    """Reads the lists of AWS's endpoints and partitions once, which takes longer than all else of making a client.
+def keep_lists(loaders):
+    """Have botocore read its lists of endpoints and partitions once, which is most of what making a client takes.
 
     boto3 reads them for each of its sessions, and amazon.aws has a session for each client. Nobody changes them.
     """
 
-    def load_file(self, file_path):
-        """What is in the file; None when there is none."""
-        if Path(file_path).name not in ("endpoints", "partitions"):
-            return super().load_file(file_path)
-        if _lists.get(file_path) is None:
-            _lists[file_path] = super().load_file(file_path)
-        return _lists[file_path]
+    class KeptLists(loaders.JSONFileLoader):
+        """Reads a file; a list once."""
+
+        def load_file(self, file_path):
+            """What is in the file; None when there is none."""
+            if Path(file_path).name not in _LISTS:
+                return super().load_file(file_path)
+            if _kept.get(file_path) is None:
+                _kept[file_path] = super().load_file(file_path)
+            return _kept[file_path]
+
+    loaders.Loader.FILE_LOADER_CLASS = KeptLists
+    for name in _LISTS:
+        loaders.Loader().load_data(name)
 
 
-_lists = {}
-loaders.Loader.FILE_LOADER_CLASS = KeptLists
-for _name in ("endpoints", "partitions"):
-    loaders.Loader().load_data(_name)
+with contextlib.suppress(ImportError):  # the modules say that boto3 is missing
+    keep_lists(importlib.import_module("botocore.loaders"))
 
 
 class DirectActionBase(ActionBase):

@@ -10,7 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
+import pytest
 import yaml
+from ansible_collections.jack.beanstalk.plugins.plugin_utils import direct
+from botocore import loaders
 
 ROOT = Path(__file__).resolve().parents[4]
 PLUGINS = ROOT / "plugins"
@@ -70,3 +74,30 @@ def test_every_action_has_its_module() -> None:
     # Of a link, antsibull-docs takes the module for another name of the one that is linked to.
     assert not any(path.is_symlink() for path in actions)
     assert all((PLUGINS / "modules" / path.name).is_file() for path in actions)
+
+
+def test_what_botocore_knows_of_all_services_is_read_once_for_all_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    read = loaders.JSONFileLoader.load_file
+
+    def counted(self: Any, file_path: str) -> Any:
+        opened.append(Path(file_path).name)
+        return read(self, file_path)
+
+    monkeypatch.setattr(loaders.Loader, "FILE_LOADER_CLASS", loaders.JSONFileLoader)
+    monkeypatch.setattr(loaders.JSONFileLoader, "load_file", counted)
+    monkeypatch.setattr(direct, "_kept", {})
+    direct.keep_lists(loaders)
+    opened.clear()
+    for service in ("elasticbeanstalk", "s3"):
+        given = {"region_name": "eu-central-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        assert boto3.session.Session().client(service, **given).meta.region_name == "eu-central-1"
+    assert "service-2" in opened
+    assert not {"endpoints", "partitions"} & set(opened)
+    # A file that is not there yet may be there later.
+    name = str(tmp_path / "endpoints")
+    assert loaders.Loader.FILE_LOADER_CLASS().load_file(name) is None
+    Path(f"{name}.json").write_text("{}")
+    assert loaders.Loader.FILE_LOADER_CLASS().load_file(name) == {}
