@@ -64,7 +64,9 @@ def has_ended(process: Mapping[str, Any], proc: Path = PROC) -> bool:
     if any(process.get(key) != value for key, value in place.items()):
         return False
     try:
-        return bool(_start(proc, int(process["pid"])) != process["start"])
+        pid = int(process["pid"])
+        # A zombie does nothing any more; it waits for a parent that may be late.
+        return _stat(proc, pid)[0] in ("Z", "X") or _start(proc, pid) != process["start"]
     except FileNotFoundError:
         return True
     except (OSError, ValueError, IndexError, KeyError):

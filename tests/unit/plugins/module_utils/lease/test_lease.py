@@ -226,6 +226,16 @@ def test_the_holder_is_the_ansible_run_above_and_its_end_is_noticed(tmp_path: Pa
     assert lease.claim("b", 10) is Claim.ORPHANED
 
 
+def test_a_process_that_nobody_has_waited_for_yet_has_ended() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        process = {**(holder.this_process() or {}), "pid": child.pid, "start": holder._start(holder.PROC, child.pid)}
+        assert not holder.has_ended(process)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert holder._stat(holder.PROC, child.pid)[0] == "Z"
+        assert holder.has_ended(process)
+
+
 def test_a_reused_process_id_is_another_process(tmp_path: Path) -> None:
     mine = {**holder._place(holder.PROC), "pid": os.getpid(), "start": holder._start(holder.PROC, os.getpid())}
     assert not holder.has_ended(mine)
