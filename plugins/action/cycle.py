@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycles  # noqa: F401 -- once, not per fork
+import importlib
+
 from ansible_collections.jack.beanstalk.plugins.plugin_utils.direct import DirectActionBase
+
+# Once, and not in each fork.
+importlib.import_module("ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles")
 
 
 class ActionModule(DirectActionBase):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,7 @@ def test_a_deployment_and_its_calls(deploy: Callable[..., dict[str, Any]], eb: A
     # A version that is there already, here or for another controller, is not made again.
     back = deploy("v1")
     assert back["actions"] == ["update_version"]
-    for path in (tmp_path / "jack.beanstalk").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "jack.beanstalk")
     assert deploy("v2")["actions"] == ["update_version"]
     # One that was deleted behind our back is.
     eb.delete_application_version(ApplicationName="calls", VersionLabel="v1")

@@ -286,7 +286,7 @@ def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_the
     record = Record(journal=replace(BEFORE_SWAP, last_swap=None))
     observer, other = (Observer(service, "blog", "live") for _cycle in range(2))
     began = time.monotonic()
-    _, candidate = observer.environments(record, began)
+    candidate = observer.environments(record, began)[1]
     assert (candidate.instance_labels, candidate.requests) == (("v1",), 30)
     assert service.asked == {"environments": 1, "tags": 2, "settings": 2, "instances": 1, "requests": 1}
     assert observer.environments(record, began)[1] == candidate
