@@ -168,10 +168,11 @@ class Place:
     def _server_seconds(self, since: datetime) -> list[float]:
         """Seconds of each of ``_SPANS``; 0 for what was not asked for."""
         found = self.stalk.client("elasticbeanstalk").describe_events(ApplicationName="bench", StartTime=since)
-        return [_seconds(found["Events"], *span) for span in _SPANS]
+        return [seconds_between(found["Events"], *span) for span in _SPANS]
 
 
-def _seconds(events: Sequence[Mapping[str, Any]], first: str, last: str) -> float:
+def seconds_between(events: Sequence[Mapping[str, Any]], first: str, last: str) -> float:
+    """Seconds from the first event that begins with one text to the last that begins with another; 0 without both."""
     begun, ended = (
         [item["EventDate"] for item in events if item["Message"].startswith(text)] for text in (first, last)
     )

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from bench.deploys import Run
 from bench.figures import Figure, figure
-from bench.storms import FleetPlace
+from bench.storms import POLL_S, FleetPlace
 
 _PEER = "eb clone, swap, terminate, one script each"
 # So much faster than the wall the clock runs: an environment is created in about two minutes of it.
 _SPEED = 2.0
-_POLL_S = 5
 # What the policy has a cycle wait for: that the candidate stays healthy, and that DNS forgets the old environment.
 _SOAK_S, _DNS_TTL_S, _DNS_MARGIN_S = 60, 60, 30
 _CREATED = "createEnvironment is starting.", "Successfully launched environment"
@@ -31,7 +30,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     count, speed, still_s = (4, 20.0, 10.0) if quick else (200, _SPEED, 480.0)
     place = FleetPlace(folder / "night", speed, count)
     peer = FleetPlace(folder / "peer", speed, 1)
-    policy = {"force": True, "poll_interval": _POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S}
+    policy = {"force": True, "poll_interval": POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S}
     options = json.dumps({"eb_cycle": {**policy, "dns_margin": _DNS_MARGIN_S}})
     try:
         peer.run(peer.ours())

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,14 +16,14 @@ from pathlib import Path
 
 import yaml
 
-from bench.deploys import ENDED, ROOT, STARTED, Place, Run
+from bench.deploys import ENDED, ROOT, STARTED, Place, Run, seconds_between
 from bench.figures import Figure, Series, figure
 from bench.stalk import BIN
 
 _PEER = "eb deploy, one process each"
 # A simulated deployment takes 132 s of the clock.
 _CLOCK_S = 132.0
-_POLL_S = 5
+POLL_S = 5
 _TIMEOUT = 1800
 # What module_utils/_beanstalk/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
@@ -46,7 +47,7 @@ class FleetPlace(Place):
     """A daemon with many environments of one application, all hosts of one inventory."""
 
     def __init__(self, folder: Path, speed: float, count: int) -> None:
-        super().__init__(folder, speed, _POLL_S, _TIMEOUT)
+        super().__init__(folder, speed, POLL_S, _TIMEOUT)
         self.count = count
         self.runtime = folder / "run"
         self.runtime.mkdir(mode=0o700)
@@ -86,12 +87,11 @@ class FleetPlace(Place):
     def longest(self, since: datetime, first: str, last: str) -> float:
         """Seconds of the operation that took Elastic Beanstalk longest, from one of its own events to another."""
         pages = self.stalk.client("elasticbeanstalk").get_paginator("describe_events")
-        times: dict[str, dict[str, datetime]] = {}
+        told = defaultdict(list)
         for page in pages.paginate(ApplicationName="bench", StartTime=since):
             for event in page["Events"]:
-                told = times.setdefault(event.get("EnvironmentName", ""), {})
-                told |= {text: event["EventDate"] for text in (first, last) if event["Message"].startswith(text)}
-        return max((told[last] - told[first]).total_seconds() for told in times.values() if len(told) == 2)
+                told[event.get("EnvironmentName", "")].append(event)
+        return max(seconds_between(events, first, last) for events in told.values())
 
     def fault(self, *words: str) -> str:
         """Let something go wrong; returns what the command printed."""

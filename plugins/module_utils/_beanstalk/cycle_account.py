@@ -19,7 +19,6 @@ from .shared import environments_in_use
 
 ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
-_SHARED_SECONDS = 10.0
 
 
 @BeanstalkErrorHandler.common_error_handler("look at the account")  # type: ignore[untyped-decorator]
@@ -70,7 +69,7 @@ class Account:
             most = _ask(eb, "describe_account_attributes")["ResourceQuotas"]["EnvironmentQuota"]["Maximum"]
         except (AnsibleBeanstalkError, KeyError):
             return ""
-        used = environments_in_use(eb, _SHARED_SECONDS)
+        used = environments_in_use(eb)
         return f"the region's quota of {most} environments is used up" if used >= most else ""
 
     def _groups(self) -> str:

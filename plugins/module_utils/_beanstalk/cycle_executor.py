@@ -32,16 +32,13 @@ from .leaders import LeaderQuery, choose
 from .lease import Lease, LeaseLostError
 from .lock_store import LockStore
 from .settings import Settings, current_values
-from .waiters import SAME_TICK
+from .waiters import SAME_TICK, slowed
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
 _LOG_SECONDS = 45.0
 _AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
 # What others of this controller saw so long ago, in seconds, is still a look: short beside Policy.step_fresh.
 _SHARED_SECONDS = 5.0
-# While nobody knows when a wait ends, looks are such a part of its age apart, up to so many poll intervals.
-_PART_OF_AGE = 0.05
-_LONGEST_TICKS = 4
 _LOOKS = 6  # failed looks in a row before a run gives up; the next run continues
 
 
@@ -121,8 +118,11 @@ class Executor:
         cname = self.observer.cname(environments)
         journal = lock.record.journal
         held = any(one.cname == cname for one in environments)
-        ended = journal is not None and all(one.gone for one in environments if one.id == journal.live)
-        pruning = ended and journal is not None and journal.drained is not None
+        pruning = (
+            journal is not None
+            and journal.drained is not None
+            and all(one.gone for one in environments if one.id == journal.live)
+        )
         versions = self.observer.versions(environments) if journal is None or pruning else ()
         templates = self.observer.templates(stem(self.policy.base_name), environments) if pruning else ()
         available = not held and api.cname_available(self.reader, self.observer.prefix)
@@ -326,8 +326,9 @@ class Executor:
     def _pause(self, step: Step) -> float:
         if step.timed or step.action is Action.DRAIN:
             return step.seconds
-        longest = min(_LONGEST_TICKS * self.policy.poll, self.policy.lease_ttl / 6)
-        return max(step.seconds, min(_PART_OF_AGE * (self.store.now - self._waits_since), longest))
+        # The lease is renewed between looks.
+        grown = min(slowed(self.policy.poll, self.store.now - self._waits_since), self.policy.lease_ttl / 6)
+        return max(step.seconds, grown)
 
     def _change(self, world: World, step: Step) -> None:
         if step.action is Action.CREATE:

@@ -11,17 +11,17 @@ writes what the others queued, too; they find it done when their turn comes. An 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from . import holder as processes
 from .common import AnsibleBeanstalkError
 from .lease import Lease, decode, encode
+from .memory import Memory, write_whole
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,15 @@ class Waiting:
 
 
 class LockQueue:
-    """The queue of a lock object, a file for each who waits. Without a folder there is none, and everybody writes."""
+    """The queue of a lock object, a file for each who waits. Where no folder can be had, each writes for itself."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    @cached_property
+    def _folder(self) -> Path | None:
+        # Made by who writes: most look only.
+        return self._memory.folder("queue")
 
     @contextmanager
     def waiting(self, place: Sequence[str], bases: Mapping[str, str], leases: Mapping[str, Lease]) -> Iterator[None]:
@@ -48,12 +53,13 @@ class LockQueue:
         entry = {"place": place, "process": process, "bases": bases, "leases": encode(leases).decode()}
         path = self._folder / f"{secrets.token_hex(8)}.json"
         try:
-            _write(path, entry)
+            # Where it cannot be written, whoever waits writes for itself.
+            write_whole(path, entry)
             yield
         finally:
             path.unlink(missing_ok=True)
 
-    def others(self, place: Sequence[str]) -> list[Waiting]:
+    def everybody(self, place: Sequence[str]) -> list[Waiting]:
         """Who waits to write this object, the longest first; whoever asks is among them."""
         if self._folder is None:
             return []
@@ -70,14 +76,3 @@ class LockQueue:
             except (OSError, ValueError, KeyError, TypeError, AnsibleBeanstalkError):
                 continue  # gone meanwhile, or nothing of ours
         return [one for _since, one in sorted(found, key=lambda pair: pair[0])]
-
-
-def _write(path: Path, entry: Mapping[str, Any]) -> None:
-    """A reader sees the whole entry or none. Where it cannot be written, whoever waits writes for itself."""
-    new = path.with_suffix(".new")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump(entry, file)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)

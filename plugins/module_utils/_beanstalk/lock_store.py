@@ -78,7 +78,7 @@ class LockStore:
     ) -> None:
         self.s3, self.bucket, self.key, self.cname_prefix = s3, bucket, lock_key(application), cname_prefix
         self._memory = memory or Memory(None)
-        self._queue = LockQueue(self._memory.folder("queue"))
+        self._queue = LockQueue(self._memory)
         self._monotonic, self._sleep = monotonic, sleep
         self._offset: float | None = None
         self._known: _Known | None = None
@@ -235,9 +235,9 @@ class LockStore:
             read = True
 
     def _queued(self) -> dict[str, Lease]:
-        """What others wait to write and still may: of two who replace the same lease, whoever came first."""
+        """What waits to be written and still may be: of two who replace the same lease, whoever came first."""
         found: dict[str, Lease] = {}
-        for one in self._queue.others(self._place):
+        for one in self._queue.everybody(self._place):
             free = {name for name in one.leases if name not in found and self.lease(name).nonce == one.bases[name]}
             found |= {name: one.leases[name] for name in free}
         return found

@@ -11,6 +11,7 @@ be lost at any time, and hold no secret: option settings are kept as a salted ha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -60,16 +61,7 @@ class Memory:
         with self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS) as mine:
             self._values = change(self._read())
             if mine:
-                self._write(self._path, self._values)
-
-    def _write(self, path: Path, values: Mapping[str, Any]) -> None:
-        new = path.with_suffix(f".{os.getpid()}")
-        try:
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-                json.dump(values, file)
-            new.replace(path)
-        except OSError:
-            return
+                write_whole(self._path, self._values)
 
     def again(self) -> None:
         """Look into the file anew at the next question: others write it, too."""
@@ -139,6 +131,18 @@ class Memory:
         except (OSError, ValueError):
             return {}
         return self._last[1] if isinstance(self._last[1], dict) else {}
+
+
+def write_whole(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a file of this user's own so that a reader sees all of it or none; not at all where that cannot be done."""
+    new = path.with_suffix(f".{os.getpid()}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+            json.dump(values, file)
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink()
 
 
 def _locked(handle: int) -> bool:

@@ -23,6 +23,8 @@ from . import api
 from .memory import Memory, memory_of
 
 _LIMIT_SECONDS = 120.0
+# So long one look at the quota serves all cycles that begin together.
+_QUOTA_SECONDS = 10.0
 # Events are read again from this long before the newest one: the service may store one a little late.
 OVERLAP = timedelta(seconds=15)
 # How long an event is kept for those who look seldom.
@@ -88,8 +90,8 @@ class SharedLooks:
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
         asked = self._clock()
-        found = api.describe_environments(self._client, ApplicationName=self._application)
-        self._places["marks"].put(at=asked, marks={item["EnvironmentId"]: mark_of(item) for item in _plain(found)})
+        found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
+        self._places["marks"].put(at=asked, marks={item["EnvironmentId"]: mark_of(item) for item in found})
         return {"found": found, "task": _task()}
 
     def events(
@@ -127,29 +129,35 @@ class SharedLooks:
     def _answer(
         self, name: str, due: Callable[[dict[str, Any]], float], ask: Callable[[Memory], dict[str, Any]]
     ) -> dict[str, Any]:
-        place = self._places[name]
-        with place.alone(_LIMIT_SECONDS):
-            now = self._clock()
-            known = place.get("answer") or {}
-            at = place.get("at")
-            if known and at is not None and due(known) <= at <= now:
-                return dict(known)
-            answer = ask(place)
-            plain = {**answer, "found": _plain(answer["found"])}
-            place.put(at=now, answer=plain)
-            return plain
+        return _shared(self._places[name], self._clock, due, ask)
 
 
-def environments_in_use(client: Any, age: float, clock: Callable[[], float] = time.monotonic) -> int:
-    """How many environments count towards the region's quota, as somebody saw at most ``age`` seconds ago."""
+def environments_in_use(client: Any) -> int:
+    """How many environments count towards the region's quota, as somebody saw a moment ago."""
+
+    def ask(_old: Memory) -> dict[str, Any]:
+        return {"in_use": len([one for one in api.describe_environments(client) if one["Status"] != "Terminated"])}
+
     place = memory_of(client, "quota")
+    return int(_shared(place, time.monotonic, lambda _known: time.monotonic() - _QUOTA_SECONDS, ask)["in_use"])
+
+
+def _shared(
+    place: Memory,
+    clock: Callable[[], float],
+    due: Callable[[dict[str, Any]], float],
+    ask: Callable[[Memory], dict[str, Any]],
+) -> dict[str, Any]:
+    """The answer (as JSON has it) that somebody got at the moment ``due`` or later, or else got now for all."""
     with place.alone(_LIMIT_SECONDS):
-        now, known = clock(), place.get("in_use") or {}
-        if known and now - age <= known["at"] <= now:
-            return int(known["count"])
-        count = len([one for one in api.describe_environments(client) if one["Status"] != "Terminated"])
-        place.put(in_use={"at": now, "count": count})
-        return count
+        now = clock()
+        known = place.get("answer") or {}
+        at = place.get("at")
+        if known and at is not None and due(known) <= at <= now:
+            return dict(known)
+        answer = ask(place)
+        place.put(at=now, answer=answer)
+        return answer
 
 
 def _task() -> str:

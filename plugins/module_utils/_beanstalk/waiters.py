@@ -149,6 +149,11 @@ def request_id(answer: Mapping[str, Any]) -> str | None:
     return str(found) if found else None
 
 
+def slowed(interval: float, age: float) -> float:
+    """Seconds until the next look at what nobody knows the end of and what has taken ``age`` seconds so far."""
+    return max(interval, min(_LONGEST_TICKS * interval, _PART_OF_AGE * age))
+
+
 class OperationWatch:
     """Follows one operation on one environment until it is over, or its deadline is.
 
@@ -240,7 +245,7 @@ class OperationWatch:
             return QUIET_SECONDS, QUIET_SECONDS
         if left > 0:
             return left, interval
-        slow = max(interval, min(_LONGEST_TICKS * interval, _PART_OF_AGE * elapsed))
+        slow = slowed(interval, elapsed)
         if self.expected is None or _SOON_SECONDS - left / 2 >= interval:
             return slow, slow
         return _SOON_SECONDS - left / 2, interval

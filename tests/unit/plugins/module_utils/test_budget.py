@@ -193,17 +193,15 @@ def throttling() -> Iterator[tuple[str, Service]]:
     server.server_close()
 
 
+def beanstalk(url: str) -> Any:
+    """A client of that server."""
+    names = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    return boto3.client("elasticbeanstalk", endpoint_url=url, **names)
+
+
 def fork(url: str, calls: int) -> None:
     """One of Ansible's forks."""
-    client = api.CallCounter().attach(
-        boto3.client(
-            "elasticbeanstalk",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id="x",
-            aws_secret_access_key="y",
-        )
-    )
+    client = api.CallCounter().attach(beanstalk(url))
     for _call in range(calls):
         api.describe_environments(client)
 
@@ -230,8 +228,7 @@ def test_a_turn_can_be_taken_before_the_request(
     url, service = throttling
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv(budget.RATE_VARIABLE, "2")
-    names = {"region_name": "us-east-1", "aws_access_key_id": "x", "aws_secret_access_key": "y"}
-    client = boto3.client("elasticbeanstalk", endpoint_url=url, **names)
+    client = beanstalk(url)
     ahead = budget.SharedBudget(client, ahead=True)
     shared = budget.budget_for(url, "us-east-1", "x")
     assert shared is not None

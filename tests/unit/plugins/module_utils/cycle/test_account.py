@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,15 +13,11 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_gu
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import Capacity
 from botocore.stub import Stubber
 
+pytestmark = pytest.mark.usefixtures("nothing_known")
 ASG = "aws:autoscaling:asg"
 BALANCED = {ASG: {"MinSize": "2", "MaxSize": "6"}}
 SINGLE = {"aws:elasticbeanstalk:environment": {"EnvironmentType": "SingleInstance"}}
 DENIED = "AccessDenied"
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
 def account(**answers: list[tuple[str, dict[str, Any] | str]]) -> Account:

@@ -275,11 +275,6 @@ class Service:
         return {"ApplicationMetrics": {"RequestCount": 5, "Duration": 10}}
 
 
-@pytest.fixture
-def nothing_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-
-
 @pytest.mark.usefixtures("nothing_known")
 def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_their_own_again() -> None:
     service = Service()

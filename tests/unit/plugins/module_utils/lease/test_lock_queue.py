@@ -106,13 +106,21 @@ def test_what_is_of_no_use_in_the_queue_is_not_written(memory: Path, fault: str)
 
 
 def test_without_a_folder_everybody_writes_for_itself() -> None:
-    queue = LockQueue(None)
+    queue = LockQueue(Memory(None))
     with queue.waiting(["bucket"], {"blog-a": ""}, {"blog-a": Lease("a")}):
-        assert queue.others(["bucket"]) == []
+        assert queue.everybody(["bucket"]) == []
 
 
 def test_a_folder_that_is_gone_costs_a_request_only(memory: Path) -> None:
     s3 = Bucket()
     one = store(s3, memory, "blog-a")
+    free = one.write(one.attempt("a", "deploy", 60)["blog-a"].lease.freed())
     memory.with_suffix(".queue").rmdir()
-    assert one.attempt("a", "deploy", 60)["blog-a"].lease.owner == "a"
+    assert one.take(free, "b", "deploy", 60).owner == "b"
+    assert s3.owners() == {"blog-a": "b"}
+
+
+def test_who_only_reads_makes_no_folder(memory: Path) -> None:
+    store(Bucket(), memory, "blog-a").read()
+    assert memory.exists()
+    assert not memory.with_suffix(".queue").exists()
