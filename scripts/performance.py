@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write docs/performance.md with its graph and, beside the figures of ``make bench``, a page of plots.
+"""Write docs/performance.md with its graphs and, beside the figures of ``make bench``, a page of plots.
 
 Usage: scripts/performance.py [BENCH_JSON [PAGE]]
 """
@@ -8,14 +8,14 @@ Usage: scripts/performance.py [BENCH_JSON [PAGE]]
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from bench import page as plots  # noqa: E402
-from bench.figures import Figure, read, read_series, rows  # noqa: E402
+from bench.figures import Figure, read, read_series, rows, series_file  # noqa: E402
 
 _MACHINE = ("machine_cores", "machine_memory_gib")
 _TEXT = """\
@@ -29,7 +29,7 @@ run.
 
 A value is the median of its runs, the spread is the largest minus the smallest of them. Without a number of its
 own, the budget is the peer's value. `build/bench.html` has the same as plots.
-{graph}
+{graphs}
 - The service is [localstalk](../localstalk/README.md) with simulated instances, so the figures show what the tools
   do (calls, waiting, CPU), not how fast AWS is.
 - `deploy_*` and `redeploy_*` are `ansible-playbook deploy.yml` beside `eb deploy` on the same application, at the
@@ -44,16 +44,16 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   thousand with each call, so fifty environments cost more where they are some of many (`leader_of_50_among_many_*`).
 - `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, a fork for each, by
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
-  than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (they stand
-  still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
-  `fleet_wall_ratio` is the time of the run by that of the longest operation, which is the first to begin. `throttle_*`
-  is the same at a service that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`),
-  with the budget that the controller starts with for AWS: there the requests that begin 200 deployments, and those that
-  look at the instances of each, take a hundred seconds each, whoever sends them. These take one run each. The peer's
-  requests are those of one `eb deploy` at the same time, times the environments.
+  than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (each
+  stands still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
+  `fleet_wall_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service that
+  takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), with the budget that the
+  controller starts with for AWS: there the requests that begin 200 deployments take 92.5 seconds, whoever sends them,
+  and `throttle_wall_ratio` is the time of the run by these and the longest operation. These take one run each. The
+  peer's requests are those of one `eb deploy` at the same time, times the environments.
 - `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
-  `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (they stand still for
-  eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without: the longest creation
+  `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
+  for eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without: the longest creation
   (`night_operation_s`), the longest termination, the minute in which the candidate must stay healthy, and the 90
   seconds until DNS has forgotten the old environment. The peer is a script of `eb clone`, `eb swap` and
   `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits between them.
@@ -93,16 +93,19 @@ environment changes, and the end of a deployment is expected when the last one e
 """
 
 
-_GRAPH = """
-![API calls per second of a fleet's deployment, beside the eb CLI's]({file})
-
-Calls per second, as a mean over five seconds, from the moment the command is started. The fleet is deployed by one
-process; what as many processes of `eb deploy` would ask for is what one was seen to ask for, times the environments.
+# By topic of the measurement.
+_GRAPHS = {
+    "storms": "API calls per second of a fleet's deployment, beside the eb CLI's",
+    "nights": "API calls per second of a fleet's night, beside the eb CLI's",
+}
+_BELOW_GRAPHS = """
+Calls per second, as a mean over five seconds, from the moment the command is started. The fleet is one process of
+ours; what as many processes of `eb` would ask for is what one was seen to ask for, times the environments.
 """
 
 
-def page(figures: Sequence[Figure], graph: str = "") -> str:
-    """The page in Markdown; parts that were not measured are missing from it. ``graph`` is the file of the graph."""
+def page(figures: Sequence[Figure], graphs: Mapping[str, str]) -> str:
+    """The page in Markdown; parts that were not measured are missing from it. ``graphs`` are files by topic."""
     values = {item.name: item.value for item in figures}
     table = rows([item for item in figures if item.name not in _MACHINE])
     lines = ["| " + " | ".join(row) + " |" for row in table]
@@ -112,7 +115,8 @@ def page(figures: Sequence[Figure], graph: str = "") -> str:
         memory=values["machine_memory_gib"],
         environments=f"{values['localstalk_environments']:,.0f}" if "localstalk_environments" in values else "many",
         table="\n".join(lines),
-        graph=_GRAPH.format(file=graph) if graph else "",
+        graphs="".join(f"\n![{_GRAPHS[topic]}]({file})\n" for topic, file in graphs.items())
+        + (_BELOW_GRAPHS if graphs else ""),
     )
 
 
@@ -122,11 +126,11 @@ def main(arguments: Sequence[str]) -> int:
     target = Path(arguments[1]) if len(arguments) > 1 else ROOT / "docs" / "performance.md"
     target.parent.mkdir(exist_ok=True)
     figures = read(source)
-    series = read_series(source.with_name(f"{source.stem}-calls.json"))
-    graph = target.with_name(f"{target.stem}-calls.svg")
-    if series:
-        graph.write_text(plots.graph(series), encoding="utf-8")
-    target.write_text(page(figures, graph.name if series else ""), encoding="utf-8")
+    series = {topic: found for topic in _GRAPHS if (found := read_series(series_file(source, topic)))}
+    graphs = {topic: target.with_name(f"{target.stem}-{topic}.svg") for topic in series}
+    for topic, graph in graphs.items():
+        graph.write_text(plots.graph(series[topic]), encoding="utf-8")
+    target.write_text(page(figures, {topic: graph.name for topic, graph in graphs.items()}), encoding="utf-8")
     source.with_suffix(".html").write_text(plots.page(figures, series), encoding="utf-8")
     return 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench import bundles, deploys, emulator, fleet, lifecycle, nights, scaling, storms, swaps
-from bench.figures import Figure, Series, figure, read, text_table, write, write_series
+from bench.figures import Figure, Series, figure, read, series_file, text_table, write, write_series
 
 TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "bundles": bundles.measure,
@@ -59,18 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measured = TOPICS[topic](Path(folder), chosen.quick)
         figures += [item for item in measured if isinstance(item, Figure)]
         # At once: the next topic may fail.
-        _keep(output, figures, [item for item in measured if isinstance(item, Series)])
+        _keep(output, figures)
+        if series := [item for item in measured if isinstance(item, Series)]:
+            write_series(series, series_file(output, topic))
     print(text_table(figures))  # noqa: T201
     return 1 if any(item.verdict in ("over", "under") for item in figures) else 0
 
 
-def _keep(output: Path, figures: list[Figure], series: list[Series]) -> None:
+def _keep(output: Path, figures: list[Figure]) -> None:
     """Write what was measured; figures of other parts stay as they were measured before."""
     names = {item.name for item in machine() + figures}
     before = [item for item in read(output) if item.name not in names] if output.exists() else []
     write(machine() + before + figures, output)
-    if series:
-        write_series(series, output.with_name(f"{output.stem}-calls.json"))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,11 @@ def read(path: Path) -> list[Figure]:
     return [Figure(**item) for item in json.loads(path.read_text(encoding="utf-8"))]
 
 
+def series_file(figures: Path, topic: str) -> Path:
+    """Where the series of a topic are, beside the file of the figures."""
+    return figures.with_name(f"{figures.stem}-calls-{topic}.json")
+
+
 def write_series(series: Sequence[Series], path: Path) -> None:
     """Write what :func:`read_series` reads."""
     path.write_text(json.dumps([asdict(item) for item in series]) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.deploys import Run
-from bench.figures import Figure, figure
+from bench.figures import Figure, Series, figure
 from bench.storms import POLL_S, FleetPlace
 
 _PEER = "eb clone, swap, terminate, one script each"
@@ -22,7 +22,7 @@ _CREATED = "createEnvironment is starting.", "Successfully launched environment"
 _TERMINATED = "terminateEnvironment is starting.", "terminateEnvironment completed successfully."
 
 
-def measure(folder: Path, quick: bool) -> list[Figure]:
+def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     """All cycles at once, with the default policy but for the age that the live environments must have.
 
     New environments take ten minutes: most of them they stand still.
@@ -38,8 +38,10 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         before = {item["id"] for item in place.environments()}
         began = datetime.now().astimezone()
         with (
-            place.standing_still(still_s, "CreateEnvironment"),
-            peer.standing_still(still_s, "CreateEnvironment"),
+            place.standing_still(still_s, "create"),
+            peer.standing_still(still_s, "create"),
+            place.stalk.calls_per_second() as ours,
+            peer.stalk.calls_per_second() as theirs,
             ThreadPoolExecutor(1) as pool,
         ):
             by_eb = pool.submit(_by_eb, peer)
@@ -57,6 +59,8 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         return _PEER, [sum(map(part, runs))]
 
     return [
+        Series(f"ansible-playbook recreate_and_swap.yml, {count} environments", ours),
+        Series(f"eb clone, swap, terminate, one of each measured, times {count}", [calls * count for calls in theirs]),
         figure("night_calls_per_environment", [done.calls / count], "calls", peer=sums(lambda run: run.calls)),
         figure("night_cpu_per_environment_s", [done.cpu_s / count], "s", 1.5, sums(lambda run: run.cpu_s)),
         figure("night_environments", [count], "environments"),

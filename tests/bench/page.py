@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import fmean
 
@@ -81,11 +81,12 @@ def graph(series: Sequence[Series]) -> str:
     return "".join([*parts, "</svg>\n"])
 
 
-def page(figures: Sequence[Figure], series: Sequence[Series] = ()) -> str:
-    """All figures as one HTML page that needs nothing else."""
+def page(figures: Sequence[Figure], series: Mapping[str, Sequence[Series]]) -> str:
+    """All figures as one HTML page that needs nothing else; ``series`` by topic."""
     parts = [_HEAD]
-    if series:
-        parts.append(f"<figure><figcaption><b>API calls per second</b></figcaption>{graph(series)}</figure>\n")
+    for topic, lines in series.items():
+        caption = f"API calls per second: {escape(topic)}"
+        parts.append(f"<figure><figcaption><b>{caption}</b></figcaption>{graph(lines)}</figure>\n")
     for item in figures:
         bound = "at least" if item.name in AT_LEAST else "at most"
         budget = f", budget {bound} {item.budget:,.4g}" if item.budget is not None else ""

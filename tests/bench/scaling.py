@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What one more environment costs a controller: calls per minute, time and bytes of a shared look, memory of a fork.
 
-Forks look at environments in this process's memory through the real poller; the memory is that of a real run's forks.
+Forks look at environments in this process's memory through the real poller, in one account with ever more of them and
+in ten accounts with ten thousand. The memory is that of a real run's forks, with ever more hosts in the inventory.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,8 +35,10 @@ class _Service:
 
     meta = SimpleNamespace(endpoint_url="http://in-memory", region_name="us-east-1")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, account: str = "account-0") -> None:
         self.count = count
+        # What the poller tells accounts by.
+        self._request_signer = SimpleNamespace(_credentials=SimpleNamespace(access_key=account))
         self.now = 1000.0
         self.calls: Counter[str] = Counter()
 
@@ -86,13 +89,16 @@ class _Service:
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """The poller with ever more environments, then a real run whose forks are weighed while they wait."""
+    """The poller with ever more environments, then real runs whose forks are weighed while they wait."""
     _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
     figures = []
     for count in (10, 100) if quick else (10, 100, 1000):
         with _runtime(folder / f"run{count}"):
             figures += _polling(count, folder / f"run{count}")
-    return [*figures, *_memory(folder, 4 if quick else 12)]
+    with _runtime(folder / "slices"):
+        figures += _slices(2 if quick else 10, 10 if quick else 1000)
+    forks, hosts = (4, 50) if quick else (12, 1000)
+    return [*figures, *_memory(folder / "small", forks, forks), *_memory(folder / "large", forks, hosts)]
 
 
 @contextmanager
@@ -109,34 +115,55 @@ def _runtime(folder: Path) -> Iterator[None]:
 
 
 def _polling(count: int, folder: Path) -> list[Figure]:
-    """A minute in which every fork looks at its environment and its events once a tick."""
-    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
-
+    """One account."""
     service = _Service(count)
-    forks = [SharedLooks(service, "fleet", lambda: service.now) for _fork in range(min(count, _FORKS))]
-    since = _START + timedelta(seconds=service.now)
-    started = time.process_time()
-    ticks = int(60 / _POLL_S)
-    for _tick in range(ticks):
-        service.now += _POLL_S
-        for number, looks in enumerate(forks):
-            looks.environment(f"e-{number:010d}", service.now)
-            looks.events(f"fleet-{number:05d}", since, service.now)
-    took = time.process_time() - started
+    took, forks = _minute([service])
     size = max(path.stat().st_size for path in (folder / "jack.beanstalk").iterdir())
     return [
         figure(f"poller_calls_per_minute_{count}", [sum(service.calls.values())], "calls"),
-        figure(f"poller_cpu_per_fork_and_minute_{count}", [took / len(forks) * 1000], "ms"),
+        figure(f"poller_cpu_per_fork_and_minute_{count}", [took / forks * 1000], "ms"),
         figure(f"poller_shared_answer_{count}", [size / 1024], "KiB"),
     ]
 
 
-def _memory(folder: Path, count: int) -> list[Figure]:
-    place = FleetPlace(folder / "memory", _SPEED, count)
+def _slices(accounts: int, count: int) -> list[Figure]:
+    """As many accounts, a slice of the fleet in each."""
+    services = [_Service(count, f"account-{number}") for number in range(accounts)]
+    took, forks = _minute(services)
+    return [
+        figure("slices_environments", [accounts * count], "environments"),
+        figure("slices_accounts", [accounts], "accounts"),
+        figure("slices_calls_per_minute_and_account", [sum(one.calls.values()) for one in services], "calls"),
+        figure("slices_cpu_per_fork_and_minute", [took / forks * 1000], "ms"),
+    ]
+
+
+def _minute(services: Sequence[_Service]) -> tuple[float, int]:
+    """A minute in which every fork looks at its environment and its events once a tick: CPU seconds of all, forks."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
+
+    def fork(service: _Service) -> SharedLooks:
+        return SharedLooks(service, "fleet", lambda: service.now)
+
+    forks = [(one, number, fork(one)) for one in services for number in range(min(one.count, _FORKS))]
+    since = _START + timedelta(seconds=services[0].now)
+    started = time.process_time()
+    for _tick in range(int(60 / _POLL_S)):
+        for service in services:
+            service.now += _POLL_S
+        for service, number, looks in forks:
+            looks.environment(f"e-{number:010d}", service.now)
+            looks.events(f"fleet-{number:05d}", since, service.now)
+    return time.process_time() - started, len(forks)
+
+
+def _memory(folder: Path, count: int, hosts: int) -> list[Figure]:
+    """A run for so many hosts of an inventory, a fork for each."""
+    place = FleetPlace(folder, _SPEED, hosts)
     forks: dict[int, float] = {}
     controller = 0.0
     try:
-        process = place.start(place.ours())
+        process = place.start([*place.ours(), "--forks", str(count), "--limit", f"all[0:{count - 1}]"])
         # What it prints has to go somewhere, or it stands still.
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
@@ -152,9 +179,9 @@ def _memory(folder: Path, count: int) -> list[Figure]:
     if process.returncode:
         raise RuntimeError(f"the deployment ended with {process.returncode}")
     return [
-        figure("fork_forks", [count], "forks"),
-        figure("fork_private_mib", [max(forks.values())], "MiB"),
-        figure("controller_private_mib", [controller], "MiB"),
+        figure(f"fork_forks_{hosts}", [count], "forks"),
+        figure(f"fork_private_{hosts}_mib", [max(forks.values())], "MiB"),
+        figure(f"controller_private_{hosts}_mib", [controller], "MiB"),
     ]
 
 

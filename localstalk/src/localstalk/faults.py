@@ -94,7 +94,7 @@ FIELDS: dict[str, Check] = {
     "code": _text,
     "message": _text,
     "http_status": _whole(400, 599),
-    "seconds": _number(0, 600),
+    "seconds": _number(0, 3600),
     "times": _whole(1, 1_000_000),
     "probability": _number(0, 1),
     "seed": _whole(0, 2**63),
@@ -118,7 +118,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "error": {"code": _MUST, "message": "Injected fault.", "http_status": 400, **_WHICH_CALLS, **_HOW_OFTEN},
     "latency": {"seconds": _MUST, **_WHICH_CALLS, **_HOW_OFTEN},
     "drop": {**_WHICH_CALLS, **_HOW_OFTEN},
-    "stuck": {"operation": None, "environment": None},
+    "stuck": {"operation": None, "environment": None, "seconds": None},
     "health": {"health": _MUST, "environment": None},
     "instance": {"state": _MUST, **_WHERE},
     "cpu": {"percent": _MUST, **_WHERE},
@@ -258,9 +258,10 @@ class Faults:
 
     # --- environments and instances ---
 
-    def stuck(self, operation: str, environment: str) -> bool:
-        """Whether a workflow is held where it is."""
-        return self._find("stuck", operation=operation, environment=environment) is not None
+    def stuck(self, operation: str, environment: str, age: float) -> bool:
+        """Whether a workflow that began so many seconds of the clock ago is held where it is."""
+        limits = [each.values["seconds"] for each in self._all("stuck", operation=operation, environment=environment)]
+        return any(limit is None or age < limit for limit in limits)
 
     def health(self, environment: str) -> tuple[str, str] | None:
         """Colour and status that an environment is to have."""
@@ -301,11 +302,13 @@ class Faults:
         return float(found.values["offset"]) if found else 0.0
 
     def _find(self, kind: Kind, **subject: str) -> Fault | None:
+        return next(iter(self._all(kind, **subject)), None)
+
+    def _all(self, kind: Kind, **subject: str) -> list[Fault]:
         if not self._faults:
-            return None
+            return []
         with self._lock:
-            found = (each for each in self._faults.values() if each.kind == kind and each.applies(**subject))
-            return next(found, None)
+            return [each for each in self._faults.values() if each.kind == kind and each.applies(**subject)]
 
 
 def _concerns(fault: Fault, call: ApiCall) -> bool:

@@ -72,8 +72,8 @@ def once(stalk: Stalk) -> Any:
         ({"kind": "throttle", "rate": 2}, "burst is missing; throttle needs it."),
         ({"kind": "throttle", "rate": -1, "burst": 1}, "rate must be a number from 0 to 1e+06."),
         ({"kind": "throttle", "rate": True, "burst": 1}, "rate must be a number from 0 to 1e+06."),
-        ({"kind": "latency", "seconds": "soon"}, "seconds must be a number from 0 to 600."),
-        ({"kind": "latency", "seconds": "nan"}, "seconds must be a number from 0 to 600."),
+        ({"kind": "latency", "seconds": "soon"}, "seconds must be a number from 0 to 3600."),
+        ({"kind": "latency", "seconds": "nan"}, "seconds must be a number from 0 to 3600."),
         ({"kind": "error", "code": ""}, "code must be a text of 1 to 1000 characters."),
         ({"kind": "error", "code": "X", "http_status": 200}, "http_status must be a whole number from 400 to 599."),
         ({"kind": "drop", "times": 0}, "times must be a whole number from 1 to 1000000."),
@@ -93,8 +93,8 @@ def once(stalk: Stalk) -> Any:
         ),
         ({"kind": "instance", "state": "killed"}, "instance or environment is missing; killed needs one of them."),
         (
-            {"kind": "stuck", "seconds": 1},
-            "seconds is not a field of stuck; its fields are operation, environment.",
+            {"kind": "stuck", "rate": 1},
+            "rate is not a field of stuck; its fields are operation, environment, seconds.",
         ),
     ],
 )
@@ -220,6 +220,18 @@ def test_a_stuck_workflow_goes_on_when_it_is_let_go(stalk: Stalk, admin: Admin) 
     assert admin.ask("DELETE", f"/{fault['id']}") == (200, [])
     stalk.advance(3600)
     assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Ready", "v2")
+
+
+def test_workflows_may_be_stuck_for_a_while_each(stalk: Stalk, admin: Admin) -> None:
+    stalk.create()
+    admin.add("stuck", operation="deploy", seconds=600)
+    for label in ("v2", "v3"):
+        stalk.version(label)
+        stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel=label)
+        stalk.advance(590)
+        assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"] == label) == ("Updating", False)
+        stalk.advance(590)
+        assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Ready", label)
 
 
 def test_red_health(stalk: Stalk, admin: Admin) -> None:

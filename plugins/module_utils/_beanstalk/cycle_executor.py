@@ -35,6 +35,8 @@ from .settings import Settings, current_values
 from .waiters import SAME_TICK, slowed
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
+# Effects that Elastic Beanstalk takes its time for.
+_OPERATIONS = EFFECTS - {Action.DELETE_VERSIONS, Action.DELETE_TEMPLATES}
 _LOG_SECONDS = 45.0
 _AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
 # What others of this controller saw so long ago, in seconds, is still a look: short beside Policy.step_fresh.
@@ -163,7 +165,8 @@ class Executor:
             cycle_calls.changed_settings(self.observer.settings(self.observer.raw[live.id]), self.wanted)
         )
         shortage = world.shortage or (self.account.shortage(values) if journal is None else "")
-        capacity = self.observer.recent("capacity", live.id, lambda: self.account.capacity(live.id, values))
+        fresh = self.policy.step_fresh
+        capacity = self.observer.recent("capacity", live.id, lambda: self.account.capacity(live.id, values), fresh)
         return replace(world, capacity=capacity, shortage=shortage)
 
     def _look(self) -> World:
@@ -278,6 +281,9 @@ class Executor:
         finally:
             if step.action in EFFECTS:
                 self._changed_at = time.monotonic()
+        if step.action in _OPERATIONS:
+            # It is not over before the next tick, and cycles that look then share the look.
+            self._sleep(self.policy.poll)
         return True
 
     def _write(self, world: World, step: Step) -> None:

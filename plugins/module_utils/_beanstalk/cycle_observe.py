@@ -4,10 +4,11 @@
 
 """Look at AWS and say what a cycle needs to know. Reads only.
 
-The application's environments and their tags are shared with the other cycles of this controller, as each has to know
-which of them are its own. Settings and tags of an environment are asked for once, and again when it changed; nothing is
-decided by those of one that is being updated, so what they were before will do. What changes without a sign (instances,
-requests) is asked again with every tick, and after everything that this cycle did.
+The application's environments, their tags, its versions and saved configurations are shared with the other cycles of
+this controller, as each has to know which of them are its own. Settings and tags of an environment are asked for once,
+and again when it changed; nothing is decided by those of one that is being updated, nor by settings between swap and
+drained, so what they were before will do. What changes without a sign (instances, requests) is asked again with every
+tick in which it decides something, and after everything that this cycle did.
 """
 
 from __future__ import annotations
@@ -69,11 +70,11 @@ class Observer:
             self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
         return tuple(self._environment(one, record) for one in self.raw.values())
 
-    def recent(self, what: str, environment_id: str, ask: Callable[[], _Got]) -> _Got:
-        """What was answered since this look's moment while the environment was what it is now; else asked for."""
+    def recent(self, what: str, environment_id: str, ask: Callable[[], _Got], age: float = 0.0) -> _Got:
+        """An answer about an environment that is what it was: of this look, or ``age`` seconds ago, or else of now."""
         raw = self.raw.get(environment_id)
         found = self._answers.get((what, environment_id))
-        if found is None or found[0] != raw or found[1] < self._not_before:
+        if found is None or found[0] != raw or found[1] < min(self._not_before, time.monotonic() - age):
             found = (raw, time.monotonic(), ask())
             self._answers[what, environment_id] = found
         return found[2]
@@ -87,12 +88,12 @@ class Observer:
         """The live name in full; the bare prefix when nobody holds it."""
         return next((one.cname for one in environments if chosen_prefix(one.cname) == self.prefix), self.prefix)
 
-    def settings(self, environment: Mapping[str, Any]) -> list[Answer]:
-        """Option settings of an environment; asked again when it has changed."""
+    def settings(self, environment: Mapping[str, Any], *, of_any_age: bool = False) -> list[Answer]:
+        """Option settings of an environment; asked again when it has changed, unless those known before will do."""
         one, changed = environment["EnvironmentId"], environment.get("DateUpdated")
         updating = environment["Status"] == "Updating"
         known = self._settings.get(one)
-        if known is None or not (updating or known[0] == changed):
+        if known is None or not (updating or of_any_age or known[0] == changed):
             found = api.describe_settings(self.client, self.application, environment["EnvironmentName"])
             # Those of one that is being updated are good until it is Ready.
             known = self._settings[one] = (None if updating else changed, found)
@@ -110,7 +111,7 @@ class Observer:
         }
         return tuple(
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
-            for one in self.recent("versions", "", lambda: api.describe_versions(self.client, self.application))
+            for one in self._looks.versions(self._not_before)
         )
 
     def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
@@ -118,8 +119,7 @@ class Observer:
 
         ``eb config save`` names them after the environment. Others are the user's own and are never listed.
         """
-        found = self.recent("applications", "", lambda: api.describe_applications(self.client, [self.application]))
-        names = [str(name) for one in found for name in one.get("ConfigurationTemplates", [])]
+        names = self._looks.templates(self._not_before)
         used = {str(one.get("TemplateName")) for one in self.raw.values()}
         there = tuple(one.name for one in environments if not one.gone)
         made = re.compile(re.escape(base) + r"-\d{6}-\d{6}(?:-.+)?")
@@ -135,9 +135,8 @@ class Observer:
             return self._stranger(raw)
         tags = self._tags_of(raw)
         ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
-        values = (
-            current_values(self.settings(raw)) if ours and raw["Status"] not in ("Launching", "Terminating") else {}
-        )
+        decided = ours and raw["Status"] not in ("Launching", "Terminating")
+        values = current_values(self.settings(raw, of_any_age=_drains(journal))) if decided else {}
         database = values.get("aws:rds:dbinstance", {})
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
         return replace(
@@ -159,7 +158,7 @@ class Observer:
 
     def _tags_of(self, raw: Mapping[str, Any]) -> dict[str, str]:
         one = raw["EnvironmentId"]
-        if raw["Status"] != "Updating" or one not in self._last_tags:
+        if raw["Status"] not in ("Updating", "Terminating") or one not in self._last_tags:
             self._last_tags[one] = self._tags.of(raw)
         return self._last_tags[one]
 
@@ -178,7 +177,7 @@ class Observer:
 
     def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
         """Requests per minute of the one that has no visitors yet, or should have none any more."""
-        if journal is None or raw["Status"] != "Ready":
+        if journal is None or raw["Status"] != "Ready" or not _counts_requests(journal):
             return None
         if raw["EnvironmentId"] != (journal.candidate if journal.swapped is None else journal.live):
             return None
@@ -213,6 +212,16 @@ def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
     if raw["Status"] not in _LEFT_OVER:
         return False
     return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
+
+
+def _counts_requests(journal: Journal) -> bool:
+    """Whether the cycle is so far that requests matter: to a healthy candidate, then to the one that was live."""
+    return bool(journal.failed) or (journal.healthy if journal.swapped is None else journal.proven) is not None
+
+
+def _drains(journal: Journal | None) -> bool:
+    """Whether the cycle is between swap and drained, where nothing is decided by option settings."""
+    return journal is not None and journal.swapped is not None and journal.drained is None and not journal.failed
 
 
 def chosen_prefix(cname: str) -> str:

@@ -138,7 +138,7 @@ def write_whole(path: Path, values: Mapping[str, Any]) -> None:
     new = path.with_suffix(f".{os.getpid()}")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            json.dump(values, file)
+            file.write(json.dumps(values))  # json.dump takes five times as long
         new.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -32,6 +32,7 @@ _KEPT = timedelta(minutes=10)
 # So many others are a fleet's; a few may be somebody's who deploys beside us.
 _MANY = 4
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
+_PLACES = ("environments", "events", "marks", "versions", "templates")
 _tasks: list[str] = []
 
 
@@ -50,7 +51,7 @@ class SharedLooks:
 
     def __init__(self, client: Any, application: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._application, self._clock = client, application, clock
-        self._places = {name: memory_of(client, application, name) for name in ("environments", "events", "marks")}
+        self._places = {name: memory_of(client, application, name) for name in _PLACES}
         self.events_at = 0.0
         """When the events of the last answer were asked for."""
 
@@ -87,6 +88,24 @@ class SharedLooks:
         """One environment as it was at a moment or later; None when it is gone."""
         found = self.plain_environments(not_before)
         return next((timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
+
+    def versions(self, moment: float) -> list[dict[str, Any]]:
+        """``VersionLabel`` and ``DateCreated`` of the application's versions, as of a moment or later."""
+
+        def ask(_old: Memory) -> dict[str, Any]:
+            found = api.describe_versions(self._client, self._application)
+            return {"found": _plain([{key: one.get(key) for key in ("VersionLabel", "DateCreated")} for one in found])}
+
+        return [timed(item) for item in self._answer("versions", lambda _known: moment, ask)["found"]]
+
+    def templates(self, moment: float) -> list[str]:
+        """Names of the application's saved configurations, as of a moment or later."""
+
+        def ask(_old: Memory) -> dict[str, Any]:
+            found = api.describe_applications(self._client, [self._application])
+            return {"found": [str(name) for one in found for name in one.get("ConfigurationTemplates", [])]}
+
+        return list(self._answer("templates", lambda _known: moment, ask)["found"])
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
         asked = self._clock()
@@ -149,12 +168,19 @@ def _shared(
     ask: Callable[[Memory], dict[str, Any]],
 ) -> dict[str, Any]:
     """The answer (as JSON has it) that somebody got at the moment ``due`` or later, or else got now for all."""
+
+    def known() -> dict[str, Any] | None:
+        answer, at = place.get("answer"), place.get("at")
+        return dict(answer) if answer and at is not None and due(answer) <= at <= clock() else None
+
+    # Most find an answer, and need not wait for others who do.
+    place.again()
+    if answer := known():
+        return answer
     with place.alone(_LIMIT_SECONDS):
+        if answer := known():
+            return answer
         now = clock()
-        known = place.get("answer") or {}
-        at = place.get("at")
-        if known and at is not None and due(known) <= at <= now:
-            return dict(known)
         answer = ask(place)
         place.put(at=now, answer=answer)
         return answer

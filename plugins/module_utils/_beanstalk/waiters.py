@@ -41,7 +41,7 @@ _SOON_TICKS = 3
 SAME_TICK = 0.8
 # Where nobody knows when the end comes, steps grow with the time that it has taken, up to so many intervals.
 _PART_OF_AGE = 0.05
-_LONGEST_TICKS = 4
+_LONGEST_TICKS = 2
 
 _HEALTHY = ("Ok", "Info")
 _TOLERATED = ("Warning",)

@@ -51,8 +51,10 @@ class Environments(Descriptions):
         environment.workflows += 1
         request_id = call.request_id or None
         kind = environment.operation.kind if environment.operation else ""
+        clock, faults = self.control.clock, self.control.faults
+        began = clock.seconds()
         try:
-            await Held(work, lambda: self.control.faults.stuck(kind, environment.name))
+            await Held(work, lambda: faults.stuck(kind, environment.name, clock.seconds() - began))
         except Superseded:
             return
         except Exception:

@@ -161,11 +161,11 @@ class Scripted:
         self.now += seconds
 
 
-def watch(scripted: Scripted) -> None:
+def watch(scripted: Scripted, **given: float) -> None:
     """Run a cycle that is told to look every ten seconds until its second close look."""
     nothing: Any = SimpleNamespace(sample=lambda _name: None)
     anything: Any = scripted
-    policy = Policy(poll=10, settle=900, dns_ttl=20, dns_margin=15)
+    policy = replace(Policy(poll=10, settle=900, dns_ttl=20, dns_margin=15), **given)
     executor = Executor(
         None, None, anything, anything, policy, owner="me", prober=nothing, account=nothing, sleep=scripted.sleep
     )
@@ -180,7 +180,9 @@ def test_a_launch_is_waited_for_without_looks_of_its_own_until_something_changes
     assert scripted.reads == 1, "whoever holds the lock does not read it"
 
 
-def test_the_longer_a_launch_takes_the_less_often_it_is_looked_at() -> None:
+@pytest.mark.parametrize(("lease_ttl", "longest"), [(180, 20), (90, 15)])
+def test_the_longer_a_launch_takes_the_less_often_it_is_looked_at(lease_ttl: float, longest: float) -> None:
+    """At most two intervals apart, and a sixth of the lease, so that it is renewed in time."""
     times: list[float] = []
 
     def unchanged(_glance: int) -> bool:
@@ -189,11 +191,11 @@ def test_the_longer_a_launch_takes_the_less_often_it_is_looked_at() -> None:
 
     scripted = Scripted(BEFORE_SWAP, Status.LAUNCHING, unchanged)
     scripted.lasts = 10_000
-    watch(scripted)
+    watch(scripted, lease_ttl=lease_ttl)
     pauses = [after - before for before, after in itertools.pairwise(times)]
     assert times[:20] == [10.0 * number for number in range(1, 21)]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 30, "a sixth of the lease, so that it is renewed in time"
+    assert pauses[-1] == longest
 
 
 def test_old_answers_of_dns_are_waited_for_without_looks() -> None:
@@ -270,6 +272,14 @@ class Service:
         self.asked["instances"] += 1
         return {"InstanceHealthList": [{"Deployment": {"VersionLabel": "v1"}}]}
 
+    def describe_application_versions(self, **_names: Any) -> dict[str, Any]:
+        self.asked["versions"] += 1
+        return {"ApplicationVersions": [{"VersionLabel": "v1", "DateCreated": START}]}
+
+    def describe_applications(self, **_names: Any) -> dict[str, Any]:
+        self.asked["applications"] += 1
+        return {"Applications": [{"ConfigurationTemplates": ["mine", "old-261129-010203"]}]}
+
     def describe_environment_health(self, **_names: Any) -> dict[str, Any]:
         self.asked["requests"] += 1
         return {"ApplicationMetrics": {"RequestCount": 5, "Duration": 10}}
@@ -278,7 +288,7 @@ class Service:
 @pytest.mark.usefixtures("nothing_known")
 def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_their_own_again() -> None:
     service = Service()
-    record = Record(journal=replace(BEFORE_SWAP, last_swap=None))
+    record = Record(journal=replace(BEFORE_SWAP, last_swap=None, healthy=999.0))
     observer, other = (Observer(service, "blog", "live") for _cycle in range(2))
     began = time.monotonic()
     candidate = observer.environments(record, began)[1]
@@ -291,6 +301,83 @@ def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_the
     assert service.asked == {"environments": 1, "tags": 2, "settings": 3, "instances": 1, "requests": 1}
     observer.environments(record, time.monotonic())
     assert service.asked == {"environments": 2, "tags": 2, "settings": 3, "instances": 2, "requests": 2}
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_requests_are_counted_only_once_they_matter() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+
+    def counted(**changes: Any) -> list[int | None]:
+        journal = replace(BEFORE_SWAP, last_swap=None, **changes)
+        return [one.requests for one in observer.environments(Record(journal=journal), time.monotonic())]
+
+    assert counted() == [None, None], "the candidate is not healthy yet"
+    assert counted(healthy=999.0) == [None, 30]
+    assert counted(healthy=999.0, swapped=1000.0) == [None, None], "it is not proven that the swap is over"
+    assert service.asked["requests"] == 1
+    assert counted(healthy=999.0, swapped=1000.0, proven=1001.0) == [30, None]
+    assert counted(swapped=1000.0, failed="it turned Red") == [30, None]
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_settings_are_not_asked_for_between_swap_and_drained_but_again_before_anything_is_terminated() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+
+    def asked(minutes: int, **changes: Any) -> int:
+        before, service.minutes = service.asked["settings"], minutes
+        observer.environments(Record(journal=replace(SWAPPED, **changes)), time.monotonic())
+        return service.asked["settings"] - before
+
+    assert asked(0) == 2, "a run that goes on with another's cycle knows none"
+    assert asked(1) == 0
+    assert asked(1, failed="it turned Red") == 2
+    assert asked(2) == 0
+    assert asked(2, drained=1100.0) == 2
+    assert asked(2, drained=1100.0) == 0
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_versions_and_saved_configurations_are_asked_for_once_by_all_cycles_of_a_tick() -> None:
+    service = Service()
+    moment = time.monotonic()
+    for _cycle in range(3):
+        observer = Observer(service, "blog", "live")
+        environments = observer.environments(Record(), moment)
+        assert [(one.label, one.created) for one in observer.versions(environments)] == [("v1", START.timestamp())]
+        assert observer.templates("old", environments) == ("old-261129-010203",)
+    assert (service.asked["versions"], service.asked["applications"]) == (1, 1)
+    # Whoever has deleted some asks anew.
+    environments = observer.environments(Record(), time.monotonic())
+    observer.versions(environments)
+    observer.templates("old", environments)
+    assert (service.asked["versions"], service.asked["applications"]) == (2, 2)
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_tags_of_one_that_is_being_terminated_are_what_they_were() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+    observer.environments(Record(journal=SWAPPED), time.monotonic())
+    service.status, service.minutes = "Terminating", 1
+    observer.environments(Record(journal=SWAPPED), time.monotonic())
+    assert service.asked["tags"] == 2
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_an_answer_may_be_as_old_as_the_asker_says_while_the_environment_is_the_same() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+    answers = itertools.count()
+
+    def answer(age: float) -> int:
+        observer.environments(Record(journal=SWAPPED), time.monotonic())
+        return observer.recent("capacity", "e-1", lambda: next(answers), age)
+
+    assert [answer(0), answer(60), answer(0), answer(60)] == [0, 0, 1, 1]
+    service.minutes = 1
+    assert answer(60) == 2
 
 
 @pytest.mark.usefixtures("nothing_known")
@@ -381,17 +468,22 @@ class Turns:
     def swap_environment_cnames(self, **_names: str) -> None:
         self.done.append("swapped")
 
+    def sleep(self, seconds: float) -> None:
+        self.done.append(f"slept {seconds:.0f}")
+
 
 def test_a_turn_is_waited_for_before_a_request_is_announced_and_kept_until_it_is_sent() -> None:
     turns: Any = Turns()
     observer: Any = SimpleNamespace(raw={}, logical="blog/live")
-    given = {"owner": "me", "prober": observer, "account": observer, "turn": turns.turn}
+    given = {"owner": "me", "prober": observer, "account": observer, "turn": turns.turn, "sleep": turns.sleep}
     executor = Executor(None, turns, turns, observer, Policy(), **given)
     world = World(1000.0, 1000.0, "me", "blog/live", "blog", "live", (), Lock())
     swap = Step(Action.SWAP, "a swap", environment="e-2", other="e-1", record=Record())
     assert not executor._perform(world, swap)
     assert turns.done == ["turn"], "it looks again first, as the world may be another by now"
     assert executor._perform(world, swap)
-    assert turns.done == ["turn", "written", "swapped"]
+    # And it does not look again before the next tick, so that cycles share that look.
+    sent = ["turn", "written", "swapped", "slept 10"]
+    assert turns.done == sent
     assert executor._perform(world, swap)
-    assert turns.done == ["turn", "written", "swapped", "turn", "written", "swapped"]
+    assert turns.done == [*sent, *sent]
