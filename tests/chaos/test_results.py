@@ -110,6 +110,7 @@ def test_each_result_has_its_word_and_the_run_the_worst_status(aws: dict[str, st
         shown = re.search(rf"\[{name}\] => *\n(?:  .*\n)*?  +result: (\w+)\n", ended.stdout)
         assert shown is not None, ended.stdout
         assert shown.group(1) == word, (name, ended.stdout)
+    assert "\\n" not in ended.stdout, "each line of a message is one"
     left = {name: [one["EnvironmentId"] for one in environments(aws, name)] for name in EXPECTED}
     assert left["res-done"] != [first["res-done"]]
     for name in ("res-skipped", "res-refused", "res-locked", "res-back"):

@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from localstalk import images
+
 from .conftest import BIN, ROOT, Run
 
 ENGINE = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs"]
@@ -27,9 +29,7 @@ ENGINE = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs"]
 LIMITS = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"]
 CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 DEBIAN = {"image_parent": "debian:bookworm-slim", "image_packages": ["python3", "python3-venv"]}
-PARENT = f"""FROM {DEBIAN["image_parent"]}
-RUN apt-get update && apt-get install --yes --no-install-recommends {" ".join(DEBIAN["image_packages"])}
-"""
+INSTALL = f"RUN apt-get update && apt-get install --yes --no-install-recommends {' '.join(DEBIAN['image_packages'])}\n"
 WSGI = """
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -81,12 +81,20 @@ def until_it_answers(url: str, process: subprocess.Popen[bytes], seconds: float 
 
 
 @pytest.fixture(scope="session")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> str:
+def debian() -> str:
+    """Debian, made as localstalk makes it where no registry has it, together with the image of its instances."""
+    images.ensure("instance")
+    return str(DEBIAN["image_parent"])
+
+
+@pytest.fixture(scope="session")
+def parent(tmp_path_factory: pytest.TempPathFactory, debian: str) -> str:
     """Debian with Python, as the role would install it for each base image; it stays on the machine, under its hash."""
-    name = f"localhost/test-parent:{hashlib.sha256(PARENT.encode()).hexdigest()[:16]}"
+    dockerfile = f"FROM {debian}\n{INSTALL}"
+    name = f"localhost/test-parent:{hashlib.sha256(dockerfile.encode()).hexdigest()[:16]}"
     if not engine("images", "--quiet", name).strip():
         folder = tmp_path_factory.mktemp("parent")
-        (folder / "Dockerfile").write_text(PARENT)
+        (folder / "Dockerfile").write_text(dockerfile)
         engine("build", "--network=host", "--tag", name, str(folder))
     return name
 
@@ -203,13 +211,13 @@ def engine(*words: str) -> str:
 
 
 @pytest.fixture
-def bare(tmp_path: Path, registry: str) -> Application:
+def bare(tmp_path: Path, registry: str, debian: str) -> Application:
     """An application whose base image installs nothing, so that it is made in a second."""
     root = tmp_path / "shop"
     root.mkdir()
     (root / "shop.py").write_text(WSGI % "hello")
     (root / "requirements.txt").write_text(locked("gunicorn"))
-    (root / "Dockerfile.base").write_text("FROM debian:bookworm-slim\nCOPY requirements.txt /tmp/\n")
+    (root / "Dockerfile.base").write_text(f"FROM {debian}\nCOPY requirements.txt /tmp/\n")
     (root / "Dockerfile").write_text("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nCOPY shop.py /srv/\nEXPOSE 8000\n")
     return Application(root, registry)
 

@@ -17,6 +17,7 @@ from .images import (
     application,
     bare,
     cleaned,
+    debian,
     docker,
     engine,
     free_port,
@@ -26,7 +27,7 @@ from .images import (
     registry,
 )
 
-__all__ = ["application", "bare", "cleaned", "docker", "parent", "registry"]
+__all__ = ["application", "bare", "cleaned", "debian", "docker", "parent", "registry"]
 pytestmark = pytest.mark.containers
 
 
@@ -141,6 +142,7 @@ def test_a_base_image_that_cannot_be_built(application: Application) -> None:
     assert run.rc == 2
     assert "podman could not build the base image shop-base:" in run.output
     assert "No matching distribution found for gunicorn" in run.output
+    assert "\\n" not in run.output, "each line of the engine's is one"
 
 
 def test_a_registry_that_does_not_answer(bare: Application) -> None:
