@@ -53,8 +53,8 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   peer's requests are those of one `eb deploy` at the same time, times the environments.
 - `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
-  for eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without: the longest creation
-  (`night_operation_s`), the longest termination, the minute in which the candidate must stay healthy, and the 90
+  for eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without (`night_least_s`): the longest
+  creation (`night_operation_s`), swap and termination, the minute in which the candidate must stay healthy, and the 90
   seconds until DNS has forgotten the old environment. The peer is a script of `eb clone`, `eb swap` and
   `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits between them.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,

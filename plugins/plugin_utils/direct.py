@@ -31,6 +31,8 @@ except ImportError:  # ansible-core 2.18, where modules take their arguments in 
 
 _PROFILE = "legacy"
 _LISTS = ("endpoints", "partitions")
+# Every module talks to the first, and those that write to the second; cycles count instances by the third.
+_SERVICES = ("elasticbeanstalk", "s3", "autoscaling")
 _kept = {}
 
 # Most of what the modules import, and what takes long.
@@ -40,30 +42,35 @@ for _name in ("environment_manager", "versions", "environment_leader"):
 importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
 
 
-def keep_lists(loaders):
-    """Have botocore read its lists of endpoints and partitions once, which is most of what making a client takes.
+def keep_models(loaders):
+    """Have botocore read what it knows of these services, and of all, once: most of what making a client takes.
 
-    boto3 reads them for each of its sessions, and amazon.aws has a session for each client. Nobody changes them.
+    boto3 reads it for each of its sessions, and amazon.aws has a session for each client. Nobody changes it.
     """
 
-    class KeptLists(loaders.JSONFileLoader):
-        """Reads a file; a list once."""
+    class KeptModels(loaders.JSONFileLoader):
+        """Reads a file; one of these once."""
 
         def load_file(self, file_path):
             """What is in the file; None when there is none."""
-            if Path(file_path).name not in _LISTS:
+            path = Path(file_path)
+            if path.name not in _LISTS and path.parent.parent.name not in _SERVICES:
                 return super().load_file(file_path)
             if _kept.get(file_path) is None:
                 _kept[file_path] = super().load_file(file_path)
             return _kept[file_path]
 
-    loaders.Loader.FILE_LOADER_CLASS = KeptLists
+    loaders.Loader.FILE_LOADER_CLASS = KeptModels
+    loader = loaders.Loader()
     for name in _LISTS:
-        loaders.Loader().load_data(name)
+        loader.load_data(name)
+    for service in _SERVICES:
+        for kind in ("service-2", "endpoint-rule-set-1"):
+            loader.load_service_model(service, kind)
 
 
 with contextlib.suppress(ImportError):  # the modules say that boto3 is missing
-    keep_lists(importlib.import_module("botocore.loaders"))
+    keep_models(importlib.import_module("botocore.loaders"))
 
 
 class DirectActionBase(ActionBase):

@@ -15,7 +15,7 @@ from . import api
 from .common import AnsibleBeanstalkError, BeanstalkErrorHandler
 from .cycle_world import Capacity
 from .settings import Settings
-from .shared import environments_in_use
+from .shared import asked_together
 
 ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
@@ -65,19 +65,14 @@ class Account:
 
     def _environments(self) -> str:
         eb = self.client("elasticbeanstalk")
-        try:
-            most = _ask(eb, "describe_account_attributes")["ResourceQuotas"]["EnvironmentQuota"]["Maximum"]
-        except (AnsibleBeanstalkError, KeyError):
+        most = asked_together(eb, "environments allowed", lambda: _environments_allowed(eb))
+        if most is None or asked_together(eb, "environments in use", lambda: _environments_in_use(eb)) < most:
             return ""
-        used = environments_in_use(eb)
-        return f"the region's quota of {most} environments is used up" if used >= most else ""
+        return f"the region's quota of {most} environments is used up"
 
     def _groups(self) -> str:
-        try:
-            limits = _ask(self.client("autoscaling"), "describe_account_limits")
-            used, most = limits["NumberOfAutoScalingGroups"], limits["MaxNumberOfAutoScalingGroups"]
-        except (AnsibleBeanstalkError, KeyError):
-            return ""
+        scaling = self.client("autoscaling")
+        used, most = asked_together(scaling, "groups", lambda: _groups_used_and_allowed(scaling))
         return f"the region's quota of {most} Auto Scaling groups is used up" if used >= most else ""
 
     def _addresses(self) -> str:
@@ -111,6 +106,26 @@ class Account:
             if one["GroupName"].startswith(("awseb-", "awseb_"))
             or any(tag["Value"] in (stack, environment_id) for tag in one.get("Tags", []))
         )
+
+
+def _environments_allowed(eb: Any) -> int | None:
+    try:
+        return int(_ask(eb, "describe_account_attributes")["ResourceQuotas"]["EnvironmentQuota"]["Maximum"])
+    except (AnsibleBeanstalkError, KeyError):
+        return None
+
+
+def _environments_in_use(eb: Any) -> int:
+    """Those that count towards the region's quota, of whatever application."""
+    return len(api.describe_environments(eb))
+
+
+def _groups_used_and_allowed(scaling: Any) -> list[int]:
+    try:
+        limits = _ask(scaling, "describe_account_limits")
+        return [int(limits["NumberOfAutoScalingGroups"]), int(limits["MaxNumberOfAutoScalingGroups"])]
+    except (AnsibleBeanstalkError, KeyError):
+        return [0, 1]
 
 
 def single_instance(values: Settings) -> bool:

@@ -27,6 +27,7 @@ from .cycle_world import Environment, Goal, Journal, Policy, World
 from .lock_store import LockStore
 from .memory import memory_of
 from .settings import normalise
+from .shared import asked_together
 from .transformations import event_out, iso
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
@@ -92,7 +93,7 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     policy = policy_of(params)
     reader = metered("elasticbeanstalk")
     writer = client("elasticbeanstalk", aws_config=writer_config(params))
-    bucket = params["bucket"] or api.create_storage_location(reader)
+    bucket = params["bucket"] or asked_together(reader, "bucket", lambda: api.create_storage_location(reader))
     application, prefix = params["application"], params["cname_prefix"]
     executor = Executor(
         reader,

@@ -17,14 +17,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from . import api
 from .memory import Memory, memory_of
 
 _LIMIT_SECONDS = 120.0
-# So long one look at the quota serves all cycles that begin together.
-_QUOTA_SECONDS = 10.0
+# So long one question about the account serves all cycles that begin together.
+_TOGETHER_SECONDS = 20.0
 # Events are read again from this long before the newest one: the service may store one a little late.
 OVERLAP = timedelta(seconds=15)
 # How long an event is kept for those who look seldom.
@@ -33,6 +33,7 @@ _KEPT = timedelta(minutes=10)
 _MANY = 4
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
 _PLACES = ("environments", "events", "marks", "versions", "templates")
+_Got = TypeVar("_Got")
 _tasks: list[str] = []
 
 
@@ -151,14 +152,14 @@ class SharedLooks:
         return _shared(self._places[name], self._clock, due, ask)
 
 
-def environments_in_use(client: Any) -> int:
-    """How many environments count towards the region's quota, as somebody saw a moment ago."""
+def asked_together(client: Any, question: str, ask: Callable[[], _Got]) -> _Got:
+    """What somebody was told of the account and region a moment ago, or is told now for all; plain data, as of JSON."""
 
-    def ask(_old: Memory) -> dict[str, Any]:
-        return {"in_use": len([one for one in api.describe_environments(client) if one["Status"] != "Terminated"])}
+    def due(_known: dict[str, Any]) -> float:
+        return time.monotonic() - _TOGETHER_SECONDS
 
-    place = memory_of(client, "quota")
-    return int(_shared(place, time.monotonic, lambda _known: time.monotonic() - _QUOTA_SECONDS, ask)["in_use"])
+    got: _Got = _shared(memory_of(client, question), time.monotonic, due, lambda _old: {"got": ask()})["got"]
+    return got
 
 
 def _shared(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,26 +77,28 @@ def test_every_action_has_its_module() -> None:
     assert all((PLUGINS / "modules" / path.name).is_file() for path in actions)
 
 
-def test_what_botocore_knows_of_all_services_is_read_once_for_all_clients(
+def test_what_botocore_knows_of_services_is_read_once_for_all_clients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
     read = loaders.JSONFileLoader.load_file
 
     def counted(self: Any, file_path: str) -> Any:
-        opened.append(Path(file_path).name)
+        opened.append("/".join(Path(file_path).parts[-3:]))
         return read(self, file_path)
 
     monkeypatch.setattr(loaders.Loader, "FILE_LOADER_CLASS", loaders.JSONFileLoader)
     monkeypatch.setattr(loaders.JSONFileLoader, "load_file", counted)
     monkeypatch.setattr(direct, "_kept", {})
-    direct.keep_lists(loaders)
+    direct.keep_models(loaders)
     opened.clear()
-    for service in ("elasticbeanstalk", "s3"):
+    for service in ("elasticbeanstalk", "s3", "autoscaling", "sns"):
         given = {"region_name": "eu-central-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
         assert boto3.session.Session().client(service, **given).meta.region_name == "eu-central-1"
-    assert "service-2" in opened
-    assert not {"endpoints", "partitions"} & set(opened)
+    assert any(re.fullmatch("sns/.*/service-2", name) for name in opened)
+    assert not [name for name in opened if re.search("/(endpoints|partitions)$", name)]
+    ours = "(elasticbeanstalk|s3|autoscaling)/.*(service-2|rule-set-1)$"
+    assert not [name for name in opened if re.match(ours, name)]
     # A file that is not there yet may be there later.
     name = str(tmp_path / "endpoints")
     assert loaders.Loader.FILE_LOADER_CLASS().load_file(name) is None

@@ -436,18 +436,26 @@ def test_settings_and_tags_of_an_environment_are_asked_for_again_once_it_was_upd
 
 
 @pytest.mark.usefixtures("nothing_known")
-def test_the_quota_is_looked_at_once_for_all_cycles_that_begin_together() -> None:
+def test_quotas_are_looked_at_once_for_all_cycles_that_begin_together() -> None:
     service = Service()
-    service.describe_account_attributes = lambda: {  # type: ignore[attr-defined]
-        "ResourceQuotas": {"EnvironmentQuota": {"Maximum": 2}}
-    }
+
+    def quotas() -> dict[str, Any]:
+        service.asked["quotas"] += 1
+        return {"ResourceQuotas": {"EnvironmentQuota": {"Maximum": 3}}}
+
+    def limits() -> dict[str, Any]:
+        service.asked["limits"] += 1
+        return {"NumberOfAutoScalingGroups": 2, "MaxNumberOfAutoScalingGroups": 2}
+
+    service.describe_account_attributes = quotas  # type: ignore[attr-defined]
+    # Another service has another client, at another address.
     scaling = SimpleNamespace(
-        describe_account_limits=lambda: {"NumberOfAutoScalingGroups": 1, "MaxNumberOfAutoScalingGroups": 2}
+        meta=SimpleNamespace(endpoint_url="http://scaling", region_name="eu-central-1"), describe_account_limits=limits
     )
     clients: dict[str, Any] = {"elasticbeanstalk": service, "autoscaling": scaling}
     said = {Account(clients.__getitem__).shortage({}) for _cycle in range(3)}
-    assert said == {"the region's quota of 2 environments is used up"}
-    assert service.asked == {"environments": 1}
+    assert said == {"the region's quota of 2 Auto Scaling groups is used up"}
+    assert service.asked == {"environments": 1, "quotas": 1, "limits": 1}
 
 
 class Turns:
