@@ -52,11 +52,10 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         fresh = sum(item["status"] == "Ready" and item["id"] not in before for item in after)
         operation = place.longest(began, *_CREATED)
         server = operation + place.longest(began, *_SWAPPED) + place.longest(began, *_TERMINATED)
+        least = server + _SOAK_S + _DNS_TTL_S + _DNS_MARGIN_S
     finally:
         place.stalk.down()
         peer.stalk.down()
-
-    least = server + _SOAK_S + _DNS_TTL_S + _DNS_MARGIN_S
 
     def sums(part: Callable[[Run], float]) -> tuple[str, list[float]]:
         return _PEER, [sum(map(part, runs))]

@@ -436,12 +436,13 @@ def test_settings_and_tags_of_an_environment_are_asked_for_again_once_it_was_upd
 
 
 @pytest.mark.usefixtures("nothing_known")
-def test_quotas_are_looked_at_once_for_all_cycles_that_begin_together() -> None:
+@pytest.mark.parametrize(("allowed", "used_up"), [(2, "environments"), (3, "Auto Scaling groups")])
+def test_quotas_are_looked_at_once_for_all_cycles_that_begin_together(allowed: int, used_up: str) -> None:
     service = Service()
 
     def quotas() -> dict[str, Any]:
         service.asked["quotas"] += 1
-        return {"ResourceQuotas": {"EnvironmentQuota": {"Maximum": 3}}}
+        return {"ResourceQuotas": {"EnvironmentQuota": {"Maximum": allowed}}}
 
     def limits() -> dict[str, Any]:
         service.asked["limits"] += 1
@@ -454,8 +455,8 @@ def test_quotas_are_looked_at_once_for_all_cycles_that_begin_together() -> None:
     )
     clients: dict[str, Any] = {"elasticbeanstalk": service, "autoscaling": scaling}
     said = {Account(clients.__getitem__).shortage({}) for _cycle in range(3)}
-    assert said == {"the region's quota of 2 Auto Scaling groups is used up"}
-    assert service.asked == {"environments": 1, "quotas": 1, "limits": 1}
+    assert said == {f"the region's quota of 2 {used_up} is used up"}
+    assert service.asked == {"environments": 1, "quotas": 1} | ({"limits": 1} if allowed == 3 else {})
 
 
 class Turns:
