@@ -327,6 +327,16 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+logical:
+  description: Application and CNAME prefix of the logical environment, with a slash between them.
+  returned: success
+  type: str
+  sample: shop/shop-live
+goal:
+  description: What the run was for, as O(goal).
+  returned: success
+  type: str
+  sample: recreate
 result:
   description:
     - How the run ended; empty when it only got to a stage, and in check mode when it would begin.

@@ -115,7 +115,7 @@ def rows(figures: Sequence[Figure]) -> list[list[str]]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if value == int(value) or value >= 1000 else f"{value:.4g}"
 
 
 def text_table(figures: Sequence[Figure]) -> str:

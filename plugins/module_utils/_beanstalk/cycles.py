@@ -146,6 +146,8 @@ def _result(run: Run, policy: Policy) -> dict[str, Any]:
     candidate = world.by_id(journal.candidate) if journal else None
     previous = world.by_id(journal.live) if journal else None
     return {
+        "logical": world.logical,
+        "goal": policy.goal,
         "stage": run.stage,
         "result": run.result or "",
         "sentence": run.sentence,

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The page of a cycle in a real browser."""
+"""What is told of a cycle: the page in a real browser, the lines on the terminal, and what AWX keeps."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -24,14 +25,14 @@ PLAYBOOK = """
   connection: local
   gather_facts: false
   vars:
-    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+    ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
     recreate_and_swap_application: shop
     recreate_and_swap_cname_prefix: shop-live
-    recreate_and_swap_report_folder: "{{ playbook_dir }}"
+    recreate_and_swap_report_folder: "{{{{ playbook_dir }}}}"
   tasks:
     - ansible.builtin.include_role:
         name: jack.beanstalk.recreate_and_swap
-        tasks_from: report.yml
+        tasks_from: {tasks}.yml
 """
 
 
@@ -47,8 +48,9 @@ def state() -> dict[str, Any]:
     ]
     samples = [{"at": moment(at), "seconds": at / 1000, "problem": ""} for at in range(10, 500, 10)]
     samples[20]["problem"] = f"/: status 503 {EVIL}"
-    environment = {"environment_id": "e-new", "environment_name": "shop-1", "version_label": "v1"}
+    environment = {"environment_id": "e-new", "environment_name": "shop-1", "version_label": "v1", "cname": "shop-live"}
     return {
+        "logical": "shop/shop-live", "goal": "recreate",
         "result": "done", "sentence": EVIL, "cycle": "c-1", "instance_minutes": 23.5, "previous": None, "failure": {},
         "live": {**environment, "status": "Ready", "health": "Green"},
         "candidate": {**environment, "status": "Ready", "health": "Green"},
@@ -61,20 +63,31 @@ def state() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def written(folder: Path, **other: Any) -> Path:
-    """The page that the role's own tasks write."""
-    (folder / "site.yml").write_text(PLAYBOOK)
-    (folder / "vars.json").write_text(json.dumps({"recreate_and_swap_state": state() | other}))
+def played(folder: Path, inventory: str, **variables: Any) -> str:
+    """What the folder's site.yml prints with the state of a cycle as variable."""
+    (folder / "vars.json").write_text(json.dumps({"recreate_and_swap_state": state() | variables}))
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "host,", "-e", "@vars.json", "site.yml"],
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", "@vars.json", "site.yml"],
         cwd=folder,
-        env=os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        env=os.environ
+        | {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def written(folder: Path, **other: Any) -> Path:
+    """The page that the role's own tasks write."""
+    (folder / "site.yml").write_text(PLAYBOOK.format(tasks="report"))
+    played(folder, "host,", **other)
     document = json.loads((folder / "shop-live-c-1.json").read_text())
     assert (document["instance_minutes"], document["logical"]) == (
         other.get("instance_minutes", 23.5),
@@ -142,3 +155,20 @@ def test_what_is_unknown_is_said(browser: Browser, tmp_path: Path) -> None:
     assert texts(browser, "#cost") == ["Cost unknown: Elastic Beanstalk's events name no instance of the candidate."]
     assert texts(browser, "#failure") == ["\n".join(lines)]
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) -> None:
+    names = [f"shop-{number}" for number in range(count)]
+    many = count > 10
+    (tmp_path / "site.yml").write_text(PLAYBOOK.format(tasks="summary"))
+    shown = played(tmp_path, ",".join(names), sentence="It is fresh.", plan=[])
+    assert len(re.findall(r"result: done\\n", shown)) == (0 if many else count)
+    lines = re.findall(r"(shop-\d+): done: It is fresh. Live: e-new, version v1, Green.\\n", shown)
+    assert lines == (names if many else [])
+    stats = json.loads(shown.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])
+    left = stats["jack_beanstalk_cycles"]
+    assert sorted(left) == sorted(names)
+    assert (left["shop-3"]["logical"], left["shop-3"]["live"]["environment_id"]) == ("shop/shop-live", "e-new")
+    assert left["shop-3"]["steps"][0]["action"] == "acquire"
+    assert not {"events", "samples"} & set(left["shop-3"]), "the files of the report have them"

@@ -44,6 +44,7 @@ def first(run: Run) -> Iterator[str]:
 def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
     planned = run("cycle", check=True, owner="planner", force=True, **LIVE)
     assert planned["changed"]
+    assert (planned["logical"], planned["goal"]) == ("cycles/cycles-live", "recreate")
     assert planned["plan"][-1].startswith(f"would terminate cycles-first ({first})")
     ended = run("cycle", owner="night1", force=True, name="cycles", **LIVE, **QUICK)
     assert (ended.get("result"), ended["changed"]) == ("done", True), ended
