@@ -20,6 +20,8 @@ description:
   - Generated security groups, topics and (when O(platform) changes) default machine images are not copied.
   - Before anything is made, the quotas of environments, Auto Scaling groups and (for a single instance) Elastic IP
     addresses are looked at, as far as the caller may.
+  - Where many cycles run on one controller and the account's budget of requests is small, those for which it has no
+    room wait before they begin.
   - The swap counts as proven when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live
     name answers all O(probes), and, until O(dns_ttl) and O(dns_margin) are over, neither DNS (where this machine
     resolves the names and O(url_service) is not given) nor the access logs say that the old environment answers. For

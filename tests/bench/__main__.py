@@ -23,6 +23,7 @@ TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "storms": storms.measure,
     "throttle": storms.measure_throttled,
     "nights": nights.measure,
+    "throttled_nights": nights.measure_throttled,
     "scaling": scaling.measure,
 }
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.deploys import Run
 from bench.figures import Figure, Series, figure
-from bench.storms import POLL_S, FleetPlace
+from bench.storms import BURST, POLL_S, RATE, FleetPlace
 
 _PEER = "eb clone, swap, terminate, one script each"
 # So much faster than the wall the clock runs: an environment is created in about two minutes of it.
@@ -21,18 +21,16 @@ _SOAK_S, _DNS_TTL_S, _DNS_MARGIN_S = 60, 60, 30
 _CREATED = "createEnvironment is starting.", "Successfully launched environment"
 _SWAPPED = "swapEnvironmentCNAMEs is starting.", "Completed swapping CNAMEs"
 _TERMINATED = "terminateEnvironment is starting.", "terminateEnvironment completed successfully."
+# All cycles at once, with the default policy but for the age that the live environments must have.
+_POLICY = {"force": True, "poll_interval": POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S, "dns_margin": _DNS_MARGIN_S}
+_WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_cycle": _POLICY}))
 
 
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:
-    """All cycles at once, with the default policy but for the age that the live environments must have.
-
-    New environments take ten minutes: most of them they stand still.
-    """
-    count, speed, still_s = (4, 20.0, 10.0) if quick else (200, _SPEED, 480.0)
+    """All cycles at once. New environments take ten minutes: most of them they stand still."""
+    count, speed, still_s = _size(quick)
     place = FleetPlace(folder / "night", speed, count)
     peer = FleetPlace(folder / "peer", speed, 1)
-    policy = {"force": True, "poll_interval": POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S}
-    options = json.dumps({"eb_cycle": {**policy, "dns_margin": _DNS_MARGIN_S}})
     try:
         peer.run(peer.ours())
         place.run(place.ours())
@@ -46,13 +44,10 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
             ThreadPoolExecutor(1) as pool,
         ):
             by_eb = pool.submit(_by_eb, peer)
-            done = place.run(place.ours("recreate_and_swap.yml", "-e", options))
+            done = place.run(place.ours(*_WORDS))
             runs = by_eb.result()
-        after = place.environments()
-        fresh = sum(item["status"] == "Ready" and item["id"] not in before for item in after)
-        operation = place.longest(began, *_CREATED)
-        server = operation + place.longest(began, *_SWAPPED) + place.longest(began, *_TERMINATED)
-        least = server + _SOAK_S + _DNS_TTL_S + _DNS_MARGIN_S
+        finished = _finished(place, before)
+        operation, least = place.longest(began, *_CREATED), _least(place, began)
     finally:
         place.stalk.down()
         peer.stalk.down()
@@ -66,12 +61,69 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         figure("night_calls_per_environment", [done.calls / count], "calls", peer=sums(lambda run: run.calls)),
         figure("night_cpu_per_environment_s", [done.cpu_s / count], "s", 1.5, sums(lambda run: run.cpu_s)),
         figure("night_environments", [count], "environments"),
-        figure("night_finished_ratio", [fresh / max(count, len(after))], "", 1.0),
+        figure("night_finished_ratio", [finished], "", 1.0),
         figure("night_operation_s", [operation], "s"),
         figure("night_least_s", [least], "s"),
         figure("night_wall_s", [done.wall_s], "s", peer=sums(lambda run: run.wall_s)),
         figure("night_wall_ratio", [done.wall_s / least], "", 1.1),
     ]
+
+
+def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
+    """Half as many while the service takes two requests a second, and fifteen at once.
+
+    All requests of all cycles take the service their time, whoever sends them and when: with 200 almost an hour.
+    """
+    count, speed, still_s = _size(quick)
+    count //= 2
+    place = FleetPlace(folder / "throttled", speed, count)
+    try:
+        place.run(place.ours())
+        before = {item["id"] for item in place.environments()}
+        place.throttle(RATE, BURST)
+        calls = place.stalk.calls()
+        began = datetime.now().astimezone()
+        with place.standing_still(still_s, "create"):
+            done = place.run(place.ours(*_WORDS))
+        made = sum(
+            number - calls.get(name, 0)
+            for name, number in place.stalk.calls().items()
+            if name.startswith("elasticbeanstalk:")
+        )
+        refused = place.refused()
+        finished = _finished(place, before)
+        least = _least(place, began)
+    finally:
+        place.stalk.down()
+    return [
+        figure("throttled_night_environments", [count], "environments"),
+        figure("throttled_night_finished_ratio", [finished], "", 1.0),
+        figure("throttled_night_wasted_ratio", [refused / max(1, made)], "", 0.1),
+        figure("throttled_night_beanstalk_calls_per_environment", [made / count], "calls"),
+        figure("throttled_night_cpu_per_environment_s", [done.cpu_s / count], "s"),
+        figure("throttled_night_requests_s", [(made - refused) / RATE], "s"),
+        figure("throttled_night_least_s", [least], "s"),
+        figure("throttled_night_wall_s", [done.wall_s], "s"),
+        figure("throttled_night_wall_ratio", [done.wall_s / ((made - refused) / RATE + least)], "", 1.1),
+    ]
+
+
+def _size(quick: bool) -> tuple[int, float, float]:
+    """How many environments, how fast the clock runs, and for how many seconds a creation stands still."""
+    return (4, 20.0, 10.0) if quick else (200, _SPEED, 480.0)
+
+
+def _finished(place: FleetPlace, before: set[str]) -> float:
+    """The share of environments that are fresh, and alone."""
+    after = place.environments()
+    fresh = sum(item["status"] == "Ready" and item["id"] not in before for item in after)
+    return fresh / max(place.count, len(after))
+
+
+def _least(place: FleetPlace, began: datetime) -> float:
+    """Seconds that a cycle cannot do without, each of its operations as long as the longest of its kind."""
+    server = sum(place.longest(began, *events) for events in (_CREATED, _SWAPPED, _TERMINATED))
+    return server + _SOAK_S + _DNS_TTL_S + _DNS_MARGIN_S
 
 
 def _by_eb(peer: FleetPlace) -> list[Run]:

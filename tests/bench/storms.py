@@ -27,7 +27,7 @@ _TIMEOUT = 1800
 # What module_utils/_beanstalk/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
 # Requests a second that the service takes, and how many at once.
-_RATE, _BURST = 2, 15
+RATE, BURST = 2, 15
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,11 @@ class FleetPlace(Place):
         made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
         eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
-        refused = sum(int(fault["hits"]) for fault in self.stalk.ask("faults") if fault["kind"] == "throttle")
-        return Storm(run, finished, eb_calls, refused, self.longest(began, STARTED, ENDED))
+        return Storm(run, finished, eb_calls, self.refused(), self.longest(began, STARTED, ENDED))
+
+    def refused(self) -> int:
+        """How many requests the service answered with "Rate exceeded" so far."""
+        return sum(int(fault["hits"]) for fault in self.stalk.ask("faults") if fault["kind"] == "throttle")
 
     def longest(self, since: datetime, first: str, last: str) -> float:
         """Seconds of the operation that took Elastic Beanstalk longest, from one of its own events to another."""
@@ -170,12 +173,12 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     try:
         place.run(place.ours())
         place.run(place.ours())
-        place.throttle(_RATE, _BURST)
+        place.throttle(RATE, BURST)
         with place.standing_still(still_s):
             done = place.storm()
     finally:
         place.stalk.down()
-    last_begin = max(0, count - _BURST) / _RATE
+    last_begin = max(0, count - BURST) / RATE
     return [
         figure("throttle_finished_ratio", [done.finished / count], "", 1.0),
         figure("throttle_wasted_ratio", [done.refused / max(1, done.eb_calls)], "", 0.1),

@@ -75,7 +75,12 @@ class Fragile(Executor):
     kill: tuple[str, int] = ("", 0)
     lose: str = ""
     stop: str = ""
+    full: bool = False
     count = 0
+
+    def _begin(self) -> bool:
+        full, self.full = self.full, False
+        return full
 
     def _perform(self, world: World, step: Step) -> bool:
         if step.action not in (Action.WAIT, Action.DRAIN):
@@ -110,7 +115,7 @@ def make(application: str, owner: str, service: str = "", **policy: Any) -> Frag
     prefix = f"{application}-live"
     store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], application, prefix)
     settings = Policy(**{**QUICK, "base_name": application, **policy})
-    observer = Observer(reader, application, prefix)
+    observer = Observer(reader, application, prefix, settings.step_fresh)
     prober = Prober([Check()] if service else [], service)
     account = Account(boto3.client)
     return Fragile(reader, writer, store, observer, settings, owner=owner, prober=prober, account=account)
@@ -130,6 +135,8 @@ def main(application: str, *options: str) -> None:
     if "kill" in given:
         phase, _, number = given["kill"].partition(":")
         run.kill = (phase, int(number))
+    # There is no room for another cycle, and then there is.
+    run.full = "full" in given
     run.lose, run.stop = given.get("lose", ""), given.get("stop", "")
     ended = run.run()
     summary = {

@@ -37,6 +37,15 @@ def test_a_cycle_leaves_one_fresh_environment(aws: dict[str, str]) -> None:
     check_end(aws, "whole", first)
 
 
+def test_a_cycle_that_had_to_wait_for_room_looks_again_before_it_takes_the_lock(aws: dict[str, str]) -> None:
+    first = deploy(aws, "queued")
+    status, ended = run(aws, "queued", "full")
+    assert (status, ended["result"]) == (0, "done")
+    assert ended["steps"][:3] == ["wait", "acquire", "record"]
+    assert ended["reasons"][0] == "waited 0 seconds until the budget of requests had room for another cycle"
+    check_end(aws, "queued", first)
+
+
 def test_killed_at_every_step_and_again_in_the_resumed_run(aws: dict[str, str]) -> None:
     """All at once, each in an application of its own; the second kill hits the run that continues."""
 

@@ -8,6 +8,9 @@ AWS limits the requests of an account, and Ansible runs one process per host: wi
 are fifty clients that throttle each other. The budget is a token bucket in a small file. Nobody sleeps under its lock.
 The limit is not documented, so the rate is learned: halved when AWS says "too many", and raised a little by each
 request that had to wait and was answered.
+
+What takes many requests one after the other, and has deadlines once it has begun, begins when it has the room to: see
+:meth:`Budget.begin`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import base64
 import fcntl
 import hashlib
 import json
+import math
 import os
 import random
 import stat
@@ -44,17 +48,29 @@ _CEILING = 500.0
 _STEP = 0.03
 # Requests that were on their way when AWS said "too many" tell nothing new.
 _SETTLE_SECONDS = 2.0
+# So many seconds at most does each of those wait for a turn that begin together without a queue.
+_TOGETHER_SECONDS = 5.0
+# The pace may have changed meanwhile.
+_LONGEST_SLEEP_SECONDS = 15.0
+_listeners: list[Callable[[], None]] = []
 
 
 @dataclass
 class Bucket:
-    """The budget at one moment. Times are seconds of one monotonic clock; tokens below zero are places in the queue."""
+    """The budget at one moment. Times are seconds of one monotonic clock; tokens below zero are places in the queue.
+
+    ``tickets`` is how many places were given in the queue of those who begin something long, ``served`` how many of
+    them have come up.
+    """
 
     rate: float
     tokens: float
     at: float
     cut_at: float = 0.0
     generation: int = 0
+    tickets: int = 0
+    served: float = math.inf
+    served_at: float = 0.0
 
     def take(self, now: float) -> float:
         """Take one token; returns the seconds to wait before it may be used."""
@@ -77,6 +93,23 @@ class Bucket:
     def answered(self) -> None:
         """A request that had to wait was answered: there may be room for more."""
         self.rate = min(_CEILING, self.rate + _STEP)
+
+    def ticket(self, requests: float, now: float) -> int:
+        """A place in the queue of those who begin, each of which will send so many requests."""
+        self._serve(requests, now)
+        self.tickets += 1
+        return self.tickets
+
+    def begins_in(self, ticket: int, requests: float, now: float) -> float:
+        """Seconds until the ticket comes up, at the present rate."""
+        self._serve(requests, now)
+        return max(0.0, (ticket - self.served) * requests / self.rate)
+
+    def _serve(self, requests: float, now: float) -> None:
+        passed = max(0.0, now - self.served_at)
+        room = max(1.0, _TOGETHER_SECONDS * self.rate)
+        self.served = min(self.tickets + room, self.served + passed * self.rate / requests)
+        self.served_at = now
 
 
 class Budget:
@@ -110,6 +143,26 @@ class Budget:
                 with self._bucket() as bucket:
                     if bucket.generation == generation:
                         return waited
+        except OSError:
+            return waited
+
+    def begin(self, requests: float) -> bool:
+        """Wait until there is room for what will send so many requests, one after the other; whether it had to wait.
+
+        A few may begin at once, as many as do not make each other late. The others follow at the pace at which the
+        budget can serve them, so that none of them waits long for a turn once it has begun.
+        """
+        ticket = None
+        waited = False
+        try:
+            while True:
+                with self._bucket() as bucket:
+                    ticket = ticket or bucket.ticket(requests, self._clock())
+                    seconds = bucket.begins_in(ticket, requests, self._clock())
+                if seconds <= 0:
+                    return waited
+                waited = True
+                self._sleep(min(seconds, _LONGEST_SLEEP_SECONDS))
         except OSError:
             return waited
 
@@ -188,6 +241,22 @@ def budget_for(endpoint: str, region: str, access_key: str) -> Budget | None:
     return Budget(folder / f"budget-{name}.json", rate)
 
 
+@contextmanager
+def listening(listener: Callable[[], None]) -> Iterator[None]:
+    """Call ``listener`` whenever a request of this process has got its turn."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def turn_came() -> None:
+    """Tell those who listen that a request is sent now."""
+    for listener in _listeners:
+        listener()
+
+
 class SharedBudget:
     """Makes one client's requests wait for their turn, retries included.
 
@@ -206,13 +275,23 @@ class SharedBudget:
 
     def turn(self) -> bool:
         """Wait for the turn of one request; returns whether it had to wait."""
+        shared = self._shared()
+        self._waited = shared is not None and shared.wait()
+        turn_came()
+        return self._waited
+
+    def begin(self, requests: float) -> bool:
+        """Wait for the room to begin: see :meth:`Budget.begin`."""
+        shared = self._shared()
+        return shared is not None and shared.begin(requests)
+
+    def _shared(self) -> Budget | None:
         if not self._known:
             signer = getattr(self._client, "_request_signer", None)
             key = getattr(getattr(signer, "_credentials", None), "access_key", "") or ""
             self._budget = budget_for(self._client.meta.endpoint_url, self._client.meta.region_name or "", key)
             self._known = True
-        self._waited = self._budget is not None and self._budget.wait()
-        return self._waited
+        return self._budget
 
     def _before(self, **_kwargs: Any) -> None:
         self.turn()

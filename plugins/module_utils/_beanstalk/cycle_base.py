@@ -113,6 +113,13 @@ def _debt(world: World) -> Debt | None:
     return debt if debt is not None and owes(debt, live) else None
 
 
+def counts_requests(journal: Journal, policy: Policy, now: float) -> bool:
+    """Whether requests decide something: to a healthy candidate, later to the one that DNS has forgotten."""
+    if journal.failed or journal.swapped is None:
+        return bool(journal.failed) or journal.healthy is not None
+    return journal.proven is not None and now - journal.swapped >= policy.dns_ttl + policy.dns_margin
+
+
 def owes(debt: Debt, environment: Environment) -> bool:
     """Whether the debt is this environment's, and not paid: nobody has changed its MinSize since."""
     return debt.environment == environment.id and environment.min_size == debt.start_size != debt.min_size

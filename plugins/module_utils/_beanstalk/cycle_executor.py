@@ -17,16 +17,16 @@ from typing import Any
 from . import api, cycle_calls
 from .answerer import who_answers
 from .common import AnsibleBeanstalkError, already_exists, denied_action, error_code, error_text, says
-from .cycle import plan
+from .cycle import jitter, plan
 from .cycle_account import ASG, Account
-from .cycle_base import stem
+from .cycle_base import counts_requests, stem
 from .cycle_evidence import failure_of, leader_trouble
 from .cycle_guards import HEALTHY_ENOUGH, preflight, rollback_target, termination_refusal
 from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
 from .cycle_stages import Stage, position, reached, stops_at
-from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Status, Step, World
+from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Status, Step, Version, World
 from .leader_sources import Services
 from .leaders import LeaderQuery, choose
 from .lease import Lease, LeaseLostError
@@ -69,7 +69,7 @@ class Executor:
     ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
     CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
     of the candidate in place of the live environment's. ``turn`` waits until a request may be sent within the budget of
-    the account, and returns whether it had to.
+    the account, and ``begin`` until there is room for a whole cycle; both return whether they had to.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Executor:
         platform: Mapping[str, str] | None = None,
         wanted: Settings | None = None,
         turn: Callable[[], bool] = lambda: False,
+        begin: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         tell: Callable[[Step], None] = lambda _step: None,
     ) -> None:
@@ -93,10 +94,11 @@ class Executor:
         self.policy, self.owner, self.prober = policy, owner, prober
         self.platform, self.wanted = dict(platform or {}), dict(wanted or {})
         self.account = account
-        self._turn, self._sleep, self._tell = turn, sleep, tell
+        self._turn, self._begin, self._sleep, self._tell = turn, begin, sleep, tell
         self.started = store.now
         self._changed_at = time.monotonic()
         self._has_turn = False
+        self._has_begun = False
         self._waits_since = 0.0
         self._probe: Probe | None = None
         self._proof: Probe | None = None
@@ -116,16 +118,20 @@ class Executor:
             self._lease = self.store.read()
         lock = lock_of(self._lease, self.owner, self.store.now)
         tick = min(self.policy.poll * SAME_TICK, _SHARED_SECONDS)
-        environments = self.observer.environments(lock.record, max(self._changed_at, time.monotonic() - tick))
-        cname = self.observer.cname(environments)
+        since = max(self._changed_at, time.monotonic() - tick)
         journal = lock.record.journal
+        counting = journal is not None and counts_requests(journal, self.policy, self.store.now)
+        environments = self.observer.environments(lock.record, since, counting=counting)
+        cname = self.observer.cname(environments)
         held = any(one.cname == cname for one in environments)
         pruning = (
             journal is not None
             and journal.drained is not None
             and all(one.gone for one in environments if one.id == journal.live)
         )
-        versions = self.observer.versions(environments) if journal is None or pruning else ()
+        versions: tuple[Version, ...] = ()
+        if journal is None or pruning:
+            versions = self.observer.versions(environments, 0.0 if pruning else self.policy.step_fresh)
         templates = self.observer.templates(stem(self.policy.base_name), environments) if pruning else ()
         available = not held and api.cname_available(self.reader, self.observer.prefix)
         world = World(
@@ -165,8 +171,9 @@ class Executor:
             cycle_calls.changed_settings(self.observer.settings(self.observer.raw[live.id]), self.wanted)
         )
         shortage = world.shortage or (self.account.shortage(values) if journal is None else "")
-        fresh = self.policy.step_fresh
-        capacity = self.observer.recent("capacity", live.id, lambda: self.account.capacity(live.id, values), fresh)
+        # What was learnt before the cycle says whether it may begin; how large a candidate is made is asked again.
+        age = self.policy.step_fresh if journal is not None else self.store.now - self.started
+        capacity = self.observer.recent("capacity", live.id, lambda: self.account.capacity(live.id, values), age)
         return replace(world, capacity=capacity, shortage=shortage)
 
     def _look(self) -> World:
@@ -223,6 +230,8 @@ class Executor:
                 if world.lock.owner == self.owner:
                     self.store.take(self._lease, self.owner, self._reason(), max(stage_ttl, self.policy.lease_ttl))
                 return run
+            if not dry and self._queued(run, world, step):
+                continue
             self._note(run, step)
             run.failure, run.journal = self._failure, world.lock.record.journal or run.journal
             if step.action in (Action.WAIT, Action.DRAIN) and not dry:
@@ -235,6 +244,23 @@ class Executor:
                 if step.result is not None:
                     run.result, run.sentence = step.result, step.reason
                     return run
+
+    def _queued(self, run: Run, world: World, step: Step) -> bool:
+        """Whether there was no room for another cycle at once. It waits until there is; then it looks again.
+
+        That is before the lock is taken, so it holds nothing up, and none of the limits of a cycle runs meanwhile.
+        """
+        if step.action is not Action.ACQUIRE or world.lock.record.journal is not None or self._has_begun:
+            return False
+        self._has_begun = True
+        since = self.store.now
+        if not self._begin():
+            return False
+        now = self.store.now
+        self.started = now - jitter(world.logical, self.policy.jitter)
+        reason = f"waited {now - since:.0f} seconds until the budget of requests had room for another cycle"
+        self._note(run, Step(Action.WAIT, reason))
+        return True
 
     def _note(self, run: Run, step: Step) -> None:
         line = {"action": str(step.action), "reason": step.reason, "environment": step.environment or None}
@@ -347,6 +373,7 @@ class Executor:
             cycle_calls.resize(self.writer, step.environment, step.size)
         elif step.action is Action.TAG:
             cycle_calls.tag(self.writer, self.observer.raw[step.environment]["EnvironmentArn"], step.tags)
+            self.observer.tagged(step.environment, step.tags)
         elif step.action is Action.ABORT_UPDATE:
             cycle_calls.abort(self.writer, step.environment)
         elif step.action is Action.DELETE_VERSIONS:

@@ -6,9 +6,9 @@
 
 The application's environments, their tags, its versions and saved configurations are shared with the other cycles of
 this controller, as each has to know which of them are its own. Settings and tags of an environment are asked for once,
-and again when it changed; nothing is decided by those of one that is being updated, nor by settings between swap and
-drained, so what they were before will do. What changes without a sign (instances, requests) is asked again with every
-tick in which it decides something, and after everything that this cycle did.
+and again when it changed; nothing is decided by those of one that is being updated, nor between swap and drained but
+by the tags that the cycle itself sets, so what they were before will do. What changes without a sign (instances,
+requests) is asked again with every tick in which it decides something, and after everything that this cycle did.
 """
 
 from __future__ import annotations
@@ -44,9 +44,12 @@ _CHOSEN = re.compile(r"([^.]+)(?:\.[a-z]{2}(?:-[a-z]+)+-\d+)?\.elasticbeanstalk\
 
 
 class Observer:
-    """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id."""
+    """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id.
 
-    def __init__(self, client: Any, application: str, prefix: str) -> None:
+    What a candidate's instances say is good for ``fresh`` seconds while Elastic Beanstalk has not changed it.
+    """
+
+    def __init__(self, client: Any, application: str, prefix: str, fresh: float = 0.0) -> None:
         self.client, self.application, self.prefix = client, application, prefix.lower()
         self.logical = f"{application}/{prefix}"
         self.raw: dict[str, Answer] = {}
@@ -56,15 +59,23 @@ class Observer:
         self._looks = SharedLooks(client, application)
         self._settings: dict[str, tuple[Any, list[Answer]]] = {}
         self._last_tags: dict[str, dict[str, str]] = {}
+        self._fresh = fresh
         self._not_before = 0.0
+        self._counting = False
+        self._draining = False
         self._answers: dict[tuple[str, str], tuple[Answer | None, float, Any]] = {}
 
-    def environments(self, record: Record, not_before: float) -> tuple[Environment, ...]:
-        """All environments of the application, in the detail that each needs, as of a (monotonic) moment or later."""
+    def environments(self, record: Record, not_before: float, *, counting: bool = False) -> tuple[Environment, ...]:
+        """All environments of the application, in the detail that each needs, as of a (monotonic) moment or later.
+
+        ``counting`` says that requests decide something now.
+        """
         self._not_before = not_before
+        self._counting = counting
         before, raw = self._seen, self.raw
         self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
         self.raw = {one: raw[one] if found == before.get(one) else timed(found) for one, found in self._seen.items()}
+        self._draining = self._is_draining(record.journal)
         if record.journal is None:
             # Anything may be left over from an earlier cycle.
             self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
@@ -104,14 +115,14 @@ class Observer:
         tags = user_tags(self._tags_of(environment))
         return {key: value for key, value in tags.items() if key not in (TAG_CYCLE, TAG_LOGICAL, TAG_ROLE)}
 
-    def versions(self, environments: tuple[Environment, ...]) -> tuple[Version, ...]:
-        """The application's versions, with whether any environment runs them."""
+    def versions(self, environments: tuple[Environment, ...], age: float = 0.0) -> tuple[Version, ...]:
+        """The application's versions, of this look or ``age`` seconds ago, with whether any environment runs them."""
         used = {one.version_label for one in environments} | {
             label for one in environments for label in one.instance_labels
         }
         return tuple(
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
-            for one in self._looks.versions(self._not_before)
+            for one in self._looks.versions(min(self._not_before, time.monotonic() - age))
         )
 
     def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
@@ -136,7 +147,7 @@ class Observer:
         tags = self._tags_of(raw)
         ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
         decided = ours and raw["Status"] not in ("Launching", "Terminating")
-        values = current_values(self.settings(raw, of_any_age=_drains(journal))) if decided else {}
+        values = current_values(self.settings(raw, of_any_age=self._draining)) if decided else {}
         database = values.get("aws:rds:dbinstance", {})
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
         return replace(
@@ -158,15 +169,30 @@ class Observer:
 
     def _tags_of(self, raw: Mapping[str, Any]) -> dict[str, str]:
         one = raw["EnvironmentId"]
-        if raw["Status"] not in ("Updating", "Terminating") or one not in self._last_tags:
+        known = self._draining or raw["Status"] in ("Updating", "Terminating")
+        if not known or one not in self._last_tags:
             self._last_tags[one] = self._tags.of(raw)
         return self._last_tags[one]
 
+    def tagged(self, environment_id: str, tags: Mapping[str, str]) -> None:
+        """Tags that were just set."""
+        self._last_tags[environment_id] = self._last_tags.get(environment_id, {}) | dict(tags)
+
+    def _is_draining(self, journal: Journal | None) -> bool:
+        """Whether the cycle is between swap and drained: the candidate has the live name, and the old one is left."""
+        if journal is None or journal.drained is not None or journal.failed:
+            return False
+        candidate = self.raw.get(journal.candidate, {})
+        swapped = journal.last_swap is not None and chosen_prefix((candidate.get("CNAME") or "").lower()) == self.prefix
+        return journal.swapped is not None or swapped
+
     def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
         """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""
-        if journal is None or raw["Status"] != "Ready" or raw["EnvironmentId"] == journal.live or journal.swapped:
+        if journal is None or raw["Status"] != "Ready" or raw["EnvironmentId"] == journal.live:
             return ()
-        return self.recent("labels", raw["EnvironmentId"], lambda: self._ask_for_labels(raw))
+        if journal.swapped or self._draining:
+            return ()
+        return self.recent("labels", raw["EnvironmentId"], lambda: self._ask_for_labels(raw), self._fresh)
 
     def _ask_for_labels(self, raw: Answer) -> tuple[str, ...]:
         instances = api.describe_instances_health(self.client, raw["EnvironmentId"])
@@ -177,11 +203,12 @@ class Observer:
 
     def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
         """Requests per minute of the one that has no visitors yet, or should have none any more."""
-        if journal is None or raw["Status"] != "Ready" or not _counts_requests(journal):
+        if journal is None or raw["Status"] != "Ready" or not self._counting:
             return None
-        if raw["EnvironmentId"] != (journal.candidate if journal.swapped is None else journal.live):
+        one, age = (journal.candidate, self._fresh) if journal.swapped is None else (journal.live, 0.0)
+        if raw["EnvironmentId"] != one or (self._draining and journal.swapped is None):
             return None
-        return self.recent("requests", raw["EnvironmentId"], lambda: self._ask_for_requests(raw["EnvironmentId"]))
+        return self.recent("requests", one, lambda: self._ask_for_requests(one), age)
 
     def _ask_for_requests(self, environment_id: str) -> int | None:
         metrics = api.describe_environment_health(self.client, environment_id).get("ApplicationMetrics") or {}
@@ -212,16 +239,6 @@ def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
     if raw["Status"] not in _LEFT_OVER:
         return False
     return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
-
-
-def _counts_requests(journal: Journal) -> bool:
-    """Whether the cycle is so far that requests matter: to a healthy candidate, then to the one that was live."""
-    return bool(journal.failed) or (journal.healthy if journal.swapped is None else journal.proven) is not None
-
-
-def _drains(journal: Journal | None) -> bool:
-    """Whether the cycle is between swap and drained, where nothing is decided by option settings."""
-    return journal is not None and journal.swapped is not None and journal.drained is None and not journal.failed
 
 
 def chosen_prefix(cname: str) -> str:

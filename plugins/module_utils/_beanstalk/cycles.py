@@ -30,6 +30,9 @@ from .settings import normalise
 from .shared import asked_together
 from .transformations import event_out, iso
 
+# What a cycle asks Elastic Beanstalk from its lock to its end, with its share of the looks that all have together:
+# `bench throttled_nights` counts them.
+_REQUESTS = 28
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -95,18 +98,20 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
     writer = client("elasticbeanstalk", aws_config=writer_config(params))
     bucket = params["bucket"] or asked_together(reader, "bucket", lambda: api.create_storage_location(reader))
     application, prefix = params["application"], params["cname_prefix"]
+    budget = SharedBudget(writer, ahead=True)
     executor = Executor(
         reader,
         writer,
         LockStore(client("s3"), bucket, application, prefix, memory=memory_of(reader, application, "lock")),
-        Observer(reader, application, prefix),
+        Observer(reader, application, prefix, policy.step_fresh),
         policy,
         owner=params["owner"],
         prober=Prober(checks_of(params), params["url_service"] or ""),
         platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
         wanted=normalise(params["option_settings"]),
         account=Account(metered),
-        turn=SharedBudget(writer, ahead=True).turn,
+        turn=budget.turn,
+        begin=lambda: budget.begin(_REQUESTS),
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)

@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from . import api
+from .budget import listening
 from .memory import Memory, memory_of
 
 _LIMIT_SECONDS = 120.0
@@ -109,9 +110,9 @@ class SharedLooks:
         return list(self._answer("templates", lambda _known: moment, ask)["found"])
 
     def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
-        asked = self._clock()
-        found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
-        self._places["marks"].put(at=asked, marks={item["EnvironmentId"]: mark_of(item) for item in found})
+        with _sending(self._clock) as sent:
+            found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
+        self._places["marks"].put(at=sent(), marks={item["EnvironmentId"]: mark_of(item) for item in found})
         return {"found": found, "task": _task()}
 
     def events(
@@ -181,10 +182,18 @@ def _shared(
     with place.alone(_LIMIT_SECONDS):
         if answer := known():
             return answer
-        now = clock()
-        answer = ask(place)
-        place.put(at=now, answer=answer)
+        with _sending(clock) as sent:
+            answer = ask(place)
+        place.put(at=sent(), answer=answer)
         return answer
+
+
+@contextmanager
+def _sending(clock: Callable[[], float]) -> Iterator[Callable[[], float]]:
+    """Tell when the first request of this block was sent: an answer is not as old as its wait for a turn."""
+    moments = [clock()]
+    with listening(lambda: moments.append(clock())):
+        yield lambda: moments[:2][-1]
 
 
 def _task() -> str:

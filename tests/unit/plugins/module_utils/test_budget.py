@@ -116,6 +116,39 @@ def test_waiting_clients_queue_again_when_the_pace_drops(tmp_path: Path) -> None
     assert len(slept) == 2
 
 
+def test_what_takes_many_requests_begins_at_the_pace_at_which_they_can_be_served(tmp_path: Path) -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        assert 0 < seconds <= 15
+        now[0] += seconds
+
+    shared = budget.Budget(tmp_path / "b.json", 2.0, lambda: now[0], sleep)
+    # Ten of them make each other wait for five seconds at most: 10 / 2.0.
+    assert [shared.begin(24) for _number in range(10)] == [False] * 10
+    assert now == [100.0]
+    begun = []
+    for _number in range(3):
+        assert shared.begin(24)
+        begun.append(now[0])
+    assert begun == pytest.approx([112.0, 124.0, 136.0])
+    # In time there is room for ten again, and never for more.
+    now[0] = 100_000.0
+    assert [shared.begin(24) for _number in range(11)] == [False] * 10 + [True]
+    assert not budget.Budget(tmp_path / "no" / "b.json", 2.0).begin(24), "no place for a file is no failure"
+
+
+def test_a_queue_goes_faster_when_the_rate_does() -> None:
+    bucket = budget.Bucket(2.0, 15.0, 1.0)
+    tickets = [bucket.ticket(24, 1.0) for _number in range(200)]
+    assert bucket.begins_in(tickets[-1], 24, 1.0) == pytest.approx(190 * 12)
+    bucket.rate = 24.0
+    assert bucket.begins_in(tickets[-1], 24, 1.0 + 90) == pytest.approx(100)
+    assert bucket.begins_in(tickets[99], 24, 1.0 + 90) == 0
+    slow = budget.Bucket(0.25, 15.0, 1.0)
+    assert slow.begins_in(slow.ticket(24, 1.0), 24, 1.0) == 0, "one may always begin"
+
+
 def test_no_place_for_a_file_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing = budget.Budget(tmp_path / "no" / "b.json", 1.0)
     assert not missing.wait()

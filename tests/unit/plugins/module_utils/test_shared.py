@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.budget import turn_came
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks, working_at
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
@@ -118,6 +119,28 @@ def test_an_answer_from_before_the_operation_is_not_taken() -> None:
     assert len(looks.events("env-0", late, service.now)) == 5
     assert len(looks.events("env-0", early, service.now)) == 50
     assert service.calls["events"] == 2
+
+
+def test_an_answer_is_as_old_as_its_request_and_not_as_the_wait_for_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nobody could share a look while all requests wait: each would find it too old when it comes."""
+    service = Service(1)
+    answered = service.describe_environments
+
+    def late(**filters: Any) -> dict[str, Any]:
+        service.now += 100
+        turn_came()
+        service.now += 1
+        return answered(**filters)
+
+    monkeypatch.setattr(service, "describe_environments", late)
+    looks = SharedLooks(service, "blog", lambda: service.now)
+    looks.environments_since(service.now)
+    assert service.calls == {"environments": 1}
+    looks.environments_since(service.now - 1)
+    assert looks.marks(service.now - 1)
+    assert service.calls == {"environments": 1}
+    looks.environments_since(service.now - 0.5)
+    assert service.calls == {"environments": 2}
 
 
 def test_the_first_look_is_shared_by_hosts_at_one_task_and_by_nobody_else() -> None:

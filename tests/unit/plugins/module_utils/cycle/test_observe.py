@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_base import counts_requests
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import to_document
@@ -141,7 +142,7 @@ class Scripted:
     def take(self, *_given: object) -> Lease:
         raise LeaseLostError(message="The lock was taken by another run meanwhile.")
 
-    def environments(self, _record: Record, not_before: float) -> tuple[Environment, ...]:
+    def environments(self, _record: Record, not_before: float, *, counting: bool) -> tuple[Environment, ...]:
         assert not_before > 0
         self.looks += 1
         if self.looks > 1:
@@ -291,16 +292,34 @@ def test_what_cycles_ask_for_in_one_tick_is_asked_once_and_after_a_change_of_the
     record = Record(journal=replace(BEFORE_SWAP, last_swap=None, healthy=999.0))
     observer, other = (Observer(service, "blog", "live") for _cycle in range(2))
     began = time.monotonic()
-    candidate = observer.environments(record, began)[1]
+    candidate = observer.environments(record, began, counting=True)[1]
     assert (candidate.instance_labels, candidate.requests) == (("v1",), 30)
     assert service.asked == {"environments": 1, "tags": 2, "settings": 2, "instances": 1, "requests": 1}
-    assert observer.environments(record, began)[1] == candidate
+    assert observer.environments(record, began, counting=True)[1] == candidate
     assert service.asked == {"environments": 1, "tags": 2, "settings": 2, "instances": 1, "requests": 1}
     # Another cycle has the environments and tags from this one.
     other.environments(Record(), began)
     assert service.asked == {"environments": 1, "tags": 2, "settings": 3, "instances": 1, "requests": 1}
-    observer.environments(record, time.monotonic())
+    observer.environments(record, time.monotonic(), counting=True)
     assert service.asked == {"environments": 2, "tags": 2, "settings": 3, "instances": 2, "requests": 2}
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_what_instances_say_is_good_for_a_while_unless_the_environment_changed_or_should_be_empty() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live", fresh=60)
+    before = replace(BEFORE_SWAP, last_swap=None, healthy=999.0)
+
+    def asked(journal: Journal) -> dict[str, int]:
+        counted = service.asked.copy()
+        observer.environments(Record(journal=journal), time.monotonic(), counting=True)
+        return {name: count for name, count in (service.asked - counted).items() if name in ("instances", "requests")}
+
+    assert asked(before) == {"instances": 1, "requests": 1}
+    assert asked(before) == {}
+    service.minutes = 1
+    assert asked(before) == {"instances": 1, "requests": 1}
+    assert [asked(SWAPPED), asked(SWAPPED)] == [{"requests": 1}] * 2
 
 
 @pytest.mark.usefixtures("nothing_known")
@@ -310,32 +329,63 @@ def test_requests_are_counted_only_once_they_matter() -> None:
 
     def counted(**changes: Any) -> list[int | None]:
         journal = replace(BEFORE_SWAP, last_swap=None, **changes)
-        return [one.requests for one in observer.environments(Record(journal=journal), time.monotonic())]
+        counting = counts_requests(journal, Policy(dns_ttl=60, dns_margin=30), 1090.0)
+        found = observer.environments(Record(journal=journal), time.monotonic(), counting=counting)
+        return [one.requests for one in found]
 
     assert counted() == [None, None], "the candidate is not healthy yet"
     assert counted(healthy=999.0) == [None, 30]
     assert counted(healthy=999.0, swapped=1000.0) == [None, None], "it is not proven that the swap is over"
+    assert counted(healthy=999.0, swapped=1001.0, proven=1002.0) == [None, None], "DNS may still lead to the old one"
     assert service.asked["requests"] == 1
     assert counted(healthy=999.0, swapped=1000.0, proven=1001.0) == [30, None]
     assert counted(swapped=1000.0, failed="it turned Red") == [30, None]
 
 
 @pytest.mark.usefixtures("nothing_known")
-def test_settings_are_not_asked_for_between_swap_and_drained_but_again_before_anything_is_terminated() -> None:
+def test_between_swap_and_drained_nothing_is_asked_again_but_before_anything_is_terminated() -> None:
     service = Service()
     observer = Observer(service, "blog", "live")
 
-    def asked(minutes: int, **changes: Any) -> int:
-        before, service.minutes = service.asked["settings"], minutes
+    def asked(minutes: int, **changes: Any) -> tuple[int, int]:
+        before, service.minutes = service.asked.copy(), minutes
         observer.environments(Record(journal=replace(SWAPPED, **changes)), time.monotonic())
-        return service.asked["settings"] - before
+        return service.asked["settings"] - before["settings"], service.asked["tags"] - before["tags"]
 
-    assert asked(0) == 2, "a run that goes on with another's cycle knows none"
-    assert asked(1) == 0
-    assert asked(1, failed="it turned Red") == 2
-    assert asked(2) == 0
-    assert asked(2, drained=1100.0) == 2
-    assert asked(2, drained=1100.0) == 0
+    assert asked(0) == (2, 2), "a run that goes on with another's cycle knows none"
+    assert asked(1) == (0, 0)
+    assert asked(1, failed="it turned Red") == (2, 2)
+    assert asked(2) == (0, 0)
+    assert asked(2, drained=1100.0) == (2, 2)
+    assert asked(2, drained=1100.0) == (0, 0)
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_the_look_that_finds_the_swap_done_asks_for_nothing_but_the_environments() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+    record = Record(journal=replace(SWAPPED, last_swap=1000.0, swapped=None, proven=None))
+    service.names = {"e-1": "blog-1", "e-2": "other"}
+    observer.environments(record, time.monotonic(), counting=True)
+    service.minutes, before = 1, service.asked.copy()
+    observer.environments(record, time.monotonic(), counting=True)
+    assert (service.asked - before)["tags"] == 2, "nobody holds the live name"
+    service.names["e-2"] = "live"
+    service.minutes, before = 2, service.asked.copy()
+    observer.environments(record, time.monotonic(), counting=True)
+    assert service.asked - before == {"environments": 1}
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_tags_that_the_cycle_has_set_are_known_without_asking() -> None:
+    service = Service()
+    observer = Observer(service, "blog", "live")
+    record = Record(journal=SWAPPED)
+    observer.environments(record, time.monotonic())
+    observer.tagged("e-2", {"jack:role": "live"})
+    service.minutes = 1
+    assert [one.tags for one in observer.environments(record, time.monotonic())] == [{}, {"jack:role": "live"}]
+    assert service.asked["tags"] == 2
 
 
 @pytest.mark.usefixtures("nothing_known")
@@ -348,7 +398,9 @@ def test_versions_and_saved_configurations_are_asked_for_once_by_all_cycles_of_a
         assert [(one.label, one.created) for one in observer.versions(environments)] == [("v1", START.timestamp())]
         assert observer.templates("old", environments) == ("old-261129-010203",)
     assert (service.asked["versions"], service.asked["applications"]) == (1, 1)
-    # Whoever has deleted some asks anew.
+    # A cycle that begins may be told what another was told a moment ago; whoever has deleted some asks anew.
+    Observer(service, "blog", "live").versions(environments, 60)
+    assert service.asked["versions"] == 1
     environments = observer.environments(Record(), time.monotonic())
     observer.versions(environments)
     observer.templates("old", environments)
