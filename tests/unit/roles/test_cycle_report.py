@@ -63,11 +63,11 @@ def state() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def played(folder: Path, inventory: str, **variables: Any) -> str:
+def played(folder: Path, inventory: str, *options: str, **variables: Any) -> str:
     """What the folder's site.yml prints with the state of a cycle as variable."""
     (folder / "vars.json").write_text(json.dumps({"recreate_and_swap_state": state() | variables}))
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", "@vars.json", "site.yml"],
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", "@vars.json", *options, "site.yml"],
         cwd=folder,
         env=os.environ
         | {
@@ -172,3 +172,11 @@ def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) 
     assert (left["shop-3"]["logical"], left["shop-3"]["live"]["environment_id"]) == ("shop/shop-live", "e-new")
     assert left["shop-3"]["steps"][0]["action"] == "acquire"
     assert not {"events", "samples"} & set(left["shop-3"]), "the files of the report have them"
+
+
+def test_of_many_hosts_each_shows_its_plan(tmp_path: Path) -> None:
+    names = [f"shop-{number}" for number in range(11)]
+    (tmp_path / "site.yml").write_text(PLAYBOOK.format(tasks="summary"))
+    shown = played(tmp_path, ",".join(names), "--check", result="", plan=["would create a candidate"])
+    assert len(re.findall(r"result: would begin\\n", shown)) == len(names)
+    assert shown.count("1. would create a candidate") == len(names)
