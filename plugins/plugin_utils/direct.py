@@ -12,6 +12,7 @@ The module itself is the same, with the same argument specification, check mode,
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import json
@@ -34,6 +35,7 @@ _LISTS = ("endpoints", "partitions")
 # Every module talks to the first, and those that write to the second; cycles count instances by the third.
 _SERVICES = ("elasticbeanstalk", "s3", "autoscaling")
 _kept = {}
+_listed = {}
 
 # Most of what the modules import, and what takes long.
 _UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
@@ -42,10 +44,11 @@ for _name in ("environment_manager", "versions", "environment_leader"):
 importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
 
 
-def keep_models(loaders):
+def keep_models(loaders, session, boto3_session):
     """Have botocore read what it knows of these services, and of all, once: most of what making a client takes.
 
     boto3 reads it for each of its sessions, and amazon.aws has a session for each client. Nobody changes it.
+    The parameters are the modules of these names.
     """
 
     class KeptModels(loaders.JSONFileLoader):
@@ -60,8 +63,21 @@ def keep_models(loaders):
                 _kept[file_path] = super().load_file(file_path)
             return _kept[file_path]
 
+    look_for_services = loaders.Loader.list_available_services
+
+    @functools.wraps(look_for_services)
+    def list_available_services(self, type_name):
+        """Names of the services that have a file of this type; its folders, more than 400, are looked through once."""
+        key = (*self.search_paths, type_name)
+        if key not in _listed:
+            _listed[key] = look_for_services(self, type_name)
+        return _listed[key]
+
     loaders.Loader.FILE_LOADER_CLASS = KeptModels
-    loader = loaders.Loader()
+    loaders.Loader.list_available_services = list_available_services
+    core = session.get_session()
+    boto3_session.Session(botocore_session=core)  # adds a folder to those in which all its clients look
+    loader = core.get_component("data_loader")
     for name in _LISTS:
         loader.load_data(name)
     for service in _SERVICES:
@@ -70,7 +86,7 @@ def keep_models(loaders):
 
 
 with contextlib.suppress(ImportError):  # the modules say that boto3 is missing
-    keep_models(importlib.import_module("botocore.loaders"))
+    keep_models(*map(importlib.import_module, ("botocore.loaders", "botocore.session", "boto3.session")))
 
 
 class DirectActionBase(ActionBase):

@@ -28,7 +28,7 @@ _WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_cycle": _POLICY}))
 
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     """All cycles at once. New environments take ten minutes: most of them they stand still."""
-    count, speed, still_s = _size(quick)
+    count, speed, still_s = _size(quick, 200)
     place = FleetPlace(folder / "night", speed, count)
     peer = FleetPlace(folder / "peer", speed, 1)
     try:
@@ -70,12 +70,11 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
 
 
 def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
-    """Half as many while the service takes two requests a second, and fifteen at once.
+    """The same while the service takes two requests a second, and fifteen at once.
 
-    All requests of all cycles take the service their time, whoever sends them and when: with 200 almost an hour.
+    All requests of all cycles take the service their time, whoever sends them and when: with 200 it is an hour.
     """
-    count, speed, still_s = _size(quick)
-    count //= 2
+    count, speed, still_s = _size(quick, 60)
     place = FleetPlace(folder / "throttled", speed, count)
     try:
         place.run(place.ours())
@@ -108,9 +107,9 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     ]
 
 
-def _size(quick: bool) -> tuple[int, float, float]:
+def _size(quick: bool, count: int) -> tuple[int, float, float]:
     """How many environments, how fast the clock runs, and for how many seconds a creation stands still."""
-    return (4, 20.0, 10.0) if quick else (200, _SPEED, 480.0)
+    return (4, 20.0, 10.0) if quick else (count, _SPEED, 480.0)
 
 
 def _finished(place: FleetPlace, before: set[str]) -> float:

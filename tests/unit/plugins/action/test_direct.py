@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 import yaml
 from ansible_collections.jack.beanstalk.plugins.plugin_utils import direct
@@ -89,12 +90,23 @@ def test_what_botocore_knows_of_services_is_read_once_for_all_clients(
 
     monkeypatch.setattr(loaders.Loader, "FILE_LOADER_CLASS", loaders.JSONFileLoader)
     monkeypatch.setattr(loaders.JSONFileLoader, "load_file", counted)
+    listed: list[str] = []
+    look_for_services = loaders.Loader.list_available_services.__wrapped__
+
+    def noted(self: Any, type_name: str) -> Any:
+        listed.append(type_name)
+        return look_for_services(self, type_name)
+
+    monkeypatch.setattr(loaders.Loader, "list_available_services", noted)
     monkeypatch.setattr(direct, "_kept", {})
-    direct.keep_models(loaders)
+    monkeypatch.setattr(direct, "_listed", {})
+    direct.keep_models(loaders, botocore.session, boto3.session)
     opened.clear()
+    assert sorted(listed) == ["endpoint-rule-set-1", "service-2"]
     for service in ("elasticbeanstalk", "s3", "autoscaling", "sns"):
         given = {"region_name": "eu-central-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
         assert boto3.session.Session().client(service, **given).meta.region_name == "eu-central-1"
+    assert len(listed) == 2
     assert any(re.fullmatch("sns/.*/service-2", name) for name in opened)
     assert not [name for name in opened if re.search("/(endpoints|partitions)$", name)]
     ours = "(elasticbeanstalk|s3|autoscaling)/.*(service-2|rule-set-1)$"
