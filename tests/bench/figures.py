@@ -10,7 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 # Figures that have to be as large as their budget; all others may be no larger.
-AT_LEAST = ("fleet_finished_ratio", "throttle_finished_ratio", "night_finished_ratio")
+AT_LEAST = (
+    "fleet_finished_ratio",
+    "throttle_finished_ratio",
+    "night_finished_ratio",
+    "throttled_night_finished_ratio",
+)
 
 
 @dataclass(frozen=True)
