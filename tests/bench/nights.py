@@ -80,15 +80,11 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
         place.run(place.ours())
         before = {item["id"] for item in place.environments()}
         place.throttle(RATE, BURST)
-        calls = place.stalk.calls()
+        calls = place.beanstalk_calls()
         began = datetime.now().astimezone()
         with place.standing_still(still_s, "create"):
             done = place.run(place.ours(*_WORDS))
-        made = sum(
-            number - calls.get(name, 0)
-            for name, number in place.stalk.calls().items()
-            if name.startswith("elasticbeanstalk:")
-        )
+        made = place.beanstalk_calls() - calls
         refused = place.refused()
         finished = _finished(place, before)
         least = _least(place, began)

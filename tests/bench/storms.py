@@ -76,13 +76,16 @@ class FleetPlace(Place):
         """Change the application and deploy it to all of them."""
         before = {item["label"] for item in self.environments()}
         self.commit(f"change after {sorted(before)}")
-        calls = self.stalk.calls()
+        calls = self.beanstalk_calls()
         began = datetime.now().astimezone()
         run = self.run(self.ours())
-        made = {name: count - calls.get(name, 0) for name, count in self.stalk.calls().items()}
+        eb_calls = self.beanstalk_calls() - calls
         finished = sum(item["status"] == "Ready" and item["label"] not in before for item in self.environments())
-        eb_calls = sum(count for name, count in made.items() if name.startswith("elasticbeanstalk:"))
         return Storm(run, finished, eb_calls, self.refused(), self.longest(began, STARTED, ENDED))
+
+    def beanstalk_calls(self) -> int:
+        """How many requests came to Elastic Beanstalk so far."""
+        return sum(count for name, count in self.stalk.calls().items() if name.startswith("elasticbeanstalk:"))
 
     def refused(self) -> int:
         """How many requests the service answered with "Rate exceeded" so far."""

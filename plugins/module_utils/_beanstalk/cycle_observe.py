@@ -8,7 +8,8 @@ The application's environments, their tags, its versions and saved configuration
 this controller, as each has to know which of them are its own. Settings and tags of an environment are asked for once,
 and again when it changed; nothing is decided by those of one that is being updated, nor between swap and drained but
 by the tags that the cycle itself sets, so what they were before will do. What changes without a sign (instances,
-requests) is asked again with every tick in which it decides something, and after everything that this cycle did.
+requests) is asked again with every tick in which it decides something, and after everything that this cycle did; of a
+candidate, which has no visitors yet, only when what is known is too old.
 """
 
 from __future__ import annotations
@@ -85,10 +86,14 @@ class Observer:
         """An answer about an environment that is what it was: of this look, or ``age`` seconds ago, or else of now."""
         raw = self.raw.get(environment_id)
         found = self._answers.get((what, environment_id))
-        if found is None or found[0] != raw or found[1] < min(self._not_before, time.monotonic() - age):
+        if found is None or found[0] != raw or found[1] < self._since(age):
             found = (raw, time.monotonic(), ask())
             self._answers[what, environment_id] = found
         return found[2]
+
+    def _since(self, age: float) -> float:
+        """The (monotonic) moment since which an answer is good: that of this look, or ``age`` seconds ago."""
+        return min(self._not_before, time.monotonic() - age)
 
     def unchanged(self, ids: Collection[str], not_before: float) -> bool:
         """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
@@ -122,7 +127,7 @@ class Observer:
         }
         return tuple(
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
-            for one in self._looks.versions(min(self._not_before, time.monotonic() - age))
+            for one in self._looks.versions(self._since(age))
         )
 
     def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
@@ -138,7 +143,7 @@ class Observer:
 
     def _environment(self, raw: Answer, record: Record) -> Environment:
         journal = record.journal
-        live = chosen_prefix((raw.get("CNAME") or "").lower()) == self.prefix
+        live = self._is_live(raw)
         in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
         retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
         ours = live or in_cycle or retired
@@ -182,9 +187,11 @@ class Observer:
         """Whether the cycle is between swap and drained: the candidate has the live name, and the old one is left."""
         if journal is None or journal.drained is not None or journal.failed:
             return False
-        candidate = self.raw.get(journal.candidate, {})
-        swapped = journal.last_swap is not None and chosen_prefix((candidate.get("CNAME") or "").lower()) == self.prefix
+        swapped = journal.last_swap is not None and self._is_live(self.raw.get(journal.candidate, {}))
         return journal.swapped is not None or swapped
+
+    def _is_live(self, raw: Answer) -> bool:
+        return chosen_prefix((raw.get("CNAME") or "").lower()) == self.prefix
 
     def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
         """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""

@@ -191,9 +191,9 @@ def _shared(
 @contextmanager
 def _sending(clock: Callable[[], float]) -> Iterator[Callable[[], float]]:
     """Tell when the first request of this block was sent: an answer is not as old as its wait for a turn."""
-    moments = [clock()]
-    with listening(lambda: moments.append(clock())):
-        yield lambda: moments[:2][-1]
+    begun, turns = clock(), list[float]()
+    with listening(lambda: turns.append(clock())):
+        yield lambda: turns[0] if turns else begun
 
 
 def _task() -> str:

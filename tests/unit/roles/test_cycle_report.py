@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +13,9 @@ from typing import Any
 import pytest
 from browser import Browser, open_browser, start_chromium
 
+from .plays import play
+
 __all__ = ["open_browser", "start_chromium"]  # fixtures
-ROOT = Path(__file__).resolve().parents[3]
 EVIL = "<script>document.title = 'broken'</script>"
 START = datetime(2026, 8, 1, 2, 0, 0, 250000, tzinfo=UTC)
 PLAYBOOK = """
@@ -66,20 +64,7 @@ def state() -> dict[str, Any]:
 def played(folder: Path, inventory: str, *options: str, **variables: Any) -> str:
     """What the folder's site.yml prints with the state of a cycle as variable."""
     (folder / "vars.json").write_text(json.dumps({"recreate_and_swap_state": state() | variables}))
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "-e", "@vars.json", *options, "site.yml"],
-        cwd=folder,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = play(folder, "json", "-i", inventory, "-e", "@vars.json", *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

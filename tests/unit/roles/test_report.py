@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .plays import play
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = """
@@ -28,24 +27,6 @@ PLAYBOOK = """
 def hook(name: str, instance: str, ran: bool, ledger: str = "none") -> dict[str, Any]:
     facts = {"name": name, "instance_id": instance, "ran": ran, "ledger": ledger}
     return facts | {"leader_only": True, "rc": 0 if ran else None, "seconds": 1, "config_deploy": False}
-
-
-def play(folder: Path, result_format: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the folder's site.yml, and show what it leaves to AWX."""
-    return subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), *options, "site.yml"],
-        cwd=folder,
-        env=os.environ
-        | {
-            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": result_format,
-            "ANSIBLE_SHOW_CUSTOM_STATS": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
 
 
 def test_once(tmp_path: Path) -> None:
