@@ -57,10 +57,10 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   creation (`night_operation_s`), swap and termination, the minute in which the candidate must stay healthy, and the 90
   seconds until DNS has forgotten the old environment. The peer is a script of `eb clone`, `eb swap` and
   `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits between them.
-- `throttled_night_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
-  requests of all cycles take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room
-  for all of its requests, so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the
-  time of the run by the sum of both.
+- `throttled_night_*` is the same at a service that takes 2 requests a second, burst 15. The requests of all cycles
+  take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room for all of its requests,
+  so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the time of the run by the sum of
+  both.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).

@@ -21,6 +21,8 @@ _SOAK_S, _DNS_TTL_S, _DNS_MARGIN_S = 60, 60, 30
 _CREATED = "createEnvironment is starting.", "Successfully launched environment"
 _SWAPPED = "swapEnvironmentCNAMEs is starting.", "Completed swapping CNAMEs"
 _TERMINATED = "terminateEnvironment is starting.", "terminateEnvironment completed successfully."
+# Seconds for all cycles when throttled.
+_THROTTLED_LIMIT_S = 2 * 3600
 # All cycles at once, with the default policy but for the age that the live environments must have.
 _POLICY = {"force": True, "poll_interval": POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S, "dns_margin": _DNS_MARGIN_S}
 _WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_cycle": _POLICY}))
@@ -72,10 +74,11 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
 def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     """The same while the service takes two requests a second, and fifteen at once.
 
-    All requests of all cycles take the service their time, whoever sends them and when: with 200 it is an hour.
+    All requests of all cycles take the service their time, whoever sends them and when: about an hour.
     """
-    count, speed, still_s = _size(quick, 60)
+    count, speed, still_s = _size(quick, 200)
     place = FleetPlace(folder / "throttled", speed, count)
+    place.limit = _THROTTLED_LIMIT_S
     try:
         place.run(place.ours())
         before = {item["id"] for item in place.environments()}
