@@ -6,12 +6,7 @@
 
 from __future__ import annotations
 
-import importlib
-
 from ansible_collections.jack.beanstalk.plugins.plugin_utils.direct import DirectActionBase
-
-# Once, and not in each fork.
-importlib.import_module("ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles")
 
 
 class ActionModule(DirectActionBase):

@@ -8,13 +8,16 @@ DOCUMENTATION = r"""
 name: light_forks
 type: aggregate
 version_added: 0.1.0
-short_description: Forks leave the objects of their parent alone
+short_description: Many forks cost their parent, and themselves, less
 author:
   - The jack.beanstalk team (!UNKNOWN)
 description:
   - Ansible forks a process for every task of every host. The garbage collector of each looks at all that it got from
-    its parent, finds nothing, and has the kernel copy the memory that it touched on the way.
-  - With this plugin it looks at the fork's own objects only. Nothing is printed, and no result changes.
+    its parent, finds nothing, and has the kernel copy the memory that it touched on the way. With this plugin it looks
+    at the fork's own objects only.
+  - While they work, Ansible looks at each of them every C(internal_poll_interval) seconds. With this plugin the
+    interval is longer where there are many, a second for 4000 of them, so that two hundred cost what forty do.
+  - Nothing is printed, and no result changes.
 requirements:
   - Enabled in C(ansible.cfg).
 """
@@ -28,7 +31,10 @@ EXAMPLES = r"""
 import gc
 import os
 
+from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
+
+_FORKS_PER_SECOND = 4000
 
 
 class CallbackModule(CallbackBase):
@@ -42,3 +48,9 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         os.register_at_fork(after_in_child=gc.freeze)
+
+    def v2_playbook_on_start(self, playbook):
+        """Look at the forks less often when there are many."""
+        del playbook
+        longer = context.CLIARGS.get("forks", 0) / _FORKS_PER_SECOND
+        constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(constants.DEFAULT_INTERNAL_POLL_INTERVAL, longer)

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from ansible.module_utils import basic
@@ -36,12 +37,6 @@ _LISTS = ("endpoints", "partitions")
 _SERVICES = ("elasticbeanstalk", "s3", "autoscaling")
 _kept = {}
 _listed = {}
-
-# Most of what the modules import, and what takes long.
-_UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
-for _name in ("environment_manager", "versions", "environment_leader"):
-    importlib.import_module(f"{_UTILS}.{_name}")
-importlib.import_module("ansible_collections.amazon.aws.plugins.module_utils.modules")
 
 
 def keep_models(loaders, session, boto3_session):
@@ -85,12 +80,50 @@ def keep_models(loaders, session, boto3_session):
             loader.load_service_model(service, kind)
 
 
+def keep_names(hooks):
+    """Have botocore work out once what it calls the hundreds of events of each session. The parameter is the module."""
+    names = {}
+    make = hooks.EventAliaser.__init__
+
+    @functools.wraps(make)
+    def make_with_names(self, event_emitter, event_aliases=None):
+        make(self, event_emitter, event_aliases)
+        if event_aliases is None or event_aliases == hooks.EVENT_ALIASES:
+            self._alias_name_cache = names
+
+    hooks.EventAliaser.__init__ = make_with_names
+
+
+def read_times(parsers):
+    """Have botocore read times in UTC, as Elastic Beanstalk writes them, without looking for what form they have.
+
+    Hundreds of environments have hundreds of times. The parameter is the module of this name.
+    """
+    look_for_form = parsers.DEFAULT_TIMESTAMP_PARSER
+
+    @functools.wraps(look_for_form)
+    def parse_timestamp(value):
+        if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
+            with contextlib.suppress(ValueError):
+                return datetime.fromisoformat(value)
+        return look_for_form(value)
+
+    parsers.DEFAULT_TIMESTAMP_PARSER = parse_timestamp
+
+
 with contextlib.suppress(ImportError):  # the modules say that boto3 is missing
+    keep_names(importlib.import_module("botocore.hooks"))
     keep_models(*map(importlib.import_module, ("botocore.loaders", "botocore.session", "boto3.session")))
+    read_times(importlib.import_module("botocore.parsers"))
 
 
 class DirectActionBase(ActionBase):
     """Runs the module of the task's name in this process where that is the same as anywhere else."""
+
+    def __init_subclass__(cls, **kwargs):
+        """Import the module of the action's name, once, and not in each fork."""
+        super().__init_subclass__(**kwargs)
+        importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{cls.__module__.split('.')[-1]}")
 
     _supports_check_mode = True
     _supports_async = True

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from .cycle_guards import describe, termination_refusal
@@ -47,6 +48,7 @@ def candidate_name(base: str, started: float, attempt: int) -> str:
     return stem(base)[: NAME_LIMIT - len(suffix)].rstrip("-") + suffix
 
 
+@cache
 def stem(name: str) -> str:
     """What the names of a logical environment's physical environments have in common."""
     return _STAMP.sub("", name)[: NAME_LIMIT - len("-yymmdd-hhmmss")].rstrip("-")

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from . import api
@@ -31,7 +32,7 @@ from .environments import loses_database
 from .lease import Claim, Lease
 from .memory import memory_of
 from .settings import current_values
-from .shared import SharedLooks, mark_of, timed
+from .shared import SharedLooks, timed
 from .tags import user_tags
 
 Answer = dict[str, Any]
@@ -75,12 +76,15 @@ class Observer:
         self._counting = counting
         before, raw = self._seen, self.raw
         self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
-        self.raw = {one: raw[one] if found == before.get(one) else timed(found) for one, found in self._seen.items()}
+        self.raw = {one: raw[one] if found is before.get(one) else timed(found) for one, found in self._seen.items()}
         self._draining = self._is_draining(record.journal)
         if record.journal is None:
             # Anything may be left over from an earlier cycle.
             self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
-        return tuple(self._environment(one, record) for one in self.raw.values())
+        known = {one.environment for one in record.retired}
+        if record.journal is not None:
+            known |= {record.journal.live, record.journal.candidate}
+        return tuple(self._environment(one, record.journal, known) for one in self.raw.values())
 
     def recent(self, what: str, environment_id: str, ask: Callable[[], _Got], age: float = 0.0) -> _Got:
         """An answer about an environment that is what it was: of this look, or ``age`` seconds ago, or else of now."""
@@ -97,8 +101,7 @@ class Observer:
 
     def unchanged(self, ids: Collection[str], not_before: float) -> bool:
         """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
-        marks = self._looks.marks(not_before)
-        return all(marks.get(one) == (mark_of(self._seen[one]) if one in self._seen else None) for one in ids)
+        return self._looks.unchanged(ids, not_before)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
@@ -141,12 +144,8 @@ class Observer:
         made = re.compile(re.escape(base) + r"-\d{6}-\d{6}(?:-.+)?")
         return tuple(one for one in names if made.fullmatch(one) and one not in used and not one.startswith(there))
 
-    def _environment(self, raw: Answer, record: Record) -> Environment:
-        journal = record.journal
-        live = self._is_live(raw)
-        in_cycle = journal is not None and raw["EnvironmentId"] in (journal.live, journal.candidate)
-        retired = raw["EnvironmentId"] in {one.environment for one in record.retired}
-        ours = live or in_cycle or retired
+    def _environment(self, raw: Answer, journal: Journal | None, known: Collection[str]) -> Environment:
+        ours = raw["EnvironmentId"] in known or self._is_live(raw)
         if not (ours or _may_be_ours(raw, journal)):
             return self._stranger(raw)
         tags = self._tags_of(raw)
@@ -248,6 +247,7 @@ def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
     return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
 
 
+@cache
 def chosen_prefix(cname: str) -> str:
     """The CNAME prefix that somebody chose; empty for a name that EB made up."""
     found = _CHOSEN.fullmatch(cname)

@@ -209,8 +209,8 @@ class EnvironmentManager:
 
     def _update(self, environment: Environment) -> Environment:
         while True:
-            if environment.get("Status") != "Ready" and not self.check_mode:
-                environment = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
+            while environment.get("Status") != "Ready" and not self.check_mode:
+                environment = self._when_ready(environment)
             plan = self._planner.plan(environment)
             if plan.instances is not None:
                 self.instances = plan.instances
@@ -236,7 +236,12 @@ class EnvironmentManager:
                 if not is_busy(error) or self.deadline.over:
                     raise self._explained(error) from error
                 self.deadline.pause()
-                environment = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
+                environment = self._when_ready(environment)
+
+    def _when_ready(self, environment: Environment) -> Environment:
+        """What the parameters name when somebody's operation has ended: it may have been a swap of CNAMEs."""
+        ready = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
+        return (self.params.get("cname_prefix") and find_environment(self.client, self.params)) or ready
 
     def _version_vanished(self, error: AnsibleBeanstalkError) -> bool:
         """Whether a version that this controller remembered was deleted since then; it is made again."""

@@ -11,7 +11,7 @@ machine that has ended. ``lock_store`` keeps the leases of an application in S3.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -100,13 +100,56 @@ def lock_key(application: str) -> str:
     return f"jack.beanstalk/locks/{application}.json"
 
 
-def encode(leases: Mapping[str, Lease]) -> bytes:
+class Leases(Mapping[str, Lease]):
+    """The leases of a lock object by CNAME prefix, each read and written out when it is asked for: few of hundreds."""
+
+    def __init__(self, nonces: Mapping[str, str], lines: Mapping[str, str], leases: Mapping[str, Lease]) -> None:
+        self.nonces = nonces
+        self._lines, self._leases = dict(lines), dict(leases)
+
+    @classmethod
+    def of(cls, leases: Mapping[str, Lease]) -> Leases:
+        """These leases."""
+        return cls({prefix: lease.nonce for prefix, lease in leases.items()}, {}, leases)
+
+    @classmethod
+    def of_lines(cls, nonces: Mapping[str, str], lines: Mapping[str, str]) -> Leases:
+        """Leases as :meth:`lines` gave them."""
+        return cls(nonces, lines, {})
+
+    def changed(self, leases: Mapping[str, Lease]) -> Leases:
+        """These leases, and the others as they are."""
+        nonces = {**self.nonces, **{prefix: lease.nonce for prefix, lease in leases.items()}}
+        lines = {prefix: line for prefix, line in self._lines.items() if prefix not in leases}
+        return Leases(nonces, lines, {**self._leases, **leases})
+
+    def lines(self) -> dict[str, str]:
+        """Each lease as JSON."""
+        for prefix in self.nonces:
+            if prefix not in self._lines:
+                self._lines[prefix] = _json(vars(self._leases[prefix]))
+        return self._lines
+
+    def __getitem__(self, prefix: str) -> Lease:
+        if prefix not in self._leases:
+            self._leases[prefix] = Lease(**json.loads(self._lines[prefix]))
+        return self._leases[prefix]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nonces)
+
+    def __len__(self) -> int:
+        return len(self.nonces)
+
+
+def encode(leases: Leases) -> bytes:
     """The lock object's content: the leases by CNAME prefix."""
-    document = {"format": FORMAT, "leases": {prefix: vars(lease) for prefix, lease in leases.items()}}
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+    lines = leases.lines()
+    entries = ",".join(f"{_json(prefix)}:{lines[prefix]}" for prefix in sorted(leases))
+    return f'{{"format":{FORMAT},"leases":{{{entries}}}}}'.encode()
 
 
-def decode(body: bytes | str) -> dict[str, Lease]:
+def decode(body: bytes | str) -> Leases:
     """Read the lock object's content. Raises AnsibleBeanstalkError when it is not one of ours, or of a newer format."""
     try:
         document = json.loads(body)
@@ -118,9 +161,13 @@ def decode(body: bytes | str) -> dict[str, Lease]:
             message=f"The lock object in S3 has format {known}, this collection knows format {FORMAT}: update it."
         )
     try:
-        return {prefix: Lease(**lease) for prefix, lease in document["leases"].items()}
+        return Leases.of({prefix: Lease(**lease) for prefix, lease in document["leases"].items()})
     except (KeyError, TypeError, AttributeError) as error:
         raise AnsibleBeanstalkError(message="The lock object in S3 is not a lock of this collection.") from error
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
 
 
 def held_sentence(lease: Lease, now: float) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from . import holder as processes
 from .common import AnsibleBeanstalkError
-from .lease import Lease, decode, encode
+from .lease import Lease, Leases, decode, encode
 from .memory import Memory, write_whole
 
 
@@ -50,11 +50,11 @@ class LockQueue:
         if self._folder is None or process is None:
             yield
             return
-        entry = {"place": place, "process": process, "bases": bases, "leases": encode(leases).decode()}
+        entry = {"place": place, "process": process, "bases": bases, "leases": encode(Leases.of(leases)).decode()}
         path = self._folder / f"{secrets.token_hex(8)}.json"
         try:
             # Where it cannot be written, whoever waits writes for itself.
-            write_whole(path, entry)
+            write_whole(path, json.dumps(entry))
             yield
         finally:
             path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ answers: what a controller's clock says does not matter.
 
 from __future__ import annotations
 
+import math
 import random
 import secrets
 import time
@@ -24,9 +25,10 @@ from typing import Any, TypeVar
 from . import holder as processes
 from .api import ThrottlingRetry
 from .common import AnsibleBeanstalkError, BeanstalkErrorHandler, error_code
-from .lease import Claim, Lease, LeaseLostError, LockedError, decode, encode, held_sentence, lock_key
+from .lease import Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, held_sentence, lock_key
 from .lock_queue import LockQueue
 from .memory import Memory
+from .table import Table, TableMemory
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
 _CONTENDED_SECONDS = 30.0
@@ -43,7 +45,7 @@ class _Known:
     asked meanwhile may not have seen.
     """
 
-    leases: Mapping[str, Lease] = field(default_factory=dict)
+    leases: Leases = field(default_factory=lambda: Leases.of({}))
     etag: str = ""
     since: Mapping[str, float] = field(default_factory=dict)
     at: float = 0.0
@@ -78,6 +80,7 @@ class LockStore:
     ) -> None:
         self.s3, self.bucket, self.key, self.cname_prefix = s3, bucket, lock_key(application), cname_prefix
         self._memory = memory or Memory(None)
+        self._table = TableMemory(self._memory)
         self._queue = LockQueue(self._memory)
         self._monotonic, self._sleep = monotonic, sleep
         self._offset: float | None = None
@@ -99,7 +102,7 @@ class LockStore:
             if error_code(error) not in ("NoSuchKey", "404"):
                 raise
             self.follow(getattr(error.exception, "response", {}))
-            self._note({}, "", asked)
+            self._note(Leases.of({}), "", asked)
         else:
             self.follow(answer)
             self._note(decode(answer["Body"].read()), answer["ETag"], asked)
@@ -107,7 +110,7 @@ class LockStore:
 
     def lease(self, cname_prefix: str = "") -> Lease:
         """This lease, or another of the application, as it was last seen."""
-        leases = self._known.leases if self._known else {}
+        leases = (self._known or _Known()).leases
         return leases.get(cname_prefix or self.cname_prefix, Lease())
 
     # -- take and free --------------------------------------------------------------------------------------------
@@ -245,7 +248,7 @@ class LockStore:
     def _put_all(self, leases: Mapping[str, Lease]) -> bool:
         """Write the object with these leases; False when it is not what was last seen."""
         known = self._known or _Known()
-        new = {**known.leases, **leases}
+        new = known.leases.changed(leases)
         try:
             answer = self._put(encode(new), {"IfMatch": known.etag} if known.etag else {"IfNoneMatch": "*"})
         except AnsibleBeanstalkError as error:
@@ -258,37 +261,34 @@ class LockStore:
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
-    def _note(self, leases: Mapping[str, Lease], etag: str, at: float) -> None:
+    def _note(self, leases: Leases, etag: str, at: float) -> None:
         before, now = self._known or _Known(), self._monotonic()
+        known = before.leases.nonces
         since = {
-            name: before.since.get(name, now) if before.leases.get(name, Lease()).nonce == lease.nonce else now
-            for name, lease in leases.items()
+            name: before.since.get(name, now) if known.get(name) == nonce else now
+            for name, nonce in leases.nonces.items()
         }
         self._known = _Known(leases, etag, since, at)
-        value = {"place": self._place, "offset": self._offset, "etag": etag, "since": since, "at": at}
-
-        def newer(values: dict[str, Any]) -> dict[str, Any]:
-            if self._here(values.get("lock")).get("at", 0.0) > at:
-                return values
-            return {**values, "lock": {**value, "body": encode(leases).decode()}}
-
-        self._memory.change(newer)
+        head = {"place": self._place, "offset": self._offset, "etag": etag, "since": since, "at": at}
+        self._table.write(Table(head, leases.nonces, leases.lines()), lambda there: not self._is_newer(there, at))
 
     def recall(self) -> None:
         """Go on from what somebody on this controller saw since this store looked, while S3 says that it is so."""
-        self._memory.again()
-        found = self._here(self._memory.get("lock"))
-        if found and (self._known is None or found["at"] > self._known.at):
+        table = self._table.read()
+        found = table.head
+        if self._is_newer(found, self._known.at if self._known else -math.inf):
             self._offset = max(found["offset"], self._offset or found["offset"])
-            self._known = _Known(decode(found["body"]), found["etag"], found["since"], found["at"])
+            leases = Leases.of_lines(table.marks, table.lines)
+            self._known = _Known(leases, found["etag"], found["since"], found["at"])
+
+    def _is_newer(self, head: Mapping[str, Any], at: float) -> bool:
+        """Whether what somebody noted is of this object, and of later than ``at``."""
+        return bool(head.get("place") == self._place and head["at"] > at)
 
     @property
     def _place(self) -> list[str]:
         # The monotonic clock, which carries S3's clock on, begins anew with every boot.
         return [self.bucket, self.key, processes.boot()]
-
-    def _here(self, found: dict[str, Any] | None) -> dict[str, Any]:
-        return found if found and found.get("place") == self._place else {}
 
     # -- S3 -------------------------------------------------------------------------------------------------------
 

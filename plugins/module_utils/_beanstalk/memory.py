@@ -58,10 +58,18 @@ class Memory:
         """Replace all values with what ``change`` makes of them, while nobody else writes."""
         if self._path is None:
             return
-        with self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS) as mine:
+        with self.writing() as mine:
             self._values = change(self._read())
             if mine:
-                write_whole(self._path, self._values)
+                write_whole(self._path, json.dumps(self._values))  # json.dump takes five times as long
+
+    def writing(self) -> AbstractContextManager[bool]:
+        """Let one process write at a time; False when it is not its turn soon."""
+        return self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS)
+
+    def beside(self, suffix: str) -> Path | None:
+        """A file of this memory's own beside it; None where no file can be had."""
+        return None if self._path is None else self._path.with_suffix(suffix)
 
     def again(self) -> None:
         """Look into the file anew at the next question: others write it, too."""
@@ -133,12 +141,12 @@ class Memory:
         return self._last[1] if isinstance(self._last[1], dict) else {}
 
 
-def write_whole(path: Path, values: Mapping[str, Any]) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file of this user's own so that a reader sees all of it or none; not at all where that cannot be done."""
     new = path.with_suffix(f".{os.getpid()}")
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            file.write(json.dumps(values))  # json.dump takes five times as long
+            file.write(text)
         new.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -13,15 +13,16 @@ from __future__ import annotations
 import json
 import math
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 from . import api
 from .budget import listening
 from .memory import Memory, memory_of
+from .table import Table, TableMemory
 
 _LIMIT_SECONDS = 120.0
 # So long one question about the account serves all cycles that begin together.
@@ -33,7 +34,7 @@ _KEPT = timedelta(minutes=10)
 # So many others are a fleet's; a few may be somebody's who deploys beside us.
 _MANY = 4
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
-_PLACES = ("environments", "events", "marks", "versions", "templates")
+_PLACES = ("environments", "events", "versions", "templates")
 _Got = TypeVar("_Got")
 _tasks: list[str] = []
 
@@ -54,6 +55,8 @@ class SharedLooks:
     def __init__(self, client: Any, application: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._application, self._clock = client, application, clock
         self._places = {name: memory_of(client, application, name) for name in _PLACES}
+        self._table = TableMemory(self._places["environments"])
+        self._parsed: dict[str, tuple[str, dict[str, Any]]] = {}
         self.events_at = 0.0
         """When the events of the last answer were asked for."""
 
@@ -63,33 +66,32 @@ class SharedLooks:
         Who shares a task has done whatever comes before it, so nothing of that is missed.
         """
 
-        def due(known: dict[str, Any]) -> float:
-            return self._clock() - age if known.get("task") and known["task"] == _task() else math.inf
+        def due(head: Mapping[str, Any]) -> float:
+            return self._clock() - age if head["task"] and head["task"] == _task() else math.inf
 
-        found = self._answer("environments", due, self._ask_for_environments)["found"]
-        return [timed(item) for item in found], float(self._places["environments"].get("at"))
+        table = self._look(due)
+        return [timed(item) for item in self._items(table)], float(table.head["at"])
 
     def environments_since(self, moment: float) -> list[dict[str, Any]]:
         """All environments as they were at a moment or later."""
         return [timed(item) for item in self.plain_environments(moment)]
 
     def plain_environments(self, moment: float) -> list[dict[str, Any]]:
-        """The same with times as text, for whoever wants few of many: see :func:`timed`."""
-        return list(self._answer("environments", lambda _known: moment, self._ask_for_environments)["found"])
+        """The same with times as text, for whoever wants few of many: see :func:`timed`.
 
-    def marks(self, moment: float) -> dict[str, int]:
-        """The :func:`mark_of` each environment as it was at a moment or later, by id: cheap to read for one of many."""
-        place = self._places["marks"]
-        place.again()
-        at = place.get("at")
-        if at is None or not moment <= at <= self._clock():
-            return {item["EnvironmentId"]: mark_of(item) for item in self.plain_environments(moment)}
-        return dict(place.get("marks"))
+        One that has not changed since the last look is the same object.
+        """
+        return self._items(self._look(lambda _head: moment))
+
+    def unchanged(self, ids: Iterable[str], moment: float) -> bool:
+        """Whether environments were at a moment or later what they were when all were looked at last. Cheap to ask."""
+        marks = self._look(lambda _head: moment).marks
+        return all(marks.get(one) == self._parsed.get(one, (None,))[0] for one in ids)
 
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
-        found = self.plain_environments(not_before)
-        return next((timed(item) for item in found if item["EnvironmentId"] == environment_id), None)
+        table = self._look(lambda _head: not_before)
+        return timed(table.item(environment_id)) if environment_id in table.marks else None
 
     def versions(self, moment: float) -> list[dict[str, Any]]:
         """``VersionLabel`` and ``DateCreated`` of the application's versions, as of a moment or later."""
@@ -109,11 +111,31 @@ class SharedLooks:
 
         return list(self._answer("templates", lambda _known: moment, ask)["found"])
 
-    def _ask_for_environments(self, _old: Memory) -> dict[str, Any]:
+    def _look(self, due: Callable[[Mapping[str, Any]], float]) -> Table:
+        """The environments by id, as somebody saw them at the moment ``due`` (of the table's head) or later, or now."""
+
+        def known() -> Table | None:
+            table = self._table.read()
+            return table if table.head and due(table.head) <= table.head["at"] <= self._clock() else None
+
+        return _known_or_asked(self._places["environments"], known, self._ask_for_environments)
+
+    def _ask_for_environments(self) -> Table:
         with _sending(self._clock) as sent:
             found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
-        self._places["marks"].put(at=sent(), marks={item["EnvironmentId"]: mark_of(item) for item in found})
-        return {"found": found, "task": _task()}
+        lines = {item["EnvironmentId"]: json.dumps(item, sort_keys=True) for item in found}
+        marks = {one: blake2b(line.encode(), digest_size=8).hexdigest() for one, line in lines.items()}
+        table = Table({"at": sent(), "task": _task()}, marks, lines)
+        self._table.write(table)
+        return table
+
+    def _items(self, table: Table) -> list[dict[str, Any]]:
+        before = self._parsed
+        self._parsed = {
+            one: before[one] if one in before and before[one][0] == mark else (mark, table.item(one))
+            for one, mark in table.marks.items()
+        }
+        return [item for _mark, item in self._parsed.values()]
 
     def events(
         self, environment_name: str, since: datetime, not_before: float, crowded: float = math.inf
@@ -172,20 +194,26 @@ def _shared(
     """The answer (as JSON has it) that somebody got at the moment ``due`` or later, or else got now for all."""
 
     def known() -> dict[str, Any] | None:
+        place.again()
         answer, at = place.get("answer"), place.get("at")
         return dict(answer) if answer and at is not None and due(answer) <= at <= clock() else None
 
-    # Most find an answer, and need not wait for others who do.
-    place.again()
-    if answer := known():
-        return answer
-    with place.alone(_LIMIT_SECONDS):
-        if answer := known():
-            return answer
+    def asked() -> dict[str, Any]:
         with _sending(clock) as sent:
             answer = ask(place)
         place.put(at=sent(), answer=answer)
         return answer
+
+    return _known_or_asked(place, known, asked)
+
+
+def _known_or_asked(place: Memory, known: Callable[[], _Got | None], ask: Callable[[], _Got]) -> _Got:
+    """What is known, or else what one of those who want to know it is told. ``place`` has them ask one at a time."""
+    # Most find an answer, and need not wait for others who do.
+    if (answer := known()) is not None:
+        return answer
+    with place.alone(_LIMIT_SECONDS):
+        return ask() if (answer := known()) is None else answer
 
 
 @contextmanager
@@ -205,11 +233,6 @@ def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         {key: value.isoformat() if isinstance(value, datetime) else value for key, value in item.items()}
         for item in items
     ]
-
-
-def mark_of(item: dict[str, Any]) -> int:
-    """A number that is another one when an environment, its times as text, has changed in any way."""
-    return zlib.crc32(json.dumps(item, sort_keys=True).encode())
 
 
 def timed(item: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import botocore.session
 import pytest
 import yaml
 from ansible_collections.jack.beanstalk.plugins.plugin_utils import direct
-from botocore import loaders
+from botocore import hooks, loaders, parsers, utils
 
 ROOT = Path(__file__).resolve().parents[4]
 PLUGINS = ROOT / "plugins"
@@ -116,3 +117,46 @@ def test_what_botocore_knows_of_services_is_read_once_for_all_clients(
     assert loaders.Loader.FILE_LOADER_CLASS().load_file(name) is None
     Path(f"{name}.json").write_text("{}")
     assert loaders.Loader.FILE_LOADER_CLASS().load_file(name) == {}
+
+
+def test_names_of_events_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Aliases(dict[str, str]):
+        def items(self) -> Any:
+            asked.append("looked through")
+            return super().items()
+
+    monkeypatch.setattr(hooks, "EVENT_ALIASES", Aliases(hooks.EVENT_ALIASES))
+    monkeypatch.setattr(hooks.EventAliaser, "__init__", hooks.EventAliaser.__init__.__wrapped__)
+    direct.keep_names(hooks)
+    botocore.session.get_session()
+    assert len(asked) > 100
+    asked.clear()
+    botocore.session.get_session()
+    assert asked == []
+    other = hooks.EventAliaser(hooks.HierarchicalEmitter(), {"ses": "email"})
+    assert other._alias_event_name("creating-client-class.iot-data") == "creating-client-class.iot-data"
+    usual = hooks.EventAliaser(hooks.HierarchicalEmitter())
+    assert usual._alias_event_name("creating-client-class.iot-data") == "creating-client-class.iot-data-plane"
+
+
+TIMES = """2026-11-30T01:02:03Z, 2026-11-30T01:02:03.456Z, 2026-11-30T01:02:03+02:00, 2026-11-30, 1796000000.5,
+20261130T010203Z"""
+
+
+@pytest.mark.parametrize("text", [1796000000, "Mon, 30 Nov 2026 01:02:03 GMT", *re.split(r",\s", TIMES)])
+def test_times_are_read_as_botocore_reads_them(text: Any) -> None:
+    assert parsers.DEFAULT_TIMESTAMP_PARSER(text) == utils.parse_timestamp(text)
+
+
+def test_what_is_no_time_is_refused_as_botocore_refuses_it() -> None:
+    with pytest.raises(ValueError, match='Invalid timestamp "2026-99-30T01:02:03Z"'):
+        parsers.DEFAULT_TIMESTAMP_PARSER("2026-99-30T01:02:03Z")
+
+
+@pytest.mark.parametrize("action", sorted(path.stem for path in (PLUGINS / "action").glob("[a-z]*.py")))
+def test_modules_are_imported_before_the_forks(action: str) -> None:
+    prefix = "ansible_collections.jack.beanstalk.plugins"
+    importlib.import_module(f"{prefix}.action.{action}")
+    assert f"{prefix}.modules.{action}" in sys.modules

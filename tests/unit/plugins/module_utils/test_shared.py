@@ -137,7 +137,7 @@ def test_an_answer_is_as_old_as_its_request_and_not_as_the_wait_for_a_turn(monke
     looks.environments_since(service.now)
     assert service.calls == {"environments": 1}
     looks.environments_since(service.now - 1)
-    assert looks.marks(service.now - 1)
+    assert looks.unchanged(["id-env-0"], service.now - 1)
     assert service.calls == {"environments": 1}
     looks.environments_since(service.now - 0.5)
     assert service.calls == {"environments": 2}

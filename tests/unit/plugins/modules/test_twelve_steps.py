@@ -131,9 +131,11 @@ def test_environment(run: Run, blog: str) -> None:
     assert "another-secret" not in everything
 
 
-def test_environment_is_found_by_its_cname_after_a_swap(run: Run, blog: str, eb: Any) -> None:
+def test_environment_is_found_by_its_cname_after_a_swap(run: Run, blog: str, eb: Any, faults: Any) -> None:
+    """It comes while the swap is going on, and waits for its end."""
     for name in ("blog-blue", "blog-green"):
         assert not run("environment", **environment(name)).get("failed")
+    faults.add(kind="stuck", operation="swap", seconds=200)
     eb.swap_environment_cnames(SourceEnvironmentName="blog-blue", DestinationEnvironmentName="blog-green")
     live = run("environment", **environment("blog-blue", version_label="v2"))
     assert live["environment"]["name"] == "blog-green"

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from io import BytesIO
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, decode
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Leases, decode
 from botocore.exceptions import ClientError
 
 
@@ -25,8 +25,8 @@ class Bucket:
         self._lock = threading.Lock()
 
     @property
-    def leases(self) -> dict[str, Lease]:
-        return decode(self.body) if self.number else {}
+    def leases(self) -> Leases:
+        return decode(self.body) if self.number else Leases.of({})
 
     def owners(self) -> dict[str, str]:
         return {name: lease.owner for name, lease in self.leases.items()}

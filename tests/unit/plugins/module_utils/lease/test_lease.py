@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease im
     Claim,
     Lease,
     LeaseLostError,
+    Leases,
     LockedError,
     decode,
     encode,
@@ -185,14 +187,30 @@ def test_foreign_content_is_refused(body: bytes) -> None:
 
 
 def test_a_newer_format_is_refused() -> None:
-    newer = encode({"blog": Lease(owner="a")}).replace(b'"format":1', b'"format":2')
+    newer = encode(Leases.of({"blog": Lease(owner="a")})).replace(b'"format":1', b'"format":2')
     with pytest.raises(AnsibleBeanstalkError, match="format 2"):
         decode(newer)
 
 
 def test_what_is_written_can_be_read() -> None:
     leases = {"live": Lease("a", "why", 3, 1.5, 2.5, "n", {"pid": 1}, {"journal": None}), "other": Lease(token=4)}
-    assert decode(encode(leases)) == leases
+    body = encode(Leases.of(leases))
+    assert decode(body) == leases
+    document = {"format": 1, "leases": {name: vars(lease) for name, lease in leases.items()}}
+    assert body == json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def test_leases_are_changed_without_reading_the_others() -> None:
+    known = decode(encode(Leases.of({"a": Lease("x", nonce="1"), "b": Lease("y", nonce="2")})))
+    lines = known.lines()
+    leases = Leases.of_lines(known.nonces, {**lines, "b": "not read"})
+    changed = leases.changed({"a": Lease("z", nonce="3"), "c": Lease(nonce="4")})
+    assert changed.nonces == {"a": "3", "b": "2", "c": "4"}
+    assert (changed["a"].owner, leases["a"].owner) == ("z", "x")
+    assert changed.lines() == {"a": lines["a"].replace('"x"', '"z"').replace('"1"', '"3"'), "b": "not read"} | {
+        "c": lines["b"].replace('"y"', '""').replace('"2"', '"4"')
+    }
+    assert set(changed) == {"a", "b", "c"}
     assert lock_key("blog") == "jack.beanstalk/locks/blog.json"
 
 

@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import holder
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LeaseLostError, encode
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import (
+    Lease,
+    LeaseLostError,
+    Leases,
+    encode,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_queue import LockQueue
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
@@ -41,7 +46,7 @@ def entry(memory: Path, s3: Bucket, **changed: Any) -> None:
     place = store(s3, memory, "blog-b")._place
     lease = Lease("b", "deploy", 1, 1.0, 2e9, "new")
     given = {"place": place, "process": holder.this_process(), "bases": {"blog-b": ""}}
-    given |= {"leases": encode({"blog-b": lease}).decode(), **changed}
+    given |= {"leases": encode(Leases.of({"blog-b": lease})).decode(), **changed}
     folder = memory.with_suffix(".queue")
     folder.mkdir(exist_ok=True)
     (folder / "entry.json").write_text(json.dumps(given))
@@ -122,5 +127,5 @@ def test_a_folder_that_is_gone_costs_a_request_only(memory: Path) -> None:
 
 def test_who_only_reads_makes_no_folder(memory: Path) -> None:
     store(Bucket(), memory, "blog-a").read()
-    assert memory.exists()
+    assert memory.with_suffix(".table").exists()
     assert not memory.with_suffix(".queue").exists()

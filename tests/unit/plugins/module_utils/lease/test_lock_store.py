@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -14,6 +14,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common i
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LeaseLostError, LockedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.table import TableMemory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,12 +159,11 @@ def test_an_old_memory_costs_a_request_and_never_a_lease(tmp_path: Path) -> None
     s3, path = Bucket(), tmp_path / "memory.json"
     a = store(s3, "blog-a", path)
     free = a.release(a.acquire("a", "deploy", 60))
-    old = path.read_text()
+    table = TableMemory(Memory(path))
+    old = table.read()
     mine = a.take(free, "a", "deploy", 60)
     # As if somebody had asked before that write and written down the answer after it.
-    late = json.loads(old)
-    late["lock"]["at"] = json.loads(path.read_text())["lock"]["at"] + 1
-    path.write_text(json.dumps(late))
+    table.write(replace(old, head={**old.head, "at": table.read().head["at"] + 1}))
     s3.calls.clear()
     renewed = a.take(mine, "a", "deploy", 60)
     assert s3.leases["blog-a"] == renewed
@@ -175,9 +175,9 @@ def test_a_memory_of_another_boot_or_object_is_not_used(tmp_path: Path) -> None:
     a = store(s3, "blog-a", path)
     a.release(a.acquire("a", "deploy", 60))
     for place in (["bucket", a.key, "another boot"], ["another bucket", a.key, ""]):
-        known = json.loads(path.read_text())
-        known["lock"]["place"] = place
-        path.write_text(json.dumps(known))
+        table = TableMemory(Memory(path))
+        known = table.read()
+        table.write(replace(known, head={**known.head, "place": place}))
         again = store(s3, "blog-a", path)
         again.recall()
         assert again._known is None

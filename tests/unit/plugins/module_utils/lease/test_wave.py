@@ -230,7 +230,7 @@ def test_an_old_memory_loses_nobody_a_lease(s3: Bucket, tmp_path: Path) -> None:
     clock = Clock()
     controller = Controller(s3, tmp_path, this(), clock)
     locks, _looks = controller.wave(NAMES[:2])
-    memory = tmp_path / "lock.json"
+    memory = tmp_path / "lock.table"
     old = memory.read_text()
     clock.sleep(TTL * 0.6)
     locks[0].renew()
