@@ -53,14 +53,14 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   peer's requests are those of one `eb deploy` at the same time, times the environments.
 - `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
-  for eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without (`night_least_s`): the longest
+  for more than eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without (`night_least_s`): the longest
   creation (`night_operation_s`), swap and termination, the minute in which the candidate must stay healthy, and the 90
   seconds until DNS has forgotten the old environment. The peer is a script of `eb clone`, `eb swap` and
   `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits between them.
-- `throttled_night_*` is the same at a service that takes 2 requests a second, burst 15. The requests of all cycles
-  take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room for all of its requests,
-  so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the time of the run by the sum of
-  both.
+- `throttled_night_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
+  requests of all cycles take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room
+  for all of its requests, so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the
+  time of the run by the sum of both.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).
@@ -94,8 +94,8 @@ place of conditions. For each of 24 hosts, an unchanged `deploy.yml` with these 
 Of two hundred cycles each looked through what all of them share: every look read, and compared, all environments, and
 every step wrote out all leases. Now each reads the lines that changed since it looked, and its own lease
 (`plugins/module_utils/_beanstalk/table.py`); times are read without looking for their form. With these and the longer
-interval a night whose creations stand still for a minute took 1.07 processor seconds a cycle in place of 1.74, and 435 s
-in place of 461 (one run each, one after the other, with a sampling profiler in each process).
+interval a night whose creations stand still for a minute took 1.07 processor seconds a cycle in place of 1.74, and
+435 s in place of 461 (one run each, one after the other, with a sampling profiler in each process).
 
 boto3 looks through botocore's folders, more than 400, for each of its sessions, and amazon.aws has a session for each
 client: the four clients of a cycle took 84 ms of processor time, and 37 ms since the parent of all forks has done it

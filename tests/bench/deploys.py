@@ -66,8 +66,6 @@ class Place:
     def __init__(self, folder: Path, speed: float, poll: int, timeout: int = _TIMEOUT) -> None:
         folder.mkdir()
         self.timeout = timeout
-        # Seconds for a whole run.
-        self.limit = timeout
         self.stalk = Stalk(folder / "home", speed)
         self.stalk.up()
         self.source = folder / "source"
@@ -159,7 +157,7 @@ class Place:
     def start(self, command: Sequence[str | Path]) -> subprocess.Popen[bytes]:
         """Start a command in the application's folder."""
         return subprocess.Popen(
-            ["timeout", str(self.limit), *command],
+            ["timeout", str(self.timeout), *command],
             cwd=self.source,
             env=self.variables,
             stdin=subprocess.DEVNULL,

@@ -80,7 +80,7 @@ class Observer:
         self._draining = self._is_draining(record.journal)
         if record.journal is None:
             # Anything may be left over from an earlier cycle.
-            self._tags.learn(one for one in self.raw.values() if one["Status"] in _LEFT_OVER)
+            self._tags.learn(one for one in self._seen.values() if one["Status"] in _LEFT_OVER)
         known = {one.environment for one in record.retired}
         if record.journal is not None:
             known |= {record.journal.live, record.journal.candidate}
@@ -149,16 +149,17 @@ class Observer:
         if not (ours or _may_be_ours(raw, journal)):
             return self._stranger(raw)
         tags = self._tags_of(raw)
-        ours = ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)
-        decided = ours and raw["Status"] not in ("Launching", "Terminating")
+        if not (ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)):
+            return self._stranger(raw)
+        decided = raw["Status"] not in ("Launching", "Terminating")
         values = current_values(self.settings(raw, of_any_age=self._draining)) if decided else {}
         database = values.get("aws:rds:dbinstance", {})
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
         return replace(
             _described(raw),
-            instance_labels=self._labels(raw, journal) if ours else (),
+            instance_labels=self._labels(raw, journal),
             tags=tags,
-            requests=self._requests(raw, journal) if ours else None,
+            requests=self._requests(raw, journal),
             database_loss=_loss(database) if loses_database(database) else "",
             shared_load_balancer=balancer.lower() == "true",
             min_size=_number(values.get(ASG, {}).get("MinSize")),
@@ -175,7 +176,7 @@ class Observer:
         one = raw["EnvironmentId"]
         known = self._draining or raw["Status"] in ("Updating", "Terminating")
         if not known or one not in self._last_tags:
-            self._last_tags[one] = self._tags.of(raw)
+            self._last_tags[one] = self._tags.of(self._seen[one])
         return self._last_tags[one]
 
     def tagged(self, environment_id: str, tags: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from . import api
 from .cycle_world import TAG_LOGICAL
 from .memory import Memory
-from .transformations import iso, tags_out
+from .transformations import tags_out
 
 _LIMIT_SECONDS = 120.0
 # Environments whose tags are remembered: those read last, since a fleet has new ones every night.
@@ -36,7 +36,7 @@ class TagReader:
         self._known: dict[str, Sequence[Any]] = {}
 
     def of(self, environment: Mapping[str, Any]) -> dict[str, str]:
-        """The tags of an environment (as EB describes it), those of AWS included."""
+        """The tags of an environment (as EB describes it, times as text), those of AWS included."""
         changed = _changed(environment)
         if not changed:
             known = self._known.get(environment["EnvironmentId"]) or ("", {})
@@ -75,5 +75,4 @@ class TagReader:
 
 def _changed(environment: Mapping[str, Any]) -> str:
     """When an environment was changed last; "" while it is being changed."""
-    updated = environment.get("DateUpdated")
-    return iso(updated) or "" if updated and environment["Status"] != "Updating" else ""
+    return "" if environment["Status"] == "Updating" else environment.get("DateUpdated") or ""

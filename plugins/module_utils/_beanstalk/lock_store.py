@@ -90,6 +90,8 @@ class LockStore:
     def now(self) -> float:
         """Seconds since the epoch, on S3's clock. Never runs backwards within one process."""
         if self._offset is None:
+            self.recall()
+        if self._offset is None:
             self.read()
         return self._monotonic() + (self._offset or 0.0)
 

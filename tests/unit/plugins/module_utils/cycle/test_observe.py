@@ -56,7 +56,7 @@ def described(environment_id: str, minutes: int = 0, status: str = "Ready") -> d
     return {
         "EnvironmentId": environment_id,
         "EnvironmentArn": environment_id,
-        "DateUpdated": changed,
+        "DateUpdated": changed.isoformat(),
         "Status": status,
     }
 
