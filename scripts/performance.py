@@ -53,10 +53,11 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   peer's requests are those of one `eb deploy` at the same time, times the environments.
 - `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
-  for more than eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without (`night_least_s`): the longest
-  creation (`night_operation_s`), swap and termination, the minute in which the candidate must stay healthy, and the 90
-  seconds until DNS has forgotten the old environment. The peer is a script of `eb clone`, `eb swap` and
-  `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits between them.
+  for more than eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without
+  (`night_least_s`): the longest creation (`night_operation_s`), swap and termination, the minute in which the
+  candidate must stay healthy, and the 90 seconds until DNS has forgotten the old environment. The peer is a script of
+  `eb clone`, `eb swap` and `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits
+  between them.
 - `throttled_night_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
   requests of all cycles take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room
   for all of its requests, so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the
