@@ -123,7 +123,7 @@ class DirectActionBase(ActionBase):
     def __init_subclass__(cls, **kwargs):
         """Import the module of the action's name, once, and not in each fork."""
         super().__init_subclass__(**kwargs)
-        importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{cls.__module__.split('.')[-1]}")
+        importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{cls.__module__.rpartition('.')[2]}")
 
     _supports_check_mode = True
     _supports_async = True
