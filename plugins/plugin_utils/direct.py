@@ -120,13 +120,15 @@ with contextlib.suppress(ImportError):  # the modules say that boto3 is missing
 class DirectActionBase(ActionBase):
     """Runs the module of the task's name in this process where that is the same as anywhere else."""
 
+    _supports_check_mode = True
+    _supports_async = True
+
     def __init_subclass__(cls, **kwargs):
         """Import the module of the action's name, once, and not in each fork."""
         super().__init_subclass__(**kwargs)
-        importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{cls.__module__.rpartition('.')[2]}")
-
-    _supports_check_mode = True
-    _supports_async = True
+        importlib.import_module(
+            f"ansible_collections.jack.beanstalk.plugins.modules.{cls.__module__.rpartition('.')[2]}"
+        )
 
     def run(self, tmp=None, task_vars=None):
         """Run the module; its result is returned as it is."""

@@ -272,7 +272,7 @@ class LockStore:
         }
         self._known = _Known(leases, etag, since, at)
         head = {"place": self._place, "offset": self._offset, "etag": etag, "since": since, "at": at}
-        self._table.write(Table(head, leases.nonces, leases.lines()), lambda there: not self._is_newer(there, at))
+        self._table.write(Table.of(head, leases.nonces, leases.lines()), lambda there: not self._is_newer(there, at))
 
     def recall(self) -> None:
         """Go on from what somebody on this controller saw since this store looked, while S3 says that it is so."""

@@ -125,7 +125,7 @@ class SharedLooks:
             found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
         lines = {item["EnvironmentId"]: json.dumps(item, sort_keys=True) for item in found}
         marks = {one: blake2b(line.encode(), digest_size=8).hexdigest() for one, line in lines.items()}
-        table = Table({"at": sent(), "task": _task()}, marks, lines)
+        table = Table.of({"at": sent(), "task": _task()}, marks, lines)
         self._table.write(table)
         return table
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,11 +22,21 @@ from .memory import Memory, write_whole
 
 @dataclass(frozen=True)
 class Table:
-    """``lines`` are items as JSON, by key; the ``marks`` of two are the same when the items are."""
+    """Items as JSON, by key, a line of ``text`` each; the ``marks`` of two are the same when the items are."""
 
     head: Mapping[str, Any] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
-    lines: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+
+    @classmethod
+    def of(cls, head: Mapping[str, Any], marks: Mapping[str, str], lines: Mapping[str, str]) -> Table:
+        """The table of these lines, which ``marks`` has in order."""
+        return cls(head, marks, "\n".join(lines[key] for key in marks))
+
+    @cached_property
+    def lines(self) -> dict[str, str]:
+        """The items, told apart when the first is wanted: many look at the marks only."""
+        return dict(zip(self.marks, self.text.split("\n"), strict=True)) if self.marks else {}
 
     def item(self, key: str) -> Any:
         """An item; KeyError where there is none."""
@@ -51,7 +61,7 @@ class TableMemory:
                     state = os.fstat(file.fileno())
                     version = (state.st_ino, state.st_mtime_ns)
                     if version != self._version:
-                        self._version, self._table = version, _table_of(file.read())
+                        self._version, self._table = version, _table_of(file.read().decode())
             except (OSError, ValueError):
                 return Table()
         return self._table
@@ -64,36 +74,14 @@ class TableMemory:
         with self._memory.writing() as mine:
             if mine and over(self.read().head):
                 first = json.dumps({"head": table.head, "marks": table.marks})
-                write_whole(self._path, "\n".join([first, *(table.lines[key] for key in table.marks)]))
+                write_whole(self._path, f"{first}\n{table.text}")
 
 
-class _Lines(Mapping[str, str]):
-    """The lines of a file by their keys, told apart when the first is wanted: many look at the marks only."""
-
-    def __init__(self, keys: Collection[str], text: bytes) -> None:
-        self._keys, self._text = keys, text
-
-    @cached_property
-    def _lines(self) -> dict[str, str]:
-        return dict(zip(self._keys, self._text.decode().split("\n"), strict=True))
-
-    def __getitem__(self, key: str) -> str:
-        return self._lines[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def _table_of(text: bytes) -> Table:
-    first, follows, rest = text.partition(b"\n")
+def _table_of(text: str) -> Table:
+    first, follows, rest = text.partition("\n")
     try:
         known = json.loads(first)
         head, marks = dict(known["head"]), dict(known["marks"])
     except (KeyError, TypeError, ValueError):
         return Table()
-    if len(marks) != len(follows) + rest.count(b"\n"):
-        return Table()
-    return Table(head, marks, _Lines(marks, rest) if marks else {})
+    return Table(head, marks, rest) if len(follows) + rest.count("\n") == max(1, len(marks)) else Table()

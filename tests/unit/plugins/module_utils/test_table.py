@@ -14,7 +14,9 @@ ITEMS = {"a": {"text": "with\nlines", "number": 1}, "b": ["ü"]}
 
 
 def table(at: float, **items: object) -> Table:
-    return Table({"at": at}, {key: f"mark of {key}" for key in items}, {key: json.dumps(items[key]) for key in items})
+    return Table.of(
+        {"at": at}, {key: f"mark of {key}" for key in items}, {key: json.dumps(items[key]) for key in items}
+    )
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_what_one_wrote_another_reads(path: Path) -> None:
 
 
 def test_only_what_is_wanted_is_read(path: Path) -> None:
-    TableMemory(Memory(path)).write(Table({"at": 1}, {"a": "1", "b": "2"}, {"a": "no JSON", "b": "[]"}))
+    TableMemory(Memory(path)).write(Table.of({"at": 1}, {"a": "1", "b": "2"}, {"a": "no JSON", "b": "[]"}))
     assert TableMemory(Memory(path)).read().item("b") == []
 
 

@@ -198,6 +198,7 @@ def test_what_is_written_can_be_read() -> None:
     assert decode(body) == leases
     document = {"format": 1, "leases": {name: vars(lease) for name, lease in leases.items()}}
     assert body == json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+    assert lock_key("blog") == "jack.beanstalk/locks/blog.json"
 
 
 def test_leases_are_changed_without_reading_the_others() -> None:
@@ -211,7 +212,6 @@ def test_leases_are_changed_without_reading_the_others() -> None:
         "c": lines["b"].replace('"y"', '""').replace('"2"', '"4"')
     }
     assert set(changed) == {"a", "b", "c"}
-    assert lock_key("blog") == "jack.beanstalk/locks/blog.json"
 
 
 # -- the holder's process ---------------------------------------------------------------------------------------------
