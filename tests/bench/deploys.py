@@ -140,7 +140,7 @@ class Place:
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise RuntimeError(f"{command[0]} failed:\n{output.decode()}")
+            raise RuntimeError(f"{command[0]} ended with status {process.returncode}:\n{output.decode()}")
         after = self.stalk.calls()
         made = {name: count - calls.get(name, 0) for name, count in after.items()}
         spans = self._server_seconds(began)
