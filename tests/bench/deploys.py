@@ -206,7 +206,9 @@ def _deploy_all(places: Sequence[Place]) -> None:
     for place, process in [(place, place.start(place.ours())) for place in places]:
         output = process.communicate(timeout=_TIMEOUT)[0]
         if process.returncode:
-            raise RuntimeError(f"a deployment at {place.stalk.url} failed:\n{output.decode()}")
+            raise RuntimeError(
+                f"a deployment at {place.stalk.url} ended with status {process.returncode}:\n{output.decode()}"
+            )
 
 
 def _figures(ours: Sequence[Run], unchanged: Sequence[Run], theirs: Sequence[Run]) -> list[Figure]:
