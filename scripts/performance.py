@@ -83,9 +83,9 @@ with two cores, where they are larger than on a quiet one:
 For each of 24 hosts, an unchanged `deploy.yml` took 1.27 processor seconds without the callback `light_forks`, which
 keeps the garbage collectors of forks away from their parent's objects, and 1.09 with it (medians of three runs each, in
 turn). Since it also keeps the parent's collector away from what is there when the playbook begins, and from all at the
-end, and loads the filters and tests that each fork loaded for itself, an unchanged `deploy.yml` of one host takes 1.73 s
-in place of 2.02 (medians of eight runs each, in turn), and each of 24 hosts 0.28 processor seconds in place of 0.31
-(three).
+end, and loads the filters and tests that each fork loaded for itself, an unchanged `deploy.yml` of one host takes 1.73
+seconds in place of 2.02 (medians of eight runs each, in turn), and each of 24 hosts 0.28 processor seconds in place of
+0.31 (three).
 
 While Ansible waits it looks at each of its workers, every `internal_poll_interval` seconds. With its own value of
 0.001, two hundred workers that sleep cost its main process 17 % of a core; with 0.01 (`ansible.cfg`) 3 % (the
