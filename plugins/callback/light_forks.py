@@ -18,7 +18,7 @@ description:
     was added, nor once more at the end.
   - Each fork would load Ansible's filters and tests, and those of this collection, for itself. With this plugin their
     parent has them.
-  - While they work, Ansible looks at each of them every C(internal_poll_interval) seconds. With this plugin the
+  - While forks work, Ansible looks at each of them every C(internal_poll_interval) seconds. With this plugin the
     interval is longer where there are many, a second for 4000 of them, so that two hundred cost what forty do.
   - Nothing is printed, and no result changes.
 requirements:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -120,8 +119,6 @@ def _checkouts(folder: Path, quick: bool) -> tuple[Path, Path]:
     subprocess.run([*_GIT, "clone", "--quiet", "--no-hardlinks", first, second], check=True, timeout=600)
     (first / ".elasticbeanstalk").mkdir()
     (first / ".elasticbeanstalk" / "config.yml").write_text(_EB_CONFIG, encoding="utf-8")
-    # Nobody's measurement has to wait for the disk because of what was written until here.
-    os.sync()
     return first, second
 
 
