@@ -36,7 +36,7 @@ options:
 EXAMPLES = r"""
 - name: Sort them
   ansible.builtin.set_fact:
-    sorted: "{{ eb_secrets | jack.beanstalk.sort_secrets(options=eb_options) }}"
+    sorted: "{{ eb_secrets | jack.beanstalk.sort_secrets(options=eb_option_settings) }}"
   no_log: true
 """
 

@@ -96,7 +96,7 @@ class Place:
             "eb_source": {"path": str(self.source)},
             "eb_hooks_prefix": "bench",
             "eb_hooks": [{"preset": "migrate"}, {"preset": "collectstatic"}],
-            "eb_options": {
+            "eb_option_settings": {
                 "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
                 "aws:autoscaling:asg": {"MinSize": "2", "MaxSize": "2"},
                 "aws:elasticbeanstalk:healthreporting:system": {"SystemType": "enhanced"},

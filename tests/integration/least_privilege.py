@@ -170,7 +170,7 @@ class World:
             "eb_poll_interval": 0.2,
             "eb_wait_timeout": 60,
             "eb_hooks_prefix": "tiny",
-            "eb_options": OPTIONS,
+            "eb_option_settings": OPTIONS,
             "eb_cycle": CYCLE,
         }
         inventory = self.folder / "inventory.json"

@@ -165,9 +165,9 @@ def guarded_application(project: Project, folder: Path, name: str, **variables: 
         eb_source={"path": "", "from": "index"},
         eb_secrets_files=[".secrets/"],
         eb_overlay=[{"path": ".secrets/key", "content": tokens["overlay"], "mode": "0600"}],
-        eb_properties={"GREETING": tokens["property"]},
+        eb_environment_properties={"GREETING": tokens["property"]},
         eb_hooks=[{"name": "note", "command": "echo noted"}],
-        eb_options=options(1),
+        eb_option_settings=options(1),
         # A killed run holds the lock for as long, and the next one waits.
         eb_lock={"ttl": 10},
         **variables,

@@ -90,7 +90,7 @@ class Small:
             "eb_poll_interval": 1,
             "eb_wait_timeout": 300,
             "eb_hooks_prefix": "tiny",
-            "eb_options": options(1),
+            "eb_option_settings": options(1),
         }
         path = self.folder.parent / f"{self.name}.inventory.yml"
         path.write_text(json.dumps({"all": {"hosts": {self.name: values | self.variables}}}))

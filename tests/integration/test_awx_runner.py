@@ -145,7 +145,7 @@ def test_deploy_and_recreate_leave_their_reports(private: Path, stalk: Stalk) ->
         "eb_cname_prefix": "shop",
         "eb_region": "us-east-1",
         "eb_platform": MODERN,
-        "eb_options": options(1),
+        "eb_option_settings": options(1),
         "eb_poll_interval": 1,
         "eb_source": {"path": str(private.parent / "shop"), "from": "work_tree"},
         "eb_aws": {

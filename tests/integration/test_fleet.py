@@ -77,7 +77,7 @@ class Fleet:
             "eb_source": {"path": str(self.folder), "from": "work_tree"},
             "eb_hooks_prefix": "tiny",
             "eb_aws": self.connection(),
-            "eb_options": options(1),
+            "eb_option_settings": options(1),
             "eb_poll_interval": 1,
             "eb_wait_timeout": 300,
         }

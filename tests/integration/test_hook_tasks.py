@@ -101,8 +101,12 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("fleet")
     moon = {"GREETING": "moon"}
     hooks = [SPOIL, EARLY, *TASKS, LEADS]
-    modern = Small.make(project, folder, "modern", eb_hooks=hooks, eb_properties=moon, eb_options=options(2))
-    legacy = Small.make(project, folder, "legacy", eb_platform=LEGACY, eb_hooks=[*TASKS, LEADS], eb_properties=moon)
+    modern = Small.make(
+        project, folder, "modern", eb_hooks=hooks, eb_environment_properties=moon, eb_option_settings=options(2)
+    )
+    legacy = Small.make(
+        project, folder, "legacy", eb_platform=LEGACY, eb_hooks=[*TASKS, LEADS], eb_environment_properties=moon
+    )
     compose = Small.make(project, folder, "compose", eb_hooks=SERVICES)
     (legacy.folder / ".ebextensions").mkdir()
     (legacy.folder / ".ebextensions" / "50_ritual.config").write_text(RITUAL)
@@ -191,7 +195,7 @@ def test_configuration_deployment(fleet: Fleet) -> None:
     both = [(small, instance) for small in (fleet.modern, fleet.legacy) for instance in small.instances()]
     before = [len(records(*each)) for each in both]
     for small in (fleet.modern, fleet.legacy):
-        small.variables["eb_properties"] = {"GREETING": "sun"}
+        small.variables["eb_environment_properties"] = {"GREETING": "sun"}
     run = fleet.play("deploy.yml")
     assert run.rc == 0, run.output
     for (small, instance), count in zip(both, before, strict=True):

@@ -126,7 +126,7 @@ def four(enforcing: Project, tmp_path_factory: pytest.TempPathFactory) -> Four:
         "four",
         eb_hooks=[MIGRATE, UNKEPT, NOTE],
         eb_hooks_ledger=f"{BUCKET}/ledger/production",
-        eb_options=options(4, **ROLLING),
+        eb_option_settings=options(4, **ROLLING),
     )
     assert isinstance(made, Four)
     made.prepare()
@@ -174,8 +174,8 @@ def test_an_instance_killed_in_the_middle_and_one_replaced_later(four: Four) -> 
     """The one never says how its attempt ended, so when its time is over another leader migrates; the other has."""
     four.variables |= {
         "eb_hooks": [MIGRATE, NOTE],
-        "eb_properties": {"HOLD": "600"},
-        "eb_options": options(4, DeploymentPolicy="AllAtOnce"),
+        "eb_environment_properties": {"HOLD": "600"},
+        "eb_option_settings": options(4, DeploymentPolicy="AllAtOnce"),
     }
     known = set(four.objects("ledger/"))
     four.change("killed")
@@ -195,7 +195,10 @@ def test_an_instance_killed_in_the_middle_and_one_replaced_later(four: Four) -> 
     # Its time is over: the instances' clocks cannot be turned, but the note of it can.
     four.s3.put_object(Bucket=BUCKET, Key=key, Body=f"running {victim} {at} 1\n".encode())
     before = set(four.instances())
-    four.variables |= {"eb_properties": {"HOLD": "0"}, "eb_options": options(4, DeploymentPolicy="Immutable")}
+    four.variables |= {
+        "eb_environment_properties": {"HOLD": "0"},
+        "eb_option_settings": options(4, DeploymentPolicy="Immutable"),
+    }
     again = four.deploy()
     assert again.rc == 0, again.output
     instances = four.instances()

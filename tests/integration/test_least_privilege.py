@@ -49,7 +49,7 @@ def recorded(world: World, request: pytest.FixtureRequest, tmp_path_factory: pyt
     made = Recorded(world)
     made.run("deploy", eb_tags={"team": "web"})
     world.write("two")
-    made.run("deploy", eb_tags={"team": "shop"}, eb_properties={"GREETING": "hello"})
+    made.run("deploy", eb_tags={"team": "shop"}, eb_environment_properties={"GREETING": "hello"})
     made.run("status")
     world.forget_lock(APPLICATION)
     made.run("recreate_and_swap", eb_cycle=KEEPING)
@@ -61,7 +61,7 @@ def recorded(world: World, request: pytest.FixtureRequest, tmp_path_factory: pyt
     made.run("clean_hooks")
     world.write("three")
     with world.failing_deployments():
-        made.run("deploy", eb_properties={"GREETING": "hello"})
+        made.run("deploy", eb_environment_properties={"GREETING": "hello"})
     if update:
         POLICIES.mkdir(parents=True, exist_ok=True)
         for name in PLAYBOOKS:

@@ -33,7 +33,7 @@ INVENTORY = {
                 "eb_region": "us-east-1",
                 "eb_platform": "Docker running on 64bit Amazon Linux 2023",
                 "eb_source": {"path": "{{ inventory_dir }}/shop", "from": "work_tree"},
-                "eb_options": {
+                "eb_option_settings": {
                     "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
                 },
                 "eb_poll_interval": 0.2,

@@ -75,7 +75,9 @@ def _check_name(name: str, properties: Mapping[str, Any]) -> None:
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise SecretsError(f"The secret {name} cannot be an environment variable: letters, digits and _, at most 128.")
     if name in properties:
-        raise SecretsError(f"The secret {name} is also among the environment properties (eb_properties): keep one.")
+        raise SecretsError(
+            f"The secret {name} is also among the environment properties (eb_environment_properties): keep one."
+        )
 
 
 def _checked_arn(name: str, arn: str) -> str:
@@ -116,7 +118,7 @@ def _check_environment(options: Mapping[str, Any], platform: str) -> None:
     if not (options.get(namespace) or {}).get(option):
         raise SecretsError(
             f"Secrets by ARN are fetched with the rights of the instance profile: set {option} in {namespace} "
-            "(eb_options), with secretsmanager:GetSecretValue or ssm:GetParameter."
+            "(eb_option_settings), with secretsmanager:GetSecretValue or ssm:GetParameter."
         )
     if _LEGACY.search(platform):
         raise SecretsError(

@@ -55,8 +55,8 @@ class Shop:
             "eb_region": aws["region"],
             "eb_platform": "Docker running on 64bit Amazon Linux 2023",
             "eb_source": {"path": str(folder / "shop"), "from": "work_tree"},
-            "eb_options": PROFILE,
-            "eb_properties": {"PLAIN": "yes"},
+            "eb_option_settings": PROFILE,
+            "eb_environment_properties": {"PLAIN": "yes"},
             "eb_aws": {key: aws[key] for key in ("endpoint_url", "access_key", "secret_key")},
             "eb_poll_interval": 0.2,
         }

@@ -90,7 +90,7 @@ class _ScriptReader:
             self.found.properties += [word.partition("=")[0] for word in words[2:] if "=" in word]
             names = ", ".join(self.found.properties)
             self.notes.ask(
-                self.file, line, f"eb setenv sets {names}: write them to eb_properties; the values were not read."
+                self.file, line, f"eb setenv sets {names}: write them to eb_environment_properties; no value was read."
             )
         elif start in ("docker build", "docker push", "docker tag"):
             self._docker(line, words)

@@ -66,7 +66,7 @@ def read_project(path: str, platform: str | None = None) -> Adopted:
     }
     options = _options(config, ritual, notes)
     if options:
-        variables["eb_options"] = options
+        variables["eb_option_settings"] = options
     if ritual.hooks:
         variables |= {"eb_hooks_prefix": _prefix(ritual.prefix), "eb_hooks": ritual.hooks}
     if ritual.overlay:
@@ -115,7 +115,7 @@ def _options(config: EbCliConfig, ritual: Ritual, notes: Notes) -> dict[str, dic
         notes.ask(FILE, 0, text)
     if config.key_name and "EC2KeyName" not in ritual.options:
         launch["EC2KeyName"] = config.key_name
-        notes.learn(FILE, 0, f"Key pair: {config.key_name} (eb_options).")
+        notes.learn(FILE, 0, f"Key pair: {config.key_name} (eb_option_settings).")
     return {"aws:autoscaling:launchconfiguration": launch} if launch else {}
 
 

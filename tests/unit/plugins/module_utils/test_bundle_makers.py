@@ -27,8 +27,8 @@ class Broken(Mapping[str, Any]):
 
 def test_hosts_with_equal_variables_have_the_first_of_them_make_it() -> None:
     hosts = {
-        "a": SHOP | {"eb_cname_prefix": "a", "eb_options": {"x": 1}},
-        "b": SHOP | {"eb_cname_prefix": "b", "eb_properties": {"DEBUG": "1"}},
+        "a": SHOP | {"eb_cname_prefix": "a", "eb_option_settings": {"x": 1}},
+        "b": SHOP | {"eb_cname_prefix": "b", "eb_environment_properties": {"DEBUG": "1"}},
         "c": SHOP | {"eb_source": {"path": "shop", "ref": "main"}},
         "d": SHOP | {"eb_source": {"ref": "main", "path": "shop"}},
     }

@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.writers import writers
 
 PLACE = ("eb_application", "eb_region", "eb_aws")
-SHOP = {"eb_application": "shop", "eb_region": "eu-central-1", "eb_options": {"x": 1}}
+SHOP = {"eb_application": "shop", "eb_region": "eu-central-1", "eb_option_settings": {"x": 1}}
 
 
 class Broken(Mapping[str, Any]):
@@ -33,7 +33,7 @@ def test_hosts_of_one_place_have_each_other() -> None:
     hosts = {
         "a": SHOP | {"eb_cname_prefix": "shop-a"},
         "b": SHOP | {"eb_cname_prefix": "shop-b", "eb_region": "us-east-1"},
-        "c": SHOP | {"eb_cname_prefix": "shop-c", "eb_options": {"x": 2}},
+        "c": SHOP | {"eb_cname_prefix": "shop-c", "eb_option_settings": {"x": 2}},
         "d": SHOP | {"eb_cname_prefix": "shop-d", "eb_aws": {"profile": "other"}},
         "e": SHOP | {"eb_cname_prefix": "shop-e", "eb_aws": {"profile": "other"}},
     }

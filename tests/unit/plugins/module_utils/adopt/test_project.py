@@ -59,7 +59,9 @@ def test_variables(project):
         "eb_application": "guestbook",
         "eb_region": "ap-northeast-2",
         "eb_platform": DEFAULT_PLATFORM,
-        "eb_options": {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}},
+        "eb_option_settings": {
+            "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
+        },
         "eb_hooks_prefix": "nick",
         "eb_hooks": [
             {
@@ -136,10 +138,10 @@ def test_a_platform_can_be_named(project):
 def test_options_of_the_project_are_not_overridden(project):
     config = project / ".ebextensions" / "00_commands.config"
     config.write_text("option_settings:\n  aws:autoscaling:launchconfiguration:\n    IamInstanceProfile: mine\n")
-    assert "eb_options" not in read_project(str(project)).variables
+    assert "eb_option_settings" not in read_project(str(project)).variables
     settings = project / ".elasticbeanstalk" / "config.yml"
     settings.write_text(settings.read_text().replace("default_ec2_keyname: null", "default_ec2_keyname: mykey"))
-    assert read_project(str(project)).variables["eb_options"] == {
+    assert read_project(str(project)).variables["eb_option_settings"] == {
         "aws:autoscaling:launchconfiguration": {"EC2KeyName": "mykey"}
     }
 
