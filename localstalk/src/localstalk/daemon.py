@@ -16,7 +16,7 @@ from types import FrameType
 
 from localstalk import ec2, iam
 from localstalk.clock import ScaledClock
-from localstalk.drivers.base import Driver
+from localstalk.driver import Driver
 from localstalk.home import Home, Record
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,8 @@ def make_driver(name: str, home: Home, speed: float) -> Driver:
 
 def serve(home: Home, chosen: argparse.Namespace) -> None:
     """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
-    from localstalk.elasticbeanstalk.control import Control
     from localstalk.instance_api import opener
+    from localstalk.model.control import Control
     from localstalk.server import Application
     from localstalk.serving import Serving
 

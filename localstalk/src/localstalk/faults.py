@@ -83,7 +83,7 @@ HEALTH = {
 }  # fmt: skip
 """Health statuses that a fault can force, and their colours."""
 OPERATIONS = ("create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags")
-"""Workflows that can get stuck, as :class:`~localstalk.elasticbeanstalk.state.Operation` calls them."""
+"""Workflows that can get stuck, as :class:`~localstalk.model.state.Operation` calls them."""
 FIELDS: dict[str, Check] = {
     "service": _text,
     "operations": _names,

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 from localstalk.elasticbeanstalk import wire
 from localstalk.faults import ApiCall, Fault, FaultError, Verdict
 
 if TYPE_CHECKING:
-    from localstalk.elasticbeanstalk.control import Control
-    from localstalk.elasticbeanstalk.region import Region
+    from localstalk.model.control import Control
+    from localstalk.model.region import Region
 
 StartResponse = Callable[..., Any]
 _SCOPE = re.compile(r"Credential=(?P<key>[^/]+)/\d{8}/(?P<region>[^/]+)/")
@@ -134,7 +134,7 @@ class FaultPages:
             alive = [
                 each_instance
                 for region in self.regions()
-                for each in region.alive()
+                for each in region.running()
                 if environment in (None, each.name)
                 for each_instance in each.instances
                 if instance in (None, each_instance)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from localstalk.drivers.base import InstanceSpec
+from localstalk.driver import InstanceSpec
 from localstalk.engine.imds import ROLE_PATH
 from localstalk.server import ADMIN_PATH, Application, StartResponse, answer_json, answer_text, serve_socket
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from localstalk.drivers.base import Driver, DriverError
+from localstalk.driver import Driver, DriverError
 
 if TYPE_CHECKING:
-    from localstalk.elasticbeanstalk.control import Control
     from localstalk.faults import Faults
+    from localstalk.model.control import Control
 
 DOCUMENT = "AWS-RunShellScript"
 MAX_OUTPUT = 24_000

@@ -16,12 +16,12 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from localstalk import __version__, iam, injection, ui
 from localstalk.calls import CallCounter
-from localstalk.drivers.base import DriverError
-from localstalk.elasticbeanstalk.control import Control
+from localstalk.driver import DriverError
+from localstalk.model.control import Control
 from localstalk.ui import feed
 
 if TYPE_CHECKING:
-    from localstalk.elasticbeanstalk.region import Region
+    from localstalk.model.region import Region
 
 log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]

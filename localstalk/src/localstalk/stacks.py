@@ -12,10 +12,11 @@ from collections import ChainMap
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from localstalk.elasticbeanstalk import models, stacks
+from localstalk.elasticbeanstalk import models
+from localstalk.model import stacks
 
 if TYPE_CHECKING:
-    from localstalk.elasticbeanstalk.state import Environment
+    from localstalk.model.state import Environment
 
 _REFUSAL = "The stack {} belongs to an Elastic Beanstalk environment: change or terminate the environment instead."
 

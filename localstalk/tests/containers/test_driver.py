@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from dnslib import DNSRecord
 
-from localstalk.drivers.base import Command, CommandResult, HealthCheck, InstanceSpec
+from localstalk.driver import Command, CommandResult, HealthCheck, InstanceSpec
 from localstalk.drivers.container import ContainerDriver, clean
 from localstalk.drivers.container.cleaning import label
 
@@ -350,7 +350,7 @@ def test_compose_project_publishes_its_own_port(driver: ContainerDriver, tmp_pat
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from localstalk.drivers.base import HealthCheck, InstanceSpec
+from localstalk.driver import HealthCheck, InstanceSpec
 from localstalk.drivers.container import ContainerDriver
 driver = ContainerDriver(Path(sys.argv[1]), Path(sys.argv[2]), 20.0)
 driver.launch(InstanceSpec("i-00000000000000009", "e-x", "x", "x", "us-east-1", "al2023", "123456789012"))

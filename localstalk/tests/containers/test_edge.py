@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from localstalk.drivers.base import HealthCheck
+from localstalk.driver import HealthCheck
 from localstalk.edge.config import INSTANCE_PORT
 from localstalk.edge.edge import Edge
 

@@ -17,9 +17,9 @@ from stalk import Stalk
 from localstalk.clock import ManualClock
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
-from localstalk.elasticbeanstalk.control import Control
-from localstalk.elasticbeanstalk.errors import ServiceError
 from localstalk.elasticbeanstalk.responses import Response
+from localstalk.model.control import Control
+from localstalk.model.errors import ServiceError
 from localstalk.server import Application, listen
 
 _ACCOUNTS = itertools.count(100000000001)

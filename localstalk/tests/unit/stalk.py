@@ -12,8 +12,8 @@ import boto3
 
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
-from localstalk.elasticbeanstalk.control import Control
-from localstalk.elasticbeanstalk.region import Region
+from localstalk.model.control import Control
+from localstalk.model.region import Region
 
 STACK = "64bit Amazon Linux 2023 v4.8.0 running Docker"
 
@@ -56,9 +56,13 @@ class Stalk:
         )
 
     @property
+    def backend(self) -> models.Backend:
+        backend: models.Backend = models.backends()[self.account]["us-east-1"]
+        return backend
+
+    @property
     def region(self) -> Region:
-        region: Region = models.backends()[self.account]["us-east-1"].region
-        return region
+        return self.backend.region
 
     def advance(self, seconds: float) -> None:
         self.control.scheduler.advance(seconds)

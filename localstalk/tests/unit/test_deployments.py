@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stalk import SINGLE, STACK, Stalk, option
 
-from localstalk.drivers.base import Command
+from localstalk.driver import Command
 from localstalk.drivers.sim import Failure
 
 COMMAND = "aws:elasticbeanstalk:command"

@@ -15,7 +15,7 @@ from botocore.config import Config
 from stalk import STACK, Stalk, option
 
 from localstalk import injection
-from localstalk.drivers.base import Command
+from localstalk.driver import Command
 from localstalk.faults import KINDS, ApiCall, FaultError, Faults, read
 
 TWO = option("aws:autoscaling:asg", "MinSize", "2")

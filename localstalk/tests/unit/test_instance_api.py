@@ -17,7 +17,7 @@ import pytest
 from moto.s3.models import S3Backend
 from stalk import Stalk
 
-from localstalk.drivers.base import InstanceSpec
+from localstalk.driver import InstanceSpec
 from localstalk.engine.imds import ApiConnection, instance_role
 from localstalk.instance_api import opener
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stalk import SINGLE, Stalk, option
 
-from localstalk.drivers.base import Load
+from localstalk.driver import Load
 from localstalk.engine.agent import OWN_AGENT, AccessLog
 
 ASG = "aws:autoscaling:asg"

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from stalk import Stalk
 
 from localstalk import run_command
-from localstalk.drivers.base import DriverError, ShellResult
+from localstalk.driver import DriverError, ShellResult
 
 SCRIPTS: list[tuple[str, str, float]] = []
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from stalk import STACK, Stalk, option
 from test_protocol import post
 
-from localstalk.elasticbeanstalk import saved
+from localstalk.model import saved_configurations
 
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
 KEY = "resources/templates/app/t1"
@@ -91,6 +91,6 @@ def test_a_configuration_file_in_the_call(stalk: Stalk) -> None:
 
 
 def test_a_file_may_say_little() -> None:
-    assert saved.read(b"") == saved.Saved({})
-    read = saved.read("Tags: {a: }\nEnvironmentConfigurationMetadata: {Description: words}\n")
+    assert saved_configurations.read(b"") == saved_configurations.Saved({})
+    read = saved_configurations.read("Tags: {a: }\nEnvironmentConfigurationMetadata: {Description: words}\n")
     assert (read.tags, read.description) == ({"a": ""}, "words")

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 from stalk import SINGLE, Stalk, option
 
-from localstalk.drivers.base import Load
-from localstalk.elasticbeanstalk.state import Instance
+from localstalk.driver import Load
+from localstalk.model.state import Instance
 from localstalk.workflows.scaling import surplus
 
 TRIGGER = "aws:autoscaling:trigger"

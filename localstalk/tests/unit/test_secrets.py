@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from localstalk.elasticbeanstalk.secrets import SecretError
-from localstalk.elasticbeanstalk.state import Environment
+from localstalk.model.secrets import SecretError, environment_properties
+from localstalk.model.settings import effective_settings
+from localstalk.model.state import Environment
 
 from .stalk import Stalk, option
 
@@ -37,7 +38,7 @@ def environment(stalk: Stalk) -> Environment:
 
 
 def properties(stalk: Stalk) -> dict[str, str]:
-    return stalk.region.properties(stalk.region.effective(environment(stalk)))
+    return environment_properties(stalk.account, "us-east-1", effective_settings(environment(stalk)))
 
 
 def messages(stalk: Stalk) -> list[str]:

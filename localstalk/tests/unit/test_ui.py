@@ -23,7 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from stalk import Stalk, option
 
-from localstalk.drivers.base import Command
+from localstalk.driver import Command
 from localstalk.testing import Localstalk
 from localstalk.ui import page
 from localstalk.ui.feed import Feed
@@ -168,7 +168,7 @@ def test_the_feed_tells_only_news(stalk: Stalk) -> None:
         told = each.news()
         assert ([one["id"] for one in told["environments"]], list(told)) == ([second], ["environments"])
     for number in range(300):
-        stalk.region.record(f"event {number}")
+        stalk.region.events.record(f"event {number}")
     assert [each["message"] for each in feed.news()["events"]] == [f"event {number}" for number in range(100, 300)]
 
 
@@ -217,7 +217,7 @@ def test_cnames_before_and_after_a_swap(stalk: Stalk, browser: Browser) -> None:
 def test_what_users_write_stays_text(stalk: Stalk, browser: Browser) -> None:
     stalk.eb.create_application(ApplicationName="app", Description=EVIL)
     environment_id = stalk.create("shop-blue", Description=EVIL)
-    stalk.region.record(EVIL, environment=stalk.region.environments[environment_id])
+    stalk.region.events.record(EVIL, environment=stalk.region.environments[environment_id])
     page = Page(browser, stalk.endpoint)
     page.until(lambda: page.environments(), "shop-blue")
     page.choose("shop-blue")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from localstalk.drivers.base import (
+from localstalk.driver import (
     ApiOpener,
     Command,
     CommandResult,

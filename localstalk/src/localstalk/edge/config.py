@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localstalk.drivers.base import HealthCheck
+from localstalk.driver import HealthCheck
 
 MIN_INTERVAL = 0.5
 """Seconds between two health checks at least: many more would keep a small machine busy."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError, HealthCheck
+from localstalk.driver import DriverError, HealthCheck
 
 from .addresses import BALANCERS, GUARD_HOST, HTTP_PORT, NAMES, Pool, choose_port, networks
 from .config import LoadBalancer, State, render

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 
 from .config import Paths
 

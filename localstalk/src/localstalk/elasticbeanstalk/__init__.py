@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Elastic Beanstalk service: state, the 47 operations, and the answers' wire format."""
+"""The API of Elastic Beanstalk: the 47 operations by topic, and how requests and answers look on the wire."""

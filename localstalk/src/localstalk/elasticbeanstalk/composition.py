@@ -3,43 +3,49 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from localstalk.elasticbeanstalk import bundles
+from localstalk.elasticbeanstalk.api import Answer, Params
 from localstalk.elasticbeanstalk.descriptions import describe_environment
 from localstalk.elasticbeanstalk.environments import Environments
-from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
-from localstalk.elasticbeanstalk.state import Call
+from localstalk.model import bundles
+from localstalk.model.errors import InvalidParameterValue, ServiceError
+from localstalk.model.region import Region
+from localstalk.model.state import Call
 
 
-class Composition(Environments):
+class Composition:
     """The operation on several environments at once."""
 
-    def compose_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def __init__(self, region: Region, environments: Environments) -> None:
+        self.region = region
+        self.environments = environments
+
+    def compose_environments(self, call: Call, params: Params) -> Answer:
         """Create or update one environment per version of a group; versions must be processed."""
         name, group, labels = params.get("ApplicationName"), params.get("GroupName"), params.get("VersionLabels")
         if not name or not labels:
             raise ServiceError("MissingRequiredParameter", "ApplicationName and VersionLabels must be specified.")
-        self.application(name)
+        self.region.application(name)
         plans = []
         for label in labels:
-            if self.version(name, label).status != "PROCESSED":
+            if self.region.version(name, label).status != "PROCESSED":
                 raise InvalidParameterValue(f"Application version {label} must be processed before it can be composed.")
             part = {"ApplicationName": name, "GroupName": group, "VersionLabel": label}
-            plans.append((part, self._new_name(part)))
+            plans.append((part, self.environments.new_name(part)))
         composed = []
         for part, environment_name in plans:
-            existing = self.by_name(environment_name)
+            existing = self.region.by_name(environment_name)
             if existing is not None:
-                self.update_environment(call, {"EnvironmentId": existing.id, "VersionLabel": part["VersionLabel"]})
+                self.environments.update_environment(
+                    call, {"EnvironmentId": existing.id, "VersionLabel": part["VersionLabel"]}
+                )
                 composed.append(existing)
             else:
-                composed.append(self._create(call, part | self._manifest_parameters(part)))
+                composed.append(self.environments.create(call, part | self._manifest_parameters(part)))
         return {"Environments": [describe_environment(each) for each in composed]}
 
-    def _manifest_parameters(self, part: dict[str, Any]) -> dict[str, Any]:
-        version = self.version(part["ApplicationName"], part["VersionLabel"])
-        manifest = bundles.manifest(self.storage.read(version.bucket, version.key) or b"")
+    def _manifest_parameters(self, part: Params) -> Answer:
+        version = self.region.version(part["ApplicationName"], part["VersionLabel"])
+        manifest = bundles.manifest(self.region.storage.read(version.bucket, version.key) or b"")
         tier = manifest.get("EnvironmentTier") or {}
         settings = [
             {"Namespace": str(namespace), "OptionName": str(name), "Value": str(value)}

@@ -4,29 +4,31 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
 
-from localstalk.elasticbeanstalk.base import page
-from localstalk.elasticbeanstalk.configuration import Configuration
-from localstalk.elasticbeanstalk.state import Call, Environment
+from localstalk.elasticbeanstalk.api import Answer, Params, page
+from localstalk.model.region import Region
+from localstalk.model.state import Call, Environment
 
 
-class Descriptions(Configuration):
+class Descriptions:
     """Looking at environments."""
 
-    def describe_environments(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def __init__(self, region: Region) -> None:
+        self.region = region
+
+    def describe_environments(self, call: Call, params: Params) -> Answer:
         """Filters; unknown names give nothing. Recently terminated ones show unless IncludeDeleted is false."""
         found = [each for each in self._candidates(params) if self._shown(each, params)]
         items, token = page(found, params)
         return {"Environments": [describe_environment(each) for each in items], "NextToken": token}
 
-    def _candidates(self, params: dict[str, Any]) -> list[Environment]:
+    def _candidates(self, params: Params) -> list[Environment]:
         ids = params.get("EnvironmentIds")
         if ids:
-            return [self.environments[each] for each in dict.fromkeys(ids) if each in self.environments]
-        return list(self.environments.values())
+            return [self.region.environments[each] for each in dict.fromkeys(ids) if each in self.region.environments]
+        return list(self.region.environments.values())
 
-    def _shown(self, environment: Environment, params: dict[str, Any]) -> bool:
+    def _shown(self, environment: Environment, params: Params) -> bool:
         names = params.get("EnvironmentNames")
         if names and environment.name not in names:
             return False
@@ -40,10 +42,10 @@ class Descriptions(Configuration):
         since = params.get("IncludedDeletedBackTo")
         if params.get("IncludeDeleted") and since is not None and environment.terminated is not None:
             return bool(environment.terminated >= (since if since.tzinfo else since.replace(tzinfo=UTC)))
-        return self.lingers(environment)
+        return self.region.is_listed(environment)
 
 
-def describe_environment(environment: Environment) -> dict[str, Any]:
+def describe_environment(environment: Environment) -> Answer:
     """EnvironmentDescription."""
     resources = environment.resources
     balancer = None

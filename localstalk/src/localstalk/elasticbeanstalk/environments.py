@@ -3,175 +3,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Literal
-
-from localstalk.elasticbeanstalk import bundles, options, saved
-from localstalk.elasticbeanstalk.databases import Databases
-from localstalk.elasticbeanstalk.descriptions import Descriptions, describe_environment
-from localstalk.elasticbeanstalk.errors import (
-    InvalidParameterCombination,
-    InvalidParameterValue,
-    ServiceError,
-    must_be_ready,
-)
-from localstalk.elasticbeanstalk.fleet import Fleet
-from localstalk.elasticbeanstalk.state import TIER_TYPES, Call, Environment, Operation, Platform, Settings, Status
-from localstalk.scheduler import Held
+from localstalk.elasticbeanstalk.api import Answer, Params, read_tags
+from localstalk.elasticbeanstalk.descriptions import describe_environment
+from localstalk.elasticbeanstalk.platforms import Platforms
+from localstalk.elasticbeanstalk.templates import Templates
+from localstalk.elasticbeanstalk.versions import Versions
+from localstalk.model import bundles, options, saved_configurations
+from localstalk.model.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError, must_be_ready
+from localstalk.model.region import Region
+from localstalk.model.settings import effective_settings, given_settings, make_draft, option
+from localstalk.model.state import TIER_TYPES, Call, Environment, Platform, Settings
 from localstalk.workflows import launch
+from localstalk.workflows.monitor import Monitor
+from localstalk.workflows.runner import Runner
 from localstalk.workflows.update import Before, Change, update
-from localstalk.workflows.work import Superseded, Work
-
-Kind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
 
 
-class Environments(Descriptions):
+class Environments:
     """The life of environments."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.fleet = Fleet(self.control, self.account, self.name)
-        self.databases = Databases(self.account, self.name)
-
-    # --- what workflows need ---
-
-    def begin(
-        self, environment: Environment, call: Call, kind: Kind, status: Status, work: Coroutine[Any, Any, None]
+    def __init__(
+        self,
+        region: Region,
+        runner: Runner,
+        monitor: Monitor,
+        versions: Versions,
+        platforms: Platforms,
+        templates: Templates,
     ) -> None:
-        """Occupy the environment and start a workflow in it."""
-        clock = self.control.clock
-        environment.status = status
-        environment.operation = Operation(kind, call.request_id, clock.seconds())
-        environment.abortable = kind in ("deploy", "config")
-        environment.updated = clock.now()
-        self.control.scheduler.spawn(self._guard(environment, call, work), f"{kind} {environment.name}")
+        self.region = region
+        self.runner = runner
+        self.monitor = monitor
+        self.versions = versions
+        self.platforms = platforms
+        self.templates = templates
 
-    async def _guard(self, environment: Environment, call: Call, work: Coroutine[Any, Any, None]) -> None:
-        """A defect of ours must not leave an environment busy for ever."""
-        environment.workflows += 1
-        request_id = call.request_id or None
-        kind = environment.operation.kind if environment.operation else ""
-        clock, faults = self.control.clock, self.control.faults
-        began = clock.seconds()
-        try:
-            await Held(work, lambda: faults.stuck(kind, environment.name, clock.seconds() - began))
-        except Superseded:
-            return
-        except Exception:
-            self.record(
-                "localstalk failed internally; see its log.",
-                "FATAL",
-                environment=environment,
-                request_id=request_id,
-            )
-            if environment.operation is not None and environment.operation.request_id == call.request_id:
-                environment.status, environment.operation, environment.abortable = "Ready", None, False
-            raise
-        finally:
-            environment.workflows -= 1
-
-    def end(self, environment: Environment) -> None:
-        """The environment is Terminated; its name and CNAME are free at once (eb-facts §4)."""
-        clock = self.control.clock
-        self.control.names.pop((self.name, environment.cname), None)
-        environment.status, environment.abortable, environment.operation = "Terminated", False, None
-        environment.terminated_at, environment.terminated = clock.seconds(), clock.now()
-        environment.updated = clock.now()
-        environment.health.color, environment.health.status, environment.health.causes = "Grey", "NoData", []
-        environment.instances.clear()
-
-    # --- names ---
-
-    def full_name(self, prefix: str) -> str:
-        """The public name of a CNAME prefix."""
-        return f"{prefix.lower()}.{self.name}.elasticbeanstalk.com"
-
-    def check_dns_availability(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def check_dns_availability(self, call: Call, params: Params) -> Answer:
         """Whether a prefix is free in this region, over all accounts."""
-        name = self.full_name(params["CNAMEPrefix"])
-        return {"Available": (self.name, name) not in self.control.names, "FullyQualifiedCNAME": name}
-
-    def public_url(self, name: str) -> str | None:
-        """The plain URL of a CNAME or CNAME prefix held by an environment here."""
-        wanted = name.lower()
-        for fqdn in (wanted, self.full_name(wanted)):
-            if (self.name, fqdn) in self.control.names:
-                return self.control.driver.url(fqdn)
-        return None
-
-    def overview(self) -> list[dict[str, Any]]:
-        """One line per living environment."""
-        return [
-            {
-                "application": each.application,
-                "name": each.name,
-                "id": each.id,
-                "region": self.name,
-                "status": each.status,
-                "health": each.health.color,
-                "version": each.version_label,
-                "cname": each.cname,
-                "url": self.control.driver.url(each.cname) if each.cname else None,
-                "instances": list(each.instances),
-            }
-            for each in self.alive()
-        ]
+        name = self.region.full_name(params["CNAMEPrefix"])
+        return {"Available": self.region.is_free(name), "FullyQualifiedCNAME": name}
 
     # --- create ---
 
-    def create_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def create_environment(self, call: Call, params: Params) -> Answer:
         """Start to make an environment; answers at once, Launching and Grey."""
-        self.application(params["ApplicationName"])
-        return describe_environment(self._create(call, params))
+        self.region.application(params["ApplicationName"])
+        return describe_environment(self.create(call, params))
 
-    def _create(self, call: Call, params: dict[str, Any]) -> Environment:
-        name = self._new_name(params)
-        if self.by_name(name) is not None:
+    def create(self, call: Call, params: Params) -> Environment:
+        """Start to make an environment, unless something is wrong with the parameters."""
+        name = self.new_name(params)
+        if self.region.by_name(name) is not None:
             raise InvalidParameterValue(f"Environment {name} already exists.")
         tier = _tier(params)
         label = self._deployable(params)
         platform, template, base = self._base(call, params)
         given = options.read(params.get("OptionSettings"))
         removed = options.read_names(params.get("OptionsToRemove"))
-        self.refuse_overlap(given, removed)
-        self.refuse(given)
+        options.refuse_overlap(given, removed)
+        options.refuse(given)
         cname = self._new_cname(params.get("CNAMEPrefix"), name, tier)
         self._check_quota()
-        now = self.control.clock.now()
+        now = self.region.control.clock.now()
         environment = Environment(
-            self.control.environment_id(), name, params["ApplicationName"],
-            self.arn("environment", params["ApplicationName"], name), now, now, platform, tier,
-            params.get("Description"), params.get("GroupName"), cname,
+            self.region.control.environment_id(), name, params["ApplicationName"],
+            self.region.arn("environment", params["ApplicationName"], name), now, now, platform, tier,
+            params.get("Description"), cname,
         )  # fmt: skip
         environment.version_label = environment.expected_label = label
         environment.template, environment.operations_role = template, params.get("OperationsRole")
         environment.template_settings = {key: value for key, value in base.items() if key not in removed}
         environment.api_settings = given
-        environment.tags = {tag["Key"]: tag.get("Value", "") for tag in params.get("Tags") or ()}
-        environment.started_at = environment.health.since = self.control.clock.seconds()
-        self.environments[environment.id] = environment
+        environment.tags = read_tags(params)
+        environment.started_at = environment.health.since = self.region.control.clock.seconds()
+        self.region.environments[environment.id] = environment
         if cname:
-            self.control.names[self.name, cname] = environment.id
-        self.watch_health()
-        work = Work(self._region(), environment, call.request_id)
-        self.begin(environment, call, "create", "Launching", launch.create(work))
+            self.region.control.names[self.region.name, cname] = environment.id
+        self.monitor.watch()
+        context = self.runner.context(environment, call)
+        self.runner.begin(environment, call, "create", "Launching", launch.create(context))
         return environment
 
-    def _region(self) -> Any:
-        return self
-
-    def watch_health(self) -> None:
-        """Given by the topic of health."""
-        raise NotImplementedError
-
-    def _new_name(self, params: dict[str, Any]) -> str:
+    def new_name(self, params: Params) -> str:
+        """The name that a new environment gets: given, or made of the manifest's and the group's."""
         if params.get("EnvironmentName") is not None:
             return str(params["EnvironmentName"])
         group, label = params.get("GroupName"), params.get("VersionLabel")
         if group is None or label is None:
             raise ServiceError("MissingRequiredParameter", "EnvironmentName must be specified.")
-        version = self.version(params["ApplicationName"], label)
-        content = self.storage.read(version.bucket, version.key) or b""
+        version = self.region.version(params["ApplicationName"], label)
+        content = self.region.storage.read(version.bucket, version.key) or b""
         try:
             name = str(bundles.manifest(content).get("EnvironmentName") or "")
         except ValueError:
@@ -188,11 +109,11 @@ class Environments(Descriptions):
             raise InvalidParameterValue(text)
         return full
 
-    def _deployable(self, params: dict[str, Any]) -> str:
+    def _deployable(self, params: Params) -> str:
         label = params.get("VersionLabel")
         if label is None:
             return self._sample_version(params["ApplicationName"])
-        version = self.version(params["ApplicationName"], label)
+        version = self.region.version(params["ApplicationName"], label)
         if version.status in ("FAILED", "PROCESSING", "BUILDING"):
             text = f"Application version {label} is in the state {version.status} and cannot be deployed."
             raise InvalidParameterValue(text)
@@ -200,24 +121,24 @@ class Environments(Descriptions):
 
     def _sample_version(self, application: str) -> str:
         label = "Sample Application"
-        versions = self.application(application).versions
+        versions = self.region.application(application).versions
         if label not in versions:
-            bucket, key = self._source(None)
+            bucket, key = self.versions.source(None)
             params = {"VersionLabel": label, "Description": "AWS sample application"}
-            call = Call(self.control.uuid(), "CreateApplicationVersion", "")
-            self._new_version(call, self.applications[application], params, bucket, key)
+            call = Call(self.region.control.uuid(), "CreateApplicationVersion", "")
+            self.versions.add(call, self.region.applications[application], params, bucket, key)
         return label
 
-    def _base(self, call: Call, params: dict[str, Any]) -> tuple[Platform, str | None, Settings]:
+    def _base(self, call: Call, params: Params) -> tuple[Platform, str | None, Settings]:
         ways = [name for name in ("TemplateName", "SolutionStackName", "PlatformArn") if params.get(name) is not None]
         if len(ways) > 1:
             raise InvalidParameterCombination(f"{' and '.join(ways)} cannot be specified together.")
-        platform = self.chosen_platform(params)
+        platform = self.platforms.chosen(params)
         if call.clone_of is not None:
-            source = self.named({"EnvironmentName": call.clone_of})
-            return platform or source.platform, None, self.given(source)
+            source = self.region.find({"EnvironmentName": call.clone_of})
+            return platform or source.platform, None, given_settings(source)
         if params.get("TemplateName") is not None:
-            template = self.template(params["ApplicationName"], params["TemplateName"])
+            template = self.templates.find(params["ApplicationName"], params["TemplateName"])
             return template.platform, template.name, dict(template.settings)
         if platform is None:
             raise InvalidParameterValue("Unable to determine base for template pack (no solution stack)")
@@ -229,21 +150,21 @@ class Environments(Descriptions):
                 raise InvalidParameterValue("Environment does not support a cname")
             return ""
         if prefix is None:
-            return f"{name.lower()}.eba-{self.control.letters(8)}.{self.name}.elasticbeanstalk.com"
-        full = self.full_name(prefix)
-        if (self.name, full) in self.control.names:
+            return f"{name.lower()}.eba-{self.region.control.letters(8)}.{self.region.name}.elasticbeanstalk.com"
+        full = self.region.full_name(prefix)
+        if not self.region.is_free(full):
             raise InvalidParameterValue(f"DNS name ({prefix}) is not available.")
         return full
 
     def _check_quota(self) -> None:
-        count = sum(1 for _ in self.alive())
-        self.check_quota("Environment", "Environments", count, "TooManyEnvironmentsException")
+        count = sum(1 for _ in self.region.running())
+        self.region.check_quota("Environment", "Environments", count, "TooManyEnvironmentsException")
 
     # --- update ---
 
-    def update_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def update_environment(self, call: Call, params: Params) -> Answer:
         """Start to deploy a version, settings or both; the answer still shows the old label (eb-facts §1.5)."""
-        environment = self.named(params)
+        environment = self.region.find(params)
         if environment.status != "Ready":
             raise must_be_ready(environment.name)
         tier = params.get("Tier")
@@ -256,18 +177,19 @@ class Environments(Descriptions):
         if params.get("Description") is not None:
             environment.description = params["Description"]
         if change.configured:
-            environment.draft = self.draft(environment, "pending", self.control.clock.now())
-        work = Work(self._region(), environment, call.request_id)
+            now = self.region.control.clock.now()
+            environment.draft = make_draft(environment, "pending", now, now)
+        context = self.runner.context(environment, call)
         environment.deployment_kind = "Configuration" if label is None else "Application"
-        self.begin(environment, call, "deploy" if label else "config", "Updating", update(work, change))
+        self.runner.begin(environment, call, "deploy" if label else "config", "Updating", update(context, change))
         return describe_environment(environment)
 
-    def _with_contents(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def _with_contents(self, call: Call, params: Params) -> Answer:
         """Parameters with the settings and the platform of the configuration file that came with the call."""
         if call.contents is None:
             return params
         try:
-            read = saved.read(call.contents)
+            read = saved_configurations.read(call.contents)
         except ValueError as error:
             raise InvalidParameterValue(f"The configuration cannot be read: {error}.") from error
         settings = [
@@ -276,21 +198,21 @@ class Environments(Descriptions):
         ]
         return params | read.platform | {"OptionSettings": settings + (params.get("OptionSettings") or [])}
 
-    def _change(self, environment: Environment, label: str | None, params: dict[str, Any]) -> Change:
+    def _change(self, environment: Environment, label: str | None, params: Params) -> Change:
         ways = [name for name in ("TemplateName", "SolutionStackName", "PlatformArn") if params.get(name) is not None]
         if len(ways) > 1:
             raise InvalidParameterCombination(f"{' and '.join(ways)} cannot be specified together.")
         given = options.read(params.get("OptionSettings"))
         removed = options.read_names(params.get("OptionsToRemove"))
-        self.refuse_overlap(given, removed)
-        self.refuse(given)
-        self.refuse_limits(environment, given)
+        options.refuse_overlap(given, removed)
+        options.refuse(given)
+        self._refuse_limits(environment, given)
         self._refuse_other_balancer(environment, given)
-        platform = self.chosen_platform(params)
-        before = Before.of(environment, self.effective(environment))
+        platform = self.platforms.chosen(params)
+        before = Before.of(environment, effective_settings(environment))
         if params.get("TemplateName") is not None:
-            template = self.template(environment.application, params["TemplateName"])
-            self.refuse(template.settings)
+            template = self.templates.find(environment.application, params["TemplateName"])
+            options.refuse(template.settings)
             environment.template, environment.template_settings = template.name, dict(template.settings)
         if platform is not None:
             environment.platform = platform
@@ -301,42 +223,40 @@ class Environments(Descriptions):
         }
         return Change(label, bool(ways or given or removed), before)
 
-    def refuse_limits(self, environment: Environment, given: Settings) -> None:
+    def _refuse_limits(self, environment: Environment, given: Settings) -> None:
         """MinSize and MaxSize must fit each other also when only one of them is given."""
         names = [("aws:autoscaling:asg", name) for name in ("MinSize", "MaxSize")]
         if any(key in given for key in names):
-            self.refuse({key: (self.effective(environment) | given)[key] for key in names})
+            options.refuse({key: (effective_settings(environment) | given)[key] for key in names})
 
     def _refuse_other_balancer(self, environment: Environment, given: Settings) -> None:
         """The type of a load balancer stays what it was when it was made (eb-facts §8.3)."""
         key = ("aws:elasticbeanstalk:environment", "LoadBalancerType")
-        if environment.load_balanced and given.get(key, self.option(environment, *key)) != self.option(
-            environment, *key
-        ):
+        if environment.load_balanced and given.get(key, option(environment, *key)) != option(environment, *key):
             where = f"(Namespace: '{key[0]}', OptionName: '{key[1]}')"
             text = f"Invalid option value: '{given[key]}' {where}: The type of a load balancer cannot be changed."
             raise options.Problem(*key, text).error()
 
     # --- terminate ---
 
-    def terminate_environment(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def terminate_environment(self, call: Call, params: Params) -> Answer:
         """Start to end an environment, also one that still launches; refused while an update runs (eb-facts §2.3)."""
-        environment = self.named(params)
+        environment = self.region.find(params)
         if environment.status in ("Updating", "Aborting"):
             text = f"Cannot terminate environment named {environment.name}. It is currently pending deployment."
             raise InvalidParameterValue(text)
         if environment.status not in ("Ready", "Launching"):
             raise must_be_ready(environment.name)
-        linked = [each for each in self.alive() if environment.name in each.links.values()]
+        linked = [each for each in self.region.running() if environment.name in each.links.values()]
         if linked and not params.get("ForceTerminate"):
             text = f"Cannot terminate environment named {environment.name}. Other environments link to it."
             raise InvalidParameterValue(text)
-        work = Work(self._region(), environment, call.request_id)
-        self.begin(environment, call, "terminate", "Terminating", launch.terminate(work))
+        context = self.runner.context(environment, call)
+        self.runner.begin(environment, call, "terminate", "Terminating", launch.terminate(context))
         return describe_environment(environment)
 
 
-def _tier(params: dict[str, Any]) -> str:
+def _tier(params: Params) -> str:
     tier = params.get("Tier") or {}
     name = tier.get("Name") or "WebServer"
     kind = tier.get("Type")

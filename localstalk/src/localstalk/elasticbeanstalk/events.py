@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from localstalk.elasticbeanstalk.base import INDEXED, RegionBase, page
-from localstalk.elasticbeanstalk.state import Call, Event
+from localstalk.elasticbeanstalk.api import Answer, Params, page
+from localstalk.model.region import Region
+from localstalk.model.state import Call, Event
 
 _ORDER = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _FILTERS = {
@@ -23,17 +21,20 @@ _FILTERS = {
 }
 
 
-class Events(RegionBase):
+class Events:
     """The operation on events."""
 
-    def describe_events(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def __init__(self, region: Region) -> None:
+        self.region = region
+
+    def describe_events(self, call: Call, params: Params) -> Answer:
         """Newest first; StartTime is inclusive, EndTime exclusive (eb-facts §1.6)."""
         wanted = [(field, params[name]) for name, field in _FILTERS.items() if params.get(name) is not None]
         least = _ORDER.index(params.get("Severity") or "TRACE")
         end = _aware(params.get("EndTime"))
         found = [
             event
-            for event in reversed(self._candidate_events(_aware(params.get("StartTime")), wanted))
+            for event in reversed(self.region.events.since(_aware(params.get("StartTime")), wanted))
             if (end is None or event.date < end)
             and _ORDER.index(event.severity) >= least
             and all(getattr(event, field) == value for field, value in wanted)
@@ -41,20 +42,12 @@ class Events(RegionBase):
         items, token = page(found, params)
         return {"Events": [_describe(event) for event in items], "NextToken": token}
 
-    def _candidate_events(self, start: datetime | None, wanted: list[tuple[str, str]]) -> Sequence[Event]:
-        """The smallest list that must hold what is wanted, oldest first."""
-        indexed = [self.events_by.get((field, value), []) for field, value in wanted if field in INDEXED]
-        events = min(indexed, key=len) if indexed else self.events
-        if start is None:
-            return events
-        return events[bisect.bisect_left(events, start, key=lambda event: event.date) :]
-
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
-def _describe(event: Event) -> dict[str, Any]:
+def _describe(event: Event) -> Answer:
     return {
         "EventDate": event.date,
         "Message": event.message,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localstalk.elasticbeanstalk.region import Region
+from localstalk.model.region import Region
 
 _ON_ENVIRONMENT = frozenset(
     {

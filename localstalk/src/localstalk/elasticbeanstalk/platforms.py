@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localstalk.elasticbeanstalk.base import RegionBase, page
-from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
-from localstalk.elasticbeanstalk.state import Call, Platform
+from localstalk.elasticbeanstalk.api import Answer, Params, page
+from localstalk.model.errors import InvalidParameterValue, ServiceError
+from localstalk.model.region import Region
+from localstalk.model.state import Call, Platform
 
 _DATA = Path(__file__).parent / "data" / "platforms.json"
 _RELEASED = datetime(2026, 9, 1, tzinfo=UTC)
@@ -46,17 +47,17 @@ def catalogue(region: str) -> tuple[Platform, ...]:
     )
 
 
-class Platforms(RegionBase):
+class Platforms:
     """Operations on platforms; custom platforms are accepted and kept, nothing is built."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self.custom_platforms: dict[str, Platform] = {}
         self.platform_tags: dict[str, dict[str, str]] = {}
 
     def platforms(self) -> list[Platform]:
         """AWS's platform versions, then the account's own."""
-        return [*catalogue(self.name), *self.custom_platforms.values()]
+        return [*catalogue(self.region.name), *self.custom_platforms.values()]
 
     def platform_by_stack(self, stack: str) -> Platform:
         """The platform of a solution stack name, or the service's error."""
@@ -72,7 +73,7 @@ class Platforms(RegionBase):
                 return platform
         raise InvalidParameterValue(f"Platform ARN is invalid: {arn}")
 
-    def chosen_platform(self, params: dict[str, Any]) -> Platform | None:
+    def chosen(self, params: Params) -> Platform | None:
         """What SolutionStackName or PlatformArn name, if any."""
         if params.get("SolutionStackName") is not None:
             return self.platform_by_stack(params["SolutionStackName"])
@@ -80,10 +81,10 @@ class Platforms(RegionBase):
             return self.platform_by_arn(params["PlatformArn"])
         return None
 
-    def list_available_solution_stacks(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def list_available_solution_stacks(self, call: Call, params: Params) -> Answer:
         """All names, and what files each takes."""
-        stacks = [platform for platform in catalogue(self.name) if platform.branch_state != "Retired"]
-        stacks += [platform for platform in catalogue(self.name) if platform.branch_state == "Retired"]
+        stacks = [platform for platform in catalogue(self.region.name) if platform.branch_state != "Retired"]
+        stacks += [platform for platform in catalogue(self.region.name) if platform.branch_state == "Retired"]
         return {
             "SolutionStacks": [platform.solution_stack for platform in stacks],
             "SolutionStackDetails": [
@@ -92,10 +93,10 @@ class Platforms(RegionBase):
             ],
         }
 
-    def list_platform_branches(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def list_platform_branches(self, call: Call, params: Params) -> Answer:
         """One line per branch; filters by Attribute, Operator and Values."""
         branches: dict[str, dict[str, Any]] = {}
-        for platform in catalogue(self.name):
+        for platform in catalogue(self.region.name):
             branches.setdefault(
                 platform.branch,
                 {
@@ -114,7 +115,7 @@ class Platforms(RegionBase):
         items, token = page(found, params)
         return {"PlatformBranchSummaryList": items, "NextToken": token}
 
-    def list_platform_versions(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def list_platform_versions(self, call: Call, params: Params) -> Answer:
         """One line per version; filters by Type, Operator and Values."""
         filters = params.get("Filters") or ()
         found = [
@@ -125,7 +126,7 @@ class Platforms(RegionBase):
         items, token = page(found, params)
         return {"PlatformSummaryList": items, "NextToken": token}
 
-    def describe_platform_version(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def describe_platform_version(self, call: Call, params: Params) -> Answer:
         """Everything about one version."""
         if params.get("PlatformArn") is None:
             raise ServiceError("MissingRequiredParameter", "PlatformArn must be specified.")
@@ -137,45 +138,48 @@ class Platforms(RegionBase):
             "DateCreated": released,
             "DateUpdated": released,
             "Description": f"{platform.name}, version {platform.version}",
-            "Maintainer": "AWS" if platform.owner == "AWSElasticBeanstalk" else self.account,
+            "Maintainer": "AWS" if platform.owner == "AWSElasticBeanstalk" else self.region.account,
             "ProgrammingLanguages": [{"Name": name, "Version": version} for name, version in platform.languages],
             "Frameworks": [],
             "CustomAmiList": [{"VirtualizationType": "hvm", "ImageId": "ami-12c6146b"}],
         }
         return {"PlatformDescription": description}
 
-    def create_platform_version(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def create_platform_version(self, call: Call, params: Params) -> Answer:
         """Keep a custom platform; it is Ready at once because no builder runs here."""
         name, version = params["PlatformName"], params["PlatformVersion"]
-        arn = f"arn:aws:elasticbeanstalk:{self.name}:{self.account}:platform/{name}/{version}"
+        arn = f"arn:aws:elasticbeanstalk:{self.region.name}:{self.region.account}:platform/{name}/{version}"
         if arn in self.custom_platforms:
             raise InvalidParameterValue(f"Platform {name} version {version} already exists.")
-        self.check_quota("CustomPlatform", "Custom Platforms", len(self.custom_platforms), "TooManyPlatformsException")
-        base = catalogue(self.name)[0]
+        self.region.check_quota(
+            "CustomPlatform", "Custom Platforms", len(self.custom_platforms), "TooManyPlatformsException"
+        )
+        base = catalogue(self.region.name)[0]
         platform = Platform(
             arn, name, version, name, 2000, "Supported", None, base.operating_system, base.operating_system_version,
             base.generation, owner="self", category="custom",
         )  # fmt: skip
         self.custom_platforms[arn] = platform
-        self.record(f"Initiated platform version creation for '{name}/{version}'.", request_id=call.request_id,
-                    platform_arn=arn)  # fmt: skip
-        self.record(f"Successfully created platform version '{name}/{version}'.", request_id=call.request_id,
-                    platform_arn=arn)  # fmt: skip
-        return {"PlatformSummary": platform_summary(platform), "Builder": {"ARN": self.arn("builder", _BUILDER)}}
+        for text in (
+            f"Initiated platform version creation for '{name}/{version}'.",
+            f"Successfully created platform version '{name}/{version}'.",
+        ):
+            self.region.events.record(text, request_id=call.request_id, platform_arn=arn)
+        return {"PlatformSummary": platform_summary(platform), "Builder": {"ARN": self.region.arn("builder", _BUILDER)}}
 
-    def delete_platform_version(self, call: Call, params: dict[str, Any]) -> dict[str, Any]:
+    def delete_platform_version(self, call: Call, params: Params) -> Answer:
         """Forget a custom platform unless an environment still uses it."""
         arn = params.get("PlatformArn") or ""
         platform = self.custom_platforms.get(arn)
         if platform is None:
             raise InvalidParameterValue(f"Platform ARN is invalid: {arn}")
-        if any(environment.platform.arn == arn for environment in self.alive()):
+        if any(environment.platform.arn == arn for environment in self.region.running()):
             raise ServiceError("PlatformVersionStillReferencedException", f"Platform {arn} is in use.")
         del self.custom_platforms[arn]
         return {"PlatformSummary": platform_summary(platform) | {"PlatformStatus": "Deleting"}}
 
 
-def platform_summary(platform: Platform) -> dict[str, Any]:
+def platform_summary(platform: Platform) -> Answer:
     """ListPlatformVersions' view of a platform."""
     return {
         "PlatformArn": platform.arn,

@@ -7,7 +7,6 @@ import logging
 import uuid
 from typing import Any
 
-from botocore import xform_name
 from botocore.model import OperationNotFoundError
 from moto.core.parse import QueryParser
 from moto.core.utils import get_service_model
@@ -15,9 +14,9 @@ from moto.elasticbeanstalk.responses import EBResponse
 from werkzeug.exceptions import HTTPException
 
 from localstalk.elasticbeanstalk import permissions, wire
-from localstalk.elasticbeanstalk.errors import ServiceError
-from localstalk.elasticbeanstalk.state import Call
 from localstalk.elasticbeanstalk.validation import validate
+from localstalk.model.errors import ServiceError
+from localstalk.model.state import Call
 
 log = logging.getLogger(__name__)
 _SOURCE = "TemplateSpecification.TemplateSource."
@@ -67,7 +66,7 @@ class Response(EBResponse):  # type: ignore[misc]
             (self.querystring.get(_SOURCE + name) or [None])[0] for name in ("EnvironmentName", "SourceContents")
         )
         call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of, contents)
-        result = backend.carry_out(xform_name(action), call, params)
+        result = backend.carry_out(call, params)
         return 200, _headers(request_id), wire.answer(operation, result, request_id)
 
     def _check_permissions(self, needed: list[tuple[str, str]]) -> None:

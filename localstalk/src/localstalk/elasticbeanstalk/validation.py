@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.model import ListShape, OperationModel, Shape, StructureShape
 
-from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
+from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 _ENVIRONMENT_NAME = re.compile(r"(?!-)[A-Za-z0-9-]+(?<!-)\Z")
 _NAMES = {

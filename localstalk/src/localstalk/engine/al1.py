@@ -27,7 +27,6 @@ from .request import Answer, CommandError, Event, Request
 
 OUTPUT_CHARACTERS = 400
 BUILD_ATTEMPTS = 2
-FIRST_DEPLOYMENT = 1
 KINDS = {
     "app-deploy": ("Application update", "AppDeploy"),
     "config-deploy": ("Configuration update", "ConfigDeploy"),

@@ -161,14 +161,6 @@ def parse_bundle(zip_path: Path, version_label: str = "") -> list[ConfigFile]:
         return found
 
 
-def parse_directory(root: Path, version_label: str = "") -> list[ConfigFile]:
-    """Like :func:`parse_bundle` for an extracted bundle."""
-    return [
-        parse_text(f"{DIRECTORY}/{path.name}", path.read_text("utf-8", errors="replace"), version_label)
-        for path in sorted((root / DIRECTORY).glob("*.config"), key=lambda path: path.name)
-    ]
-
-
 def option_value(value: Any) -> str:
     """Return an option's value as the API shows it: text; booleans in lower case, null as the empty text."""
     if value is None:

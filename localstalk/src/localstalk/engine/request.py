@@ -37,7 +37,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Request:
-    """One command for the engine; fields as in ``localstalk.drivers.base.Command``."""
+    """One command for the engine; fields as in ``localstalk.driver.Command``."""
 
     name: str
     instance: Instance

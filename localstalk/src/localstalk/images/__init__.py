@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 
 from .podman import attempt, podman
 

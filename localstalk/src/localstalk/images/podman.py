@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 
 CALL_SECONDS = 120.0
 LABEL = "localstalk.home"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from localstalk.elasticbeanstalk.control import Control
-from localstalk.elasticbeanstalk.health import COLORS
-from localstalk.elasticbeanstalk.state import Environment, Event, Instance, Renamed, Swap
+from localstalk.model.control import Control
+from localstalk.model.health import COLORS, judge_instance
+from localstalk.model.state import Environment, Event, Instance, Renamed, Swap
 
 if TYPE_CHECKING:
-    from localstalk.elasticbeanstalk.region import Region
+    from localstalk.model.region import Region
 
 _LOOK_SECONDS = 0.25
 _HEARTBEAT_SECONDS = 10.0
@@ -75,9 +75,7 @@ class Feed:
     def _new_events(self, regions: list[Region]) -> list[dict[str, Any]]:
         new = []
         for region in regions:
-            events = region.events
-            if self.environment_id:
-                events = region.events_by.get(("environment_id", self.environment_id), [])
+            events = region.events.of_environment(self.environment_id) if self.environment_id else region.events.all
             key = region.account, region.name
             new.append(events[max(self._events.get(key, 0), len(events) - _LATEST_EVENTS) :])
             self._events[key] = len(events)
@@ -123,7 +121,7 @@ def stream(
 
 
 def _shown(region: Region) -> Iterator[Environment]:
-    return (each for each in region.environments.values() if region.lingers(each))
+    return (each for each in region.environments.values() if region.is_listed(each))
 
 
 def _summary(region: Region, environment: Environment) -> dict[str, Any]:
@@ -160,7 +158,7 @@ def _detail(region: Region, environment: Environment) -> dict[str, Any]:
 
 
 def _instance(region: Region, environment: Environment, instance: Instance) -> dict[str, Any]:
-    health, causes = region.instance_health(environment, instance)
+    health, causes = judge_instance(environment, instance, region.control.clock.seconds())
     deployment = instance.deployment
     newest = max(each.led or 0 for each in environment.instances.values())
     return {

@@ -6,60 +6,61 @@ Event texts: captured runs of the eb CLI with a database; the developer guide's 
 
 from __future__ import annotations
 
-from localstalk.elasticbeanstalk.databases import RDS, RefusedDatabase
-from localstalk.workflows.work import NotCreated, Work
+from localstalk.model.databases import RDS, RefusedDatabase
+from localstalk.model.settings import effective_settings, given_settings
+from localstalk.workflows.context import NotCreated, WorkflowContext
 
 _LOGICAL_ID = "AWSEBRDSDatabase"
 _CREATE_SECONDS = 400.0
 _DELETE_SECONDS = 250.0
 
 
-def wanted(work: Work) -> bool:
+def wanted(context: WorkflowContext) -> bool:
     """Whether the options ask for a database: by HasCoupledDatabase, else by any other option but the policy."""
-    given = {name: value for (space, name), value in work.region.given(work.environment).items() if space == RDS}
-    coupled = given.pop("HasCoupledDatabase", "")
-    given.pop("DBDeletionPolicy", "")
-    return coupled == "true" if coupled else bool(given)
+    wishes = {name: value for (space, name), value in given_settings(context.environment).items() if space == RDS}
+    coupled = wishes.pop("HasCoupledDatabase", "")
+    wishes.pop("DBDeletionPolicy", "")
+    return coupled == "true" if coupled else bool(wishes)
 
 
-async def couple(work: Work) -> None:
+async def couple(context: WorkflowContext) -> None:
     """Create the database that the options want, unless it is there. Raises :class:`NotCreated`."""
-    environment = work.environment
-    if environment.resources.database or not wanted(work):
+    environment = context.environment
+    if environment.resources.database or not wanted(context):
         return
-    group = work.fleet.create_security_group(environment, "AWSEBRDSDBSecurityGroup")
-    work.say(f"Created security group named: {group}")
-    name = f"{environment.resources.stack.name}-{_LOGICAL_ID}-{work.control.suffix()}".lower()
-    work.say(f"Creating RDS database named: {name}. This may take a few minutes.")
+    group = context.fleet.create_security_group(environment, "AWSEBRDSDBSecurityGroup")
+    context.record_event(f"Created security group named: {group}")
+    name = f"{environment.resources.stack.name}-{_LOGICAL_ID}-{context.control.suffix()}".lower()
+    context.record_event(f"Creating RDS database named: {name}. This may take a few minutes.")
     try:
-        work.region.databases.create(environment, name, work.region.effective(environment))
+        context.region.databases.create(environment, name, effective_settings(environment))
     except RefusedDatabase as error:
         raise NotCreated(f"RDS database named: {name}", _LOGICAL_ID, str(error)) from error
-    await work.wait(_CREATE_SECONDS)
-    work.say(f"Created RDS database named: {name}")
+    await context.wait(_CREATE_SECONDS)
+    context.record_event(f"Created RDS database named: {name}")
 
 
-async def uncouple(work: Work) -> None:
+async def uncouple(context: WorkflowContext) -> None:
     """Part with the database as DBDeletionPolicy says: delete it, also after a snapshot, or leave it to its owner."""
-    environment, name = work.environment, work.environment.resources.database
+    environment, name = context.environment, context.environment.resources.database
     if not name:
         return
-    policy = work.option(RDS, "DBDeletionPolicy", "Delete")
+    policy = context.option(RDS, "DBDeletionPolicy", "Delete")
     environment.resources.database = ""
     if policy == "Retain":
         return
-    snapshot = f"{environment.resources.stack.name}-snapshot-{_LOGICAL_ID}-{work.control.suffix()}".lower()
-    work.region.databases.delete(name, snapshot if policy == "Snapshot" else None)
-    await work.wait(_DELETE_SECONDS)
-    work.say(f"Deleted RDS database named: {name}")
+    snapshot = f"{environment.resources.stack.name}-snapshot-{_LOGICAL_ID}-{context.control.suffix()}".lower()
+    context.region.databases.delete(name, snapshot if policy == "Snapshot" else None)
+    await context.wait(_DELETE_SECONDS)
+    context.record_event(f"Deleted RDS database named: {name}")
 
 
-async def adjust(work: Work) -> None:
+async def adjust(context: WorkflowContext) -> None:
     """Follow changed options: couple, decouple, or change class, storage and zones of the database there is."""
-    environment = work.environment
-    if not wanted(work):
-        await uncouple(work)
+    environment = context.environment
+    if not wanted(context):
+        await uncouple(context)
     elif environment.resources.database:
-        work.region.databases.modify(environment.resources.database, work.region.effective(environment))
+        context.region.databases.modify(environment.resources.database, effective_settings(environment))
     else:
-        await couple(work)
+        await couple(context)

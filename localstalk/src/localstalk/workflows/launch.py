@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 from localstalk.workflows import checks, databases
-from localstalk.workflows.deploy import attach
-from localstalk.workflows.work import ASG, LAUNCH, Failed, NotCreated, Work
+from localstalk.workflows.bundle_settings import read_bundle_settings
+from localstalk.workflows.commands import report_results, run_command
+from localstalk.workflows.context import ASG, LAUNCH, Failed, NotCreated, WorkflowContext
+from localstalk.workflows.instances import (
+    announce_instances,
+    attach,
+    launch_instances,
+    register_instances,
+    remove_instances,
+)
 
 _COMPLETE_WITH_ERRORS = (
     "Create environment operation is complete, but with errors. "
@@ -14,247 +22,264 @@ _COMPLETE_WITH_ERRORS = (
 )
 
 
-async def create(work: Work, opening: str = "createEnvironment is starting.") -> None:
+async def create(context: WorkflowContext, opening: str = "createEnvironment is starting.") -> None:
     """From Launching to Ready, or to Terminated when a check fails before anything was made."""
-    environment = work.environment
-    work.say(opening)
-    work.say(f"Using {work.region.bucket} as Amazon S3 storage bucket for environment data.")
-    work.region.storage.ensure_bucket(work.region.bucket)
-    if not _validate(work):
-        await _give_up(work)
+    environment = context.environment
+    context.record_event(opening)
+    context.record_event(f"Using {context.region.bucket} as Amazon S3 storage bucket for environment data.")
+    context.region.storage.ensure_bucket(context.region.bucket)
+    if not _validate(context):
+        await _give_up(context)
         return
-    await work.wait(3)
-    work.region.assess(environment)
+    await context.wait(3)
+    context.health.assess(environment)
     try:
-        await _build(work)
+        await _build(context)
     except DriverError as error:
-        _stack_failed(work, error)
-        work.finish()
+        _stack_failed(context, error)
+        context.finish()
         return
     try:
-        await _first_deployment(work)
+        await _first_deployment(context)
     except Failed:
-        work.say(_COMPLETE_WITH_ERRORS, "ERROR")
+        context.record_event(_COMPLETE_WITH_ERRORS, "ERROR")
     except DriverError as error:
-        work.say(str(error), "ERROR")
-        work.say(_COMPLETE_WITH_ERRORS, "ERROR")
+        context.record_event(str(error), "ERROR")
+        context.record_event(_COMPLETE_WITH_ERRORS, "ERROR")
     else:
         if environment.cname:
-            work.say(f"Application available at {environment.cname}.")
-        work.say(f"Successfully launched environment: {environment.name}")
-    environment.ready_at = environment.deployment_ended = work.control.clock.seconds()
-    work.finish()
+            context.record_event(f"Application available at {environment.cname}.")
+        context.record_event(f"Successfully launched environment: {environment.name}")
+    environment.ready_at = environment.deployment_ended = context.control.clock.seconds()
+    context.finish()
 
 
-def _validate(work: Work) -> bool:
-    if not work.option(LAUNCH, "IamInstanceProfile"):
-        work.say("Environment must have instance profile associated with it.", "ERROR")
+def _validate(context: WorkflowContext) -> bool:
+    if not context.option(LAUNCH, "IamInstanceProfile"):
+        context.record_event("Environment must have instance profile associated with it.", "ERROR")
         return False
-    label = work.environment.version_label
-    return label is None or work.region.read_bundle_settings(work, label)
+    label = context.environment.version_label
+    return label is None or read_bundle_settings(context, label)
 
 
-async def _give_up(work: Work) -> None:
-    work.say("Failed to launch environment.", "ERROR")
-    await work.wait(5)
-    work.region.end(work.environment)
+async def _give_up(context: WorkflowContext) -> None:
+    context.record_event("Failed to launch environment.", "ERROR")
+    await context.wait(5)
+    end(context)
 
 
-def _stack_failed(work: Work, error: DriverError) -> None:
-    environment = work.environment
+def _stack_failed(context: WorkflowContext, error: DriverError) -> None:
+    environment = context.environment
     if not isinstance(error, NotCreated):
         error = NotCreated("Auto Scaling group", "AWSEBAutoScalingGroup", str(error))
     reason = f"The following resource(s) failed to create: [{error.logical_id}]. "
-    work.fleet.mark(environment, "CREATE_FAILED", reason)
-    work.say(f"Creating {error.what} failed Reason: {error}", "ERROR")
-    work.say(
+    context.fleet.mark(environment, "CREATE_FAILED", reason)
+    context.record_event(f"Creating {error.what} failed Reason: {error}", "ERROR")
+    context.record_event(
         f"Stack named '{environment.resources.stack.name}' aborted operation. Current state: 'CREATE_FAILED'  "
         f"Reason: {reason}",
         "ERROR",
     )
-    work.say(
+    context.record_event(
         f"Launched environment: {environment.name}. However, there were issues during launch. "
         "See event log for details."
     )
 
 
-async def _build(work: Work) -> None:
-    environment, fleet = work.environment, work.fleet
+async def _build(context: WorkflowContext) -> None:
+    environment, fleet = context.environment, context.fleet
     fleet.fresh(environment)
-    balanced = bool(work.balancer)
-    await work.wait(10)
+    balanced = bool(context.balancer)
+    await context.wait(10)
     if balanced:
-        await prepare_balancer(work)
+        await prepare_balancer(context)
     if environment.tier == "Worker":
         fleet.create_queues(environment)
-        work.say(f"Created SQS queue named: {environment.resources.dead_letter_queue_url}")
-        work.say(f"Created SQS queue named: {environment.resources.queue_url}")
-    work.say(f"Created security group named: {fleet.create_security_group(environment, 'AWSEBSecurityGroup')}")
-    least, most = group_limits(work, balanced=balanced or environment.tier == "Worker")
+        context.record_event(f"Created SQS queue named: {environment.resources.dead_letter_queue_url}")
+        context.record_event(f"Created SQS queue named: {environment.resources.queue_url}")
+    context.record_event(
+        f"Created security group named: {fleet.create_security_group(environment, 'AWSEBSecurityGroup')}"
+    )
+    least, most = group_limits(context, balanced=balanced or environment.tier == "Worker")
     fleet.create_group(
         environment,
         least,
         most,
-        work.option(LAUNCH, "InstanceType") or "t3.micro",
-        work.option(LAUNCH, "IamInstanceProfile"),
+        context.option(LAUNCH, "InstanceType") or "t3.micro",
+        context.option(LAUNCH, "IamInstanceProfile"),
     )
-    await work.wait(10)
-    work.say(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
-    await databases.couple(work)
+    await context.wait(10)
+    context.record_event(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
+    await databases.couple(context)
     if environment.tier == "WebServer" and not balanced:
-        await _open_address(work)
-    work.say(f"Created Auto Scaling group named: {environment.resources.auto_scaling_group}")
-    work.say("Waiting for EC2 instances to launch. This may take a few minutes.")
+        await _open_address(context)
+    context.record_event(f"Created Auto Scaling group named: {environment.resources.auto_scaling_group}")
+    context.record_event("Waiting for EC2 instances to launch. This may take a few minutes.")
     if balanced or environment.tier == "Worker":
-        await _scaling(work)
-    instances = await work.launch(least)
-    attach(work, instances)
-    await work.wait(30)
-    work.announce(instances)
+        await _scaling(context)
+    instances = await launch_instances(context, least)
+    attach(context, instances)
+    await context.wait(30)
+    announce_instances(context, instances)
     if balanced and not environment.load_balanced:
-        await open_balancer(work)
+        await open_balancer(context)
     fleet.mark(environment, "CREATE_COMPLETE")
 
 
-def group_limits(work: Work, *, balanced: bool) -> tuple[int, int]:
+def group_limits(context: WorkflowContext, *, balanced: bool) -> tuple[int, int]:
     """MinSize and MaxSize; a single instance is one."""
     if not balanced:
         return 1, 1
-    least = work.number(ASG, "MinSize", 1)
-    return least, max(least, work.number(ASG, "MaxSize", 4))
+    least = context.number(ASG, "MinSize", 1)
+    return least, max(least, context.number(ASG, "MaxSize", 4))
 
 
-async def _scaling(work: Work) -> None:
-    work.fleet.create_policies(work.environment)
-    await work.wait(10)
-    for policy in work.environment.resources.policies:
-        work.say(f"Created Auto Scaling group policy named: {policy}")
-    for alarm in work.environment.resources.alarms:
-        work.say(f"Created CloudWatch alarm named: {alarm}")
+async def _scaling(context: WorkflowContext) -> None:
+    context.fleet.create_policies(context.environment)
+    await context.wait(10)
+    for policy in context.environment.resources.policies:
+        context.record_event(f"Created Auto Scaling group policy named: {policy}")
+    for alarm in context.environment.resources.alarms:
+        context.record_event(f"Created CloudWatch alarm named: {alarm}")
 
 
-async def _open_address(work: Work) -> None:
-    environment = work.environment
-    address = await work.drive(work.driver.create_load_balancer, environment.id, work.health_check())
-    work.fleet.create_address(environment, address)
+async def _open_address(context: WorkflowContext) -> None:
+    environment = context.environment
+    address = await context.call_driver(context.driver.create_load_balancer, environment.id, context.health_check())
+    context.fleet.create_address(environment, address)
     environment.endpoint_url = address
-    await point(work)
-    work.say(f"Created EIP: {address}")
+    await point(context)
+    context.record_event(f"Created EIP: {address}")
 
 
-async def prepare_balancer(work: Work) -> None:
+async def prepare_balancer(context: WorkflowContext) -> None:
     """What there is before the instances: a target group, or the whole of a classic load balancer."""
-    environment, fleet = work.environment, work.fleet
-    if work.balancer != "classic":
+    environment, fleet = context.environment, context.fleet
+    if context.balancer != "classic":
         fleet.create_target_group(environment)
-        work.say(f"Created target group named: {environment.resources.target_group_arn}")
+        context.record_event(f"Created target group named: {environment.resources.target_group_arn}")
     group = fleet.create_security_group(environment, "AWSEBLoadBalancerSecurityGroup")
-    work.say(f"Created security group named: {group}")
-    if work.balancer == "classic":
-        await open_balancer(work)
+    context.record_event(f"Created security group named: {group}")
+    if context.balancer == "classic":
+        await open_balancer(context)
 
 
-async def open_balancer(work: Work) -> None:
+async def open_balancer(context: WorkflowContext) -> None:
     """Open the load balancer; the environment's names lead to it from then on."""
-    environment, resources = work.environment, work.environment.resources
-    address = await work.drive(work.driver.create_load_balancer, environment.id, work.health_check())
-    if work.balancer == "classic":
-        work.fleet.create_classic_load_balancer(environment)
+    environment, resources = context.environment, context.environment.resources
+    address = await context.call_driver(context.driver.create_load_balancer, environment.id, context.health_check())
+    if context.balancer == "classic":
+        context.fleet.create_classic_load_balancer(environment)
     else:
         port = int(address.rpartition(":")[2]) if ":" in address else 80
-        work.fleet.create_load_balancer(environment, work.balancer, port)
+        context.fleet.create_load_balancer(environment, context.balancer, port)
     environment.endpoint_url = resources.load_balancer_dns
-    await point(work)
-    if work.balancer == "classic":
-        work.say(f"Created load balancer named: {resources.load_balancer_name}")
+    await point(context)
+    if context.balancer == "classic":
+        context.record_event(f"Created load balancer named: {resources.load_balancer_name}")
         return
-    await work.wait(60)
-    work.say(f"Created load balancer named: {resources.load_balancer_arn}")
-    work.say(f"Created Load Balancer listener named: {resources.listener_arn}")
+    await context.wait(60)
+    context.record_event(f"Created load balancer named: {resources.load_balancer_arn}")
+    context.record_event(f"Created Load Balancer listener named: {resources.listener_arn}")
 
 
-async def point(work: Work) -> None:
+async def point(context: WorkflowContext) -> None:
     """Let the CNAME and the endpoint's own name lead to the environment."""
-    environment = work.environment
+    environment = context.environment
     for name in (environment.cname, environment.resources.load_balancer_dns):
         if name:
-            await work.drive(work.driver.point, name, environment.id)
+            await context.call_driver(context.driver.point, name, environment.id)
 
 
-async def _first_deployment(work: Work) -> None:
-    environment = work.environment
+async def _first_deployment(context: WorkflowContext) -> None:
+    environment = context.environment
     instances = list(environment.instances.values())
     environment.deployment_id += 1
     environment.expected_label = environment.version_label
-    await work.register(instances)
-    work.report(await work.command("app-deploy", instances, environment.version_label or ""))
-    await checks.pass_health_checks(work, instances)
+    await register_instances(context, instances)
+    report_results(context, await run_command(context, "app-deploy", instances, environment.version_label or ""))
+    await checks.pass_health_checks(context, instances)
 
 
 # --- the end ---
 
 
-async def terminate(work: Work) -> None:
+async def terminate(context: WorkflowContext) -> None:
     """From Terminating to Terminated."""
-    environment, resources = work.environment, work.environment.resources
-    work.say("terminateEnvironment is starting.")
-    await work.alone()
-    await work.wait(10)
+    environment, resources = context.environment, context.environment.resources
+    context.record_event("terminateEnvironment is starting.")
+    await context.wait_for_others()
+    await context.wait(10)
     for alarm in resources.alarms:
-        work.say(f"Deleted CloudWatch alarm named: {alarm}")
+        context.record_event(f"Deleted CloudWatch alarm named: {alarm}")
     for policy in resources.policies:
-        work.say(f"Deleted Auto Scaling group policy named: {policy}")
+        context.record_event(f"Deleted Auto Scaling group policy named: {policy}")
     try:
-        await _tear_down(work)
+        await _tear_down(context)
     except DriverError as error:
-        # It stays, as EB leaves an environment whose resources cannot be deleted; another attempt may work.
-        work.say(f"Deleting Auto Scaling group named: {resources.auto_scaling_group} failed Reason: {error}", "ERROR")
-        work.fleet.mark(environment, "DELETE_FAILED", str(error))
-        work.say("Failed to terminate environment.", "ERROR")
-        work.finish()
+        # It stays, as EB leaves an environment whose resources cannot be deleted; another attempt may context.
+        context.record_event(
+            f"Deleting Auto Scaling group named: {resources.auto_scaling_group} failed Reason: {error}", "ERROR"
+        )
+        context.fleet.mark(environment, "DELETE_FAILED", str(error))
+        context.record_event("Failed to terminate environment.", "ERROR")
+        context.finish()
         return
-    work.say(f"Deleting SNS topic for environment {environment.name}.")
-    work.region.end(environment)
-    work.say("terminateEnvironment completed successfully.")
+    context.record_event(f"Deleting SNS topic for environment {environment.name}.")
+    end(context)
+    context.record_event("terminateEnvironment completed successfully.")
 
 
-async def _tear_down(work: Work) -> None:
-    environment, resources = work.environment, work.environment.resources
-    work.fleet.mark(environment, "DELETE_IN_PROGRESS", "User Initiated")
-    work.say("Waiting for EC2 instances to terminate. This may take a few minutes.")
+async def _tear_down(context: WorkflowContext) -> None:
+    environment, resources = context.environment, context.environment.resources
+    context.fleet.mark(environment, "DELETE_IN_PROGRESS", "User Initiated")
+    context.record_event("Waiting for EC2 instances to terminate. This may take a few minutes.")
     if environment.tier == "WebServer":
         for name in (environment.cname, resources.load_balancer_dns):
             if name:
-                await work.drive(work.driver.unpoint, name)
-        await work.drive(work.driver.delete_load_balancer, environment.id)
+                await context.call_driver(context.driver.unpoint, name)
+        await context.call_driver(context.driver.delete_load_balancer, environment.id)
     for instance in environment.instances.values():
         instance.registered = False
-    await work.remove(list(environment.instances.values()), say=False)
-    await work.wait(60)
-    work.fleet.delete(environment)
+    await remove_instances(context, list(environment.instances.values()), announce=False)
+    await context.wait(60)
+    context.fleet.delete(environment)
     if resources.auto_scaling_group:
-        work.say(f"Deleted Auto Scaling group named: {resources.auto_scaling_group}")
-        work.say(f"Deleted Auto Scaling launch configuration named: {resources.launch}")
-    await databases.uncouple(work)
+        context.record_event(f"Deleted Auto Scaling group named: {resources.auto_scaling_group}")
+        context.record_event(f"Deleted Auto Scaling launch configuration named: {resources.launch}")
+    await databases.uncouple(context)
     for group in resources.security_group_names:
-        work.say(f"Deleted security group named: {group}")
+        context.record_event(f"Deleted security group named: {group}")
     if resources.load_balancer_name:
-        work.say(f"Deleted load balancer named: {resources.load_balancer_arn or resources.load_balancer_name}")
+        context.record_event(
+            f"Deleted load balancer named: {resources.load_balancer_arn or resources.load_balancer_name}"
+        )
     if resources.target_group_arn:
-        work.say(f"Deleted target group named: {resources.target_group_arn}")
+        context.record_event(f"Deleted target group named: {resources.target_group_arn}")
     if resources.elastic_ip:
-        work.say(f"Deleted EIP: {resources.elastic_ip}")
-    work.fleet.mark(environment, "DELETE_COMPLETE")
+        context.record_event(f"Deleted EIP: {resources.elastic_ip}")
+    context.fleet.mark(environment, "DELETE_COMPLETE")
 
 
-async def rebuild(work: Work) -> None:
+def end(context: WorkflowContext) -> None:
+    """The environment is Terminated; its name and CNAME are free at once."""
+    environment, clock = context.environment, context.control.clock
+    context.control.names.pop((context.region.name, environment.cname), None)
+    environment.status, environment.abortable, environment.operation = "Terminated", False, None
+    environment.terminated_at, environment.terminated = clock.seconds(), clock.now()
+    environment.updated = clock.now()
+    environment.health.color, environment.health.status, environment.health.causes = "Grey", "NoData", []
+    environment.instances.clear()
+
+
+async def rebuild(context: WorkflowContext) -> None:
     """Delete and make anew the resources of a living environment."""
-    work.say("rebuildEnvironment is starting.")
-    await work.alone()
+    context.record_event("rebuildEnvironment is starting.")
+    await context.wait_for_others()
     try:
-        await _tear_down(work)
+        await _tear_down(context)
     except DriverError as error:
-        work.say(str(error), "ERROR")
-        work.finish()
+        context.record_event(str(error), "ERROR")
+        context.finish()
         return
-    await create(work, "createEnvironment is starting.")
+    await create(context, "createEnvironment is starting.")

@@ -7,14 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localstalk.drivers.base import DriverError
-from localstalk.elasticbeanstalk.options import define
-from localstalk.elasticbeanstalk.state import Environment, Instance, Option, Platform, Settings
+from localstalk.driver import DriverError
+from localstalk.model.options import define
+from localstalk.model.settings import effective_settings, make_draft
+from localstalk.model.state import Environment, Instance, Option, Platform, Settings
 from localstalk.scheduler import sleep
 from localstalk.workflows import checks, databases
-from localstalk.workflows.deploy import attach, deploy, replace_immutably
+from localstalk.workflows.bundle_settings import read_bundle_settings
+from localstalk.workflows.commands import report_results, run_command
+from localstalk.workflows.context import COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, WorkflowContext
+from localstalk.workflows.deploy import deploy, replace_immutably
+from localstalk.workflows.instances import (
+    announce_instances,
+    attach,
+    launch_instances,
+    register_instances,
+    remove_instances,
+)
 from localstalk.workflows.launch import group_limits, open_balancer, prepare_balancer
-from localstalk.workflows.work import COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, Work
 
 _ROLLING = "aws:autoscaling:updatepolicy:rollingupdate"
 _ABORTED_TAIL = (
@@ -69,61 +79,60 @@ class Change:
     options: set[Option] = field(default_factory=set)
 
 
-async def update(work: Work, change: Change) -> None:
+async def update(context: WorkflowContext, change: Change) -> None:
     """From Updating to Ready; a failure shows in the events only."""
-    environment = work.environment
-    work.say("Environment update is starting.")
-    await work.alone()
+    environment = context.environment
+    context.record_event("Environment update is starting.")
+    await context.wait_for_others()
     await sleep(2)
     try:
-        await _carry_out(work, change)
+        await _carry_out(context, change)
     except Aborted:
-        await _aborted(work, change)
+        await _aborted(context, change)
     except Failed:
-        _failed(work, change)
+        _failed(context, change)
     except DriverError as error:
-        work.say(str(error), "ERROR")
-        _failed(work, change)
+        context.record_event(str(error), "ERROR")
+        _failed(context, change)
     else:
         if change.label is not None:
             environment.version_label = change.label
         environment.expected_label = environment.version_label
-        environment.failed_label = None
         environment.draft = None
-        work.fleet.mark(environment, "UPDATE_COMPLETE")
-        work.say("Environment update completed successfully.")
-    environment.deployment_ended = work.control.clock.seconds()
-    work.finish()
+        context.fleet.mark(environment, "UPDATE_COMPLETE")
+        context.record_event("Environment update completed successfully.")
+    environment.deployment_ended = context.control.clock.seconds()
+    context.finish()
 
 
-async def _carry_out(work: Work, change: Change) -> None:
-    environment = work.environment
-    if change.label is not None and not work.region.read_bundle_settings(work, change.label):
+async def _carry_out(context: WorkflowContext, change: Change) -> None:
+    environment = context.environment
+    if change.label is not None and not read_bundle_settings(context, change.label):
         raise Failed
-    _check_immutable_pair(work, change)
-    now = work.region.effective(environment)
+    _check_immutable_pair(context, change)
+    now = effective_settings(environment)
     old = change.before.effective
     change.options = {key for key in now.keys() | old.keys() if now.get(key) != old.get(key)}
     if change.configured:
-        work.say(f"Updating environment {environment.name}'s configuration settings.")
+        context.record_event(f"Updating environment {environment.name}'s configuration settings.")
     environment.deployment_id += 1
-    environment.deployment_started = work.control.clock.seconds()
-    replaced = await _configure(work, change)
+    environment.deployment_started = context.control.clock.seconds()
+    replaced = await _configure(context, change)
     if change.label is not None and not replaced:
-        await deploy(work, change.label)
+        await deploy(context, change.label)
     elif change.label is not None:
-        work.say("New application version was deployed to running EC2 instances.")
+        context.record_event("New application version was deployed to running EC2 instances.")
     if change.configured:
-        work.say("Successfully deployed new configuration to environment.")
+        context.record_event("Successfully deployed new configuration to environment.")
 
 
-def _check_immutable_pair(work: Work, change: Change) -> None:
+def _check_immutable_pair(context: WorkflowContext, change: Change) -> None:
     if change.label is None or not change.configured:
         return
-    policy = work.option(COMMAND, "DeploymentPolicy") == "Immutable"
-    rolling = work.option(_ROLLING, "RollingUpdateType") == "Immutable"
-    if policy != rolling and needs_replacement(work.environment, change, work.region.effective(work.environment)):
-        work.say(_BOTH_IMMUTABLE, "ERROR")
+    policy = context.option(COMMAND, "DeploymentPolicy") == "Immutable"
+    rolling = context.option(_ROLLING, "RollingUpdateType") == "Immutable"
+    if policy != rolling and needs_replacement(context.environment, change, effective_settings(context.environment)):
+        context.record_event(_BOTH_IMMUTABLE, "ERROR")
         raise Failed
 
 
@@ -141,134 +150,137 @@ def _severity(key: Option) -> str:
     return definition.severity if definition else "NoInterruption"
 
 
-async def _configure(work: Work, change: Change) -> bool:
+async def _configure(context: WorkflowContext, change: Change) -> bool:
     """Apply changed options; returns whether all instances were replaced (with the new version, if there is one)."""
-    environment = work.environment
+    environment = context.environment
     label = change.label or environment.version_label or ""
     if (ENVIRONMENT, "EnvironmentType") in change.options:
-        await _become_balanced(work)
+        await _become_balanced(context)
     if any(key[0] in (PROCESS, "aws:elasticbeanstalk:application") for key in change.options):
-        await work.drive(work.driver.configure_load_balancer, environment.id, work.health_check())
-    await databases.adjust(work)
-    await _scale(work)
-    if needs_replacement(environment, change, work.region.effective(environment)):
-        await _replace(work, label, immutable=change.immutable)
+        await context.call_driver(context.driver.configure_load_balancer, environment.id, context.health_check())
+    await databases.adjust(context)
+    await _scale(context)
+    if needs_replacement(environment, change, effective_settings(environment)):
+        await _replace(context, label, immutable=change.immutable)
         return True
     restart = any(_severity(key) == "RestartApplicationServer" for key in change.options)
     # A deployment restarts the application anyway.
     if restart and change.label is None:
-        work.report(await work.command("config-deploy", list(environment.instances.values()), label))
-        await checks.pass_health_checks(work, list(environment.instances.values()))
+        report_results(
+            context, await run_command(context, "config-deploy", list(environment.instances.values()), label)
+        )
+        await checks.pass_health_checks(context, list(environment.instances.values()))
     return False
 
 
-async def _become_balanced(work: Work) -> None:
-    environment = work.environment
-    if environment.load_balanced or not work.balancer:
+async def _become_balanced(context: WorkflowContext) -> None:
+    environment = context.environment
+    if environment.load_balanced or not context.balancer:
         return
-    await prepare_balancer(work)
+    await prepare_balancer(context)
     if not environment.load_balanced:
-        await open_balancer(work)
+        await open_balancer(context)
 
 
-async def _scale(work: Work) -> None:
+async def _scale(context: WorkflowContext) -> None:
     """Bring the count of instances between MinSize and MaxSize."""
-    environment = work.environment
+    environment = context.environment
     if not environment.load_balanced and environment.tier == "WebServer":
         return
-    least, most = group_limits(work, balanced=True)
-    work.fleet.resize(environment, least, most)
-    await add_instances(work, least - len(environment.instances))
+    least, most = group_limits(context, balanced=True)
+    context.fleet.resize(environment, least, most)
+    await add_instances(context, least - len(environment.instances))
     surplus = list(environment.instances.values())[most:]
-    await work.remove(surplus)
+    await remove_instances(context, surplus)
 
 
-async def add_instances(work: Work, count: int) -> None:
+async def add_instances(context: WorkflowContext, count: int) -> None:
     """Launch more instances with the last version that was deployed successfully (eb-facts §2.5)."""
     if count <= 0:
         return
-    instances = await work.launch(count)
-    attach(work, instances)
-    await work.wait(30)
-    work.announce(instances)
-    work.report(await work.command("app-deploy", instances, work.environment.version_label or ""))
-    await work.register(instances)
+    instances = await launch_instances(context, count)
+    attach(context, instances)
+    await context.wait(30)
+    announce_instances(context, instances)
+    report_results(
+        context, await run_command(context, "app-deploy", instances, context.environment.version_label or "")
+    )
+    await register_instances(context, instances)
 
 
-async def _replace(work: Work, label: str, *, immutable: bool) -> None:
-    environment = work.environment
-    if immutable or work.option(_ROLLING, "RollingUpdateType") == "Immutable":
-        await replace_immutably(work, label, "Immutable configuration update policy enabled.", "Update succeeded.")
+async def _replace(context: WorkflowContext, label: str, *, immutable: bool) -> None:
+    environment = context.environment
+    if immutable or context.option(_ROLLING, "RollingUpdateType") == "Immutable":
+        await replace_immutably(context, label, "Immutable configuration update policy enabled.", "Update succeeded.")
         return
     old = list(environment.instances.values())
-    enabled = work.option(_ROLLING, "RollingUpdateEnabled", "false") == "true"
-    size = work.number(_ROLLING, "MaxBatchSize", -(-len(old) // 3)) if enabled else len(old)
+    enabled = context.option(_ROLLING, "RollingUpdateEnabled", "false") == "true"
+    size = context.number(_ROLLING, "MaxBatchSize", -(-len(old) // 3)) if enabled else len(old)
     for start in range(0, len(old), max(1, size)):
-        work.checkpoint()
-        await _replace_batch(work, old[start : start + max(1, size)], label)
+        context.checkpoint()
+        await _replace_batch(context, old[start : start + max(1, size)], label)
 
 
-async def _replace_batch(work: Work, batch: Sequence[Instance], label: str) -> None:
-    new = await work.launch(len(batch))
-    attach(work, new)
+async def _replace_batch(context: WorkflowContext, batch: Sequence[Instance], label: str) -> None:
+    new = await launch_instances(context, len(batch))
+    attach(context, new)
     await sleep(30)
-    work.announce(new)
+    announce_instances(context, new)
     try:
-        work.report(await work.command("app-deploy", new, label))
-        await work.register(new)
-        await checks.pass_health_checks(work, new)
+        report_results(context, await run_command(context, "app-deploy", new, label))
+        await register_instances(context, new)
+        await checks.pass_health_checks(context, new)
     except (Failed, Aborted):
-        await work.remove(new)
+        await remove_instances(context, new)
         raise
-    await work.remove(batch)
+    await remove_instances(context, batch)
 
 
-def _failed(work: Work, change: Change) -> None:
-    environment = work.environment
+def _failed(context: WorkflowContext, change: Change) -> None:
+    environment = context.environment
     environment.expected_label = environment.version_label
     if change.label is not None:
-        environment.failed_label = change.label
-        work.say("Failed to deploy application.", "ERROR")
-        work.say(_ABORTED_TAIL, "ERROR")
+        context.record_event("Failed to deploy application.", "ERROR")
+        context.record_event(_ABORTED_TAIL, "ERROR")
     if change.configured:
         if change.label is None:
-            work.say("Failed to deploy configuration.", "ERROR")
-        _revert(work, change)
-        work.say(_REVERTED)
+            context.record_event("Failed to deploy configuration.", "ERROR")
+        _revert(context, change)
+        context.record_event(_REVERTED)
         if change.label is None:
-            work.say(_COMPLETE_WITH_ERRORS, "ERROR")
+            context.record_event(_COMPLETE_WITH_ERRORS, "ERROR")
     else:
         change.before.restore_bundle(environment)
 
 
-def _revert(work: Work, change: Change) -> None:
-    environment, before = work.environment, change.before
-    now = work.control.clock.now()
+def _revert(context: WorkflowContext, change: Change) -> None:
+    environment, before = context.environment, change.before
+    now = context.control.clock.now()
     created = environment.draft.created if environment.draft else now
-    environment.draft = work.region.draft(environment, "failed", created)
+    environment.draft = make_draft(environment, "failed", created, now)
     environment.api_settings, environment.template_settings = before.api, before.template
     environment.platform = before.platform
     before.restore_bundle(environment)
 
 
-async def _aborted(work: Work, change: Change) -> None:
+async def _aborted(context: WorkflowContext, change: Change) -> None:
     """In-place deployments just stop; settings go back to what they were (eb-facts §2.4)."""
-    environment = work.environment
+    environment = context.environment
     operation = environment.operation
     if operation is not None:
-        work.request_id = operation.abort_request_id or work.request_id
-    work.say("abortEnvironmentUpdate is starting.")
+        context.request_id = operation.abort_request_id or context.request_id
+    context.record_event("abortEnvironmentUpdate is starting.")
     environment.abortable = False
     environment.expected_label = environment.version_label
     if change.configured:
-        _revert(work, change)
+        _revert(context, change)
         restart = any(_severity(key) == "RestartApplicationServer" for key in change.options)
         if restart and change.label is None:
             instances = list(environment.instances.values())
-            await work.command("config-deploy", instances, environment.version_label or "")
-        work.say(_REVERTED)
+            await run_command(context, "config-deploy", instances, environment.version_label or "")
+        context.record_event(_REVERTED)
     if change.label is not None:
         if not change.configured:
             change.before.restore_bundle(environment)
-        work.say(_ABORTED_TAIL, "ERROR")
-    work.say("abortEnvironmentUpdate completed successfully.")
+        context.record_event(_ABORTED_TAIL, "ERROR")
+    context.record_event("abortEnvironmentUpdate completed successfully.")

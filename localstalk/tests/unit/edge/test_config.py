@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localstalk.drivers.base import HealthCheck
+from localstalk.driver import HealthCheck
 from localstalk.edge.addresses import NAMES, Pool, networks
 from localstalk.edge.config import LoadBalancer, Paths, State, render
 

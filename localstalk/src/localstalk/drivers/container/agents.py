@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 
 CONNECT_SECONDS = 5.0
 ANSWER_SLACK_SECONDS = 15.0

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 from localstalk.images.podman import LABEL, attempt
 
 from .network import network_name

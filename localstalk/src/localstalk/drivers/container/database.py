@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 from localstalk.images import Images
 from localstalk.images.podman import attempt, common_options, podman
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from localstalk.drivers.base import (
+from localstalk.driver import (
     ApiOpener,
     Command,
     CommandResult,
@@ -28,7 +28,7 @@ from .network import Network
 
 
 class ContainerDriver:
-    """Implements :class:`localstalk.drivers.base.Driver`. Raises DriverError when this machine cannot carry it.
+    """Implements :class:`localstalk.driver.Driver`. Raises DriverError when this machine cannot carry it.
 
     What an earlier daemon of the same home left behind is removed first.
     """

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import localstalk.engine
-from localstalk.drivers.base import (
+from localstalk.driver import (
     ApiOpener,
     Command,
     CommandResult,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import threading
 
-from localstalk.drivers.base import DriverError
+from localstalk.driver import DriverError
 from localstalk.images.podman import LABEL, attempt, podman
 
 VPC = ipaddress.IPv4Network("172.31.0.0/16")

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from localstalk.elasticbeanstalk.state import TIER_TYPES, Settings, Template
+from localstalk.model.state import TIER_TYPES, Settings, Template
 
 _VERSION = "1.1.0.0"
 

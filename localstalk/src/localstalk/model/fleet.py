@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from localstalk.elasticbeanstalk.control import Control
-from localstalk.elasticbeanstalk.state import Environment, Resources, Stack
+from localstalk.model.control import Control
+from localstalk.model.state import Environment, Resources, Stack
 
 _IMAGE = "ami-12c6146b"
 

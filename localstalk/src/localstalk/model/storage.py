@@ -10,7 +10,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
+from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 _URL_SECONDS = 900
 """Log links are valid for 15 minutes (eb-facts §1.7)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localstalk.elasticbeanstalk.state import Environment, Settings
+from localstalk.model.state import Environment, Settings
 
 RDS = "aws:rds:dbinstance"
 _NAME = "ebdb"

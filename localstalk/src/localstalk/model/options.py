@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from localstalk.elasticbeanstalk.errors import InvalidParameterValue, ServiceError
-from localstalk.elasticbeanstalk.state import Option, Settings
+from localstalk.model.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError
+from localstalk.model.state import Option, Settings
 
 _DATA = Path(__file__).parent / "data" / "options.json"
 ENVIRONMENT = "aws:elasticbeanstalk:application:environment"
@@ -155,6 +155,20 @@ def check_all(settings: Settings) -> list[Problem]:
         text = f"Invalid option value: all properties have {size} bytes, more than 4096 (Namespace: '{ENVIRONMENT}')"
         found.append(Problem(ENVIRONMENT, "", text))
     return found
+
+
+def refuse(settings: Settings) -> None:
+    """Raise the error of the first setting that is wrong."""
+    for problem in check_all(settings):
+        raise problem.error()
+
+
+def refuse_overlap(given: Settings, removed: Iterable[Option]) -> None:
+    """An option cannot be set and removed in one call."""
+    for namespace, name in removed:
+        if (namespace, name) in given:
+            text = f"Option '{name}' of namespace '{namespace}' cannot be both set and removed."
+            raise InvalidParameterCombination(text)
 
 
 def normalize(namespace: str, name: str, value: str) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from localstalk.drivers.base import Generation
+from localstalk.driver import Generation
 
 Option = tuple[str, str]
 """Namespace and option name."""
 Settings = dict[Option, str]
 Status = Literal["Aborting", "Launching", "Updating", "LinkingFrom", "LinkingTo", "Ready", "Terminating", "Terminated"]
+OperationKind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags"]
 Severity = Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 
@@ -128,9 +129,6 @@ class Instance:
     kind: str = "t3.micro"
     deployment: Deployment | None = None
     registered: bool = False
-    announced: bool = False
-    """Whether its "Added instance" event was written."""
-    http_status: int | None = None
     cpu_percent: float = 0.0
     requests: Mapping[str, float] = field(default_factory=dict)
     """Per second, by the first digit of their status."""
@@ -180,7 +178,7 @@ class Resources:
 class Operation:
     """The change under way in an environment. ``kind`` decides whether and how it can be aborted."""
 
-    kind: Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags", "logs"]
+    kind: OperationKind
     request_id: str
     started: float
     abort_requested: bool = False
@@ -261,7 +259,6 @@ class Environment:
     platform: Platform
     tier: str = "WebServer"
     description: str | None = None
-    group: str | None = None
     cname: str = ""
     endpoint_url: str = ""
     version_label: str | None = None
@@ -275,14 +272,12 @@ class Environment:
     bundle_settings: Settings = field(default_factory=dict)
     bundle_resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     """``Resources`` of the bundle's configuration files, by logical id."""
-    removed: set[Option] = field(default_factory=set)
     draft: Draft | None = None
     deployment_id: int = 0
     deployment_started: float = 0.0
     deployment_ended: float = 0.0
     deployment_kind: str = "Application"
     expected_label: str | None = None
-    failed_label: str | None = None
     instances: dict[str, Instance] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     operation: Operation | None = None

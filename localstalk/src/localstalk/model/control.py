@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from localstalk.clock import Clock
-from localstalk.drivers.base import Driver
+from localstalk.driver import Driver
 from localstalk.faults import Faults
 from localstalk.quotas import QUOTAS
 from localstalk.scheduler import Scheduler, blocking
@@ -42,7 +42,7 @@ class Control:
         """Whether commands take no real time, so that the workflows must wait on the clock instead."""
         return self.driver.name == "sim"
 
-    async def drive(self, function: Callable[..., T], *args: object) -> T:
+    async def call_driver(self, function: Callable[..., T], *args: object) -> T:
         """Call the driver outside the lock."""
         return await blocking(function, *args)
 

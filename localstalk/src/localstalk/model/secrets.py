@@ -11,11 +11,27 @@ import json
 import re
 from typing import Any
 
+from localstalk.model import options
+from localstalk.model.state import Settings
+
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]+)\}\}")
 
 
 class SecretError(Exception):
     """A secret that the instance cannot have; the message says why."""
+
+
+def environment_properties(account: str, region: str, settings: Settings) -> dict[str, str]:
+    """Environment properties, with references to secrets resolved. Raises :class:`SecretError`."""
+    profile = settings.get(("aws:autoscaling:launchconfiguration", "IamInstanceProfile"), "")
+    stores = Secrets(account, region, profile)
+    found = {
+        name: stores.substitute(value) for (space, name), value in settings.items() if space == options.ENVIRONMENT
+    }
+    for (space, name), value in settings.items():
+        if space == options.SECRETS:
+            found[name] = stores.by_arn(value)
+    return found
 
 
 class Secrets:

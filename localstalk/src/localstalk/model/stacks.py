@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localstalk.elasticbeanstalk.state import Environment
+from localstalk.model.state import Environment
 
 _PREFIX = "AWSEB"
 
