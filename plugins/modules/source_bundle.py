@@ -14,8 +14,19 @@ description:
     files and secret files laid over it.
   - Runs on the controller, talks to no AWS service, and never changes the work tree, the index or the object store of
     the repository.
-  - The version label is made from the content, so equal content has an equal label on any machine. An unchanged
-    source is recognised without reading it again.
+  - The version label is made from names, modes and contents only, so equal content has an equal label on any machine,
+    also in another commit. An unchanged source is recognised without reading it again.
+  - All files of a bundle have one date, rendered files and secrets included. It is when the commit was made, for
+    O(from=ref) and for an index or work tree without changes, so that every clone makes the same bytes of one commit.
+    With changes it is the newest change among the files that differ from the commit (a removed file counts with its
+    folder, a moved one from when it was moved); where there is no commit, the newest change of all. A zip counts in
+    steps of two seconds, from 1980 to 2107, without a time zone; the dates are in UTC, as the clocks of instances are.
+  - Nothing outside of O(path) is read, whatever became a symbolic link; a link itself is shipped as a link. Anything
+    but files and links (a FIFO, a socket, a device), a file of more than 500 MB, a submodule that is not checked out,
+    and names that would leave the bundle are refused. With C(core.fileMode=false) the modes that git has count.
+  - Programs that the configuration of a repository names (C(core.fsmonitor), C(filter.*), C(gpg.program) and the like)
+    are not run, nothing is fetched, and every git has a deadline. That git refuses the repository of another user is
+    not changed; C(safe.directory) allows it.
   - What C(.gitattributes) marks C(export-ignore) is left out, as C(git archive) does it, which the EB CLI calls. Only
     the C(.gitattributes) files of the source count, not those of the machine or of the one clone. Contents are shipped
     as git stores them, or with O(from=work_tree) as they are on disk, so C(export-subst), C(eol) and filters change
@@ -68,7 +79,7 @@ options:
   secrets:
     description:
       - Patterns of files below O(path) that are added although git ignores them. A folder means all files in it,
-        V(**) any depth. A pattern that matches nothing is an error.
+        V(**) any depth. A pattern that matches nothing, or that names a symbolic link, is an error.
     type: list
     elements: str
     default: []

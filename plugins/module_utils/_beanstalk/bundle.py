@@ -2,31 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Source bundles: which files, which label, and whether anything changed since the last time."""
+"""Source bundles: the tree, rendered files and secrets as one zip with a label, or the one that is there already."""
 
 # Paths are bytes here, as the kernel and git have them; pathlib knows only text.
-# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH123, PTH207
+# ruff: noqa: PTH100, PTH110, PTH111, PTH117, PTH118, PTH119
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
 import re
-import subprocess
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
 from typing import Any
 
-from . import bundle_cache, bundle_git, bundle_repository, bundle_zip
+from . import bundle_cache, bundle_zip
+from .bundle_files import SourceFolder
+from .bundle_names import shipped
+from .bundle_process import git
+from .bundle_secrets import secret_paths
+from .bundle_source import Source
 from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec, is_confidential
 from .lint.runner import lint_bundle
 from .naming import check_version_label
 
 _RACY_SECONDS = 2.0
-_FORMAT = 3
 
 
 class BundleResult:
@@ -44,159 +45,22 @@ def default_label_prefix(path: str) -> str:
     return name[:80] or "app"
 
 
-class _Source:
-    """One source, opened: knows its listing, its signature and what to warn about."""
-
-    def __init__(self, spec: SourceSpec, cache_dir: str) -> None:
-        self.spec = spec
-        self.root = os.fsencode(os.path.abspath(os.path.expanduser(spec.path)))
-        self.commit: str | None = None
-        self._tree = ""
-        self._index = b""
-        self._status: subprocess.Popen[bytes] | None = None
-        self._dirty: list[bytes] = []
-        self.empty_git = os.fsencode(os.path.join(cache_dir, "empty.git"))
-        if not os.path.isdir(self.root):
-            raise BundleError(f"The application source {spec.path} is not a folder; give the path of the application.")
-        bundle_repository.require_git()
-        ignore = os.path.join(self.root, b".ebignore")
-        self.ignore_file = ignore if os.path.isfile(ignore) else None
-        self.repo = bundle_repository.open_repository(self.root)
-        if self.repo is None and spec.source != "work_tree":
-            raise BundleError(f"{spec.path} is not in a git repository: use from: work_tree, or run git init.")
-        if self.repo is not None:
-            self._open(self.repo)
-
-    def _open(self, repo: bundle_repository.Repository) -> None:
-        if self.spec.source == "ref":
-            self.commit, self._tree = bundle_repository.resolve(repo, self.spec.ref)
-        else:
-            head = bundle_repository.git(repo.root, "rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1, 128))
-            self.commit = head.decode().strip() or None
-        if self.spec.source == "index" or (self.spec.source == "work_tree" and self.ignore_file is None):
-            self._index = bundle_git.read_index(repo)
-        if self.spec.source == "ref" or (self.spec.source == "work_tree" and self.ignore_file is None):
-            # Runs beside the rest: it takes longer than anything else here on a large tree.
-            self._status = subprocess.Popen(
-                ["git", "-C", self.root, "status", "--porcelain=v1", "-z", "--no-renames", *self._status_scope()],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=bundle_repository.git_environment(),
-            )
-
-    def _status_scope(self) -> list[str]:
-        untracked = "all" if self.spec.source == "work_tree" else "normal"
-        return [f"--untracked-files={untracked}", "--", "."]
-
-    def dirty(self) -> list[bytes]:
-        """Names (below the source folder) that differ from HEAD, untracked ones included."""
-        if self._status is not None and self.repo is not None:
-            out = self._status.communicate()[0]
-            self._status = None
-            skip = 3 + len(self.repo.prefix)
-            self._dirty = [line[skip:] for line in out.split(b"\0")[:-1]]
-        return self._dirty
-
-    def close(self) -> None:
-        """End the git that may still run."""
-        if self._status is not None:
-            self._status.kill()
-            self._status.communicate()
-            self._status = None
-
-    def signature(self) -> tuple[str, float]:
-        """A value that stays equal while no file changes, and the newest change time that it relies on."""
-        digest = hashlib.sha256(f"{_FORMAT} {self.spec.source} ".encode())
-        newest = 0.0
-        if self.ignore_file is not None:
-            with open(self.ignore_file, "rb") as file:
-                digest.update(b"rules " + hashlib.sha256(file.read()).digest())
-        if self.spec.source == "ref":
-            digest.update(self._tree.encode())
-            return digest.hexdigest(), newest
-        if self.spec.source == "index":
-            digest.update(self._index)
-            return digest.hexdigest(), newest
-        # git compares tracked files with its index by stat and, where that is not sure, by content.
-        digest.update(self._index)
-        paths = self.dirty() if self._index_counts() else [entry.path for entry in self.entries()]
-        for path in paths:
-            line, changed = _stat_line(os.path.join(self.root, path))
-            digest.update(path + line)
-            newest = max(newest, changed)
-        return digest.hexdigest(), newest
-
-    def _index_counts(self) -> bool:
-        return self.repo is not None and self.ignore_file is None
-
-    def entries(self) -> list[Entry]:
-        """The files of the tree, without overlays and secrets."""
-        if self.spec.source == "work_tree" or self.repo is None:
-            return bundle_git.list_work_tree(self.root, self.repo, self.ignore_file, self.empty_git)
-        attributes = None if self.ignore_file is not None else self.empty_git
-        if self.spec.source == "ref":
-            entries = bundle_git.list_tree(self.repo, self._tree, attributes)
-        else:
-            entries = bundle_git.list_index(self.repo, self._index, attributes)
-        entries = [entry for entry in entries if bundle_git.shipped(entry.path)]
-        if self.ignore_file is not None:
-            entries = bundle_git.filter_ignored(entries, self.ignore_file, self.empty_git)
-        return entries
-
-    def description(self) -> str:
-        """Last commit's subject, shortened as the EB CLI does."""
-        if self.commit is None:
-            return "Deployed by jack.beanstalk"
-        text = bundle_repository.subject(self.root, self.commit)
-        return text if len(text) <= 195 else text[:195] + "..."
-
-
-def _stat_line(path: bytes) -> tuple[bytes, float]:
-    try:
-        info = os.lstat(path)
-    except OSError:
-        return b" gone\n", 0.0
-    fields = (info.st_mode, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
-    return b" %d %d %d %d %d\n" % fields, max(info.st_mtime, info.st_ctime)
-
-
-def _secret_paths(root: str, patterns: Iterable[str]) -> list[str]:
-    """Files below `root` that the patterns name; a pattern that names nothing is an error."""
-    found: set[str] = set()
-    for pattern in patterns:
-        if os.path.isabs(pattern) or ".." in pattern.split("/"):
-            raise BundleError(f"The secrets pattern {pattern} leaves the application source.")
-        matches = glob.glob(os.path.join(glob.escape(root), pattern), recursive=True)
-        files: set[str] = set()
-        for match in matches:
-            if os.path.isdir(match):
-                files.update(os.path.join(base, name) for base, _dirs, names in os.walk(match) for name in names)
-            else:
-                files.add(match)
-        if not files:
-            raise BundleError(f"No file in {root} matches the secrets pattern {pattern}.")
-        found.update(os.path.relpath(path, root) for path in files)
-    return sorted(path for path in found if bundle_git.shipped(os.fsencode(path)))
-
-
 def _extra_entries(spec: SourceSpec, root: bytes) -> dict[bytes, Entry]:
     """Secret files, then overlays over them, by path."""
     extra: dict[bytes, Entry] = {}
-    for secret in _secret_paths(os.fsdecode(root), spec.secrets):
-        path = os.fsencode(secret)
-        try:
-            with open(os.path.join(root, path), "rb") as file:
-                data = file.read()
-                mode = os.fstat(file.fileno()).st_mode
-        except OSError as error:
-            raise BundleError(f"Cannot read the secret file {secret}: {error.strerror}.") from error
-        extra[path] = Entry(path, mode, b"", root, data=data)
+    with SourceFolder(root) as folder:
+        for path in secret_paths(folder, spec.secrets):
+            try:
+                mode, data = folder.read(path)
+            except OSError as error:
+                raise BundleError(f"Cannot read the secret file {os.fsdecode(path)}: {error.strerror}.") from error
+            extra[path] = Entry(path, mode, b"", root, data=data)
     for item in spec.overlay:
         name = os.path.normpath(item.path)
         if os.path.isabs(name) or name.split("/")[0] == ".." or name == "." or item.path.endswith("/"):
             raise BundleError(f"The overlay path {item.path} is not a file inside the bundle.")
         path = os.fsencode(name)
-        if not bundle_git.shipped(path):
+        if not shipped(path):
             raise BundleError(f"The overlay path {item.path} is in a folder that is never shipped.")
         extra[path] = Entry(path, 0o100000 | (item.mode & 0o777), b"", root, data=item.content)
     return extra
@@ -227,11 +91,13 @@ def _extra_signature(extra: dict[bytes, Entry]) -> str:
     return digest.hexdigest()
 
 
-def _warnings(source: _Source, extra: dict[bytes, Entry]) -> list[str]:
+def _warnings(source: Source, extra: dict[bytes, Entry]) -> list[str]:
     spec = source.spec
     warnings = []
-    left_out = [path for path in source.dirty() if path not in extra and path]
-    if spec.source == "ref" and left_out:
+    left_out = [path for path in source.dirty() if path not in extra and path] if spec.source == "ref" else []
+    if source.untold:
+        warnings.append(f"Whether files in {spec.path} differ from {spec.ref} is not known: {source.untold}")
+    if left_out:
         warnings.append(
             f"{len(left_out)} changed or new file(s) in {spec.path} are left out of the bundle, which holds {spec.ref} "
             "as it was committed; use from: index or from: work_tree to ship them."
@@ -239,7 +105,7 @@ def _warnings(source: _Source, extra: dict[bytes, Entry]) -> list[str]:
     if spec.secrets and source.repo is not None:
         secrets = [path for path, entry in extra.items() if entry.data is not None and path not in _overlay(spec)]
         listing = ("--literal-pathspecs", "ls-files", "-z", "--")
-        tracked = bundle_repository.git(source.root, *listing, *secrets) if secrets else b""
+        tracked = git(source.root, *listing, *secrets) if secrets else b""
         if tracked:
             names = ", ".join(os.fsdecode(name) for name in tracked.split(b"\0")[:-1])
             warnings.append(f"Secret file(s) tracked by git: {names}. Remove them from the repository's history.")
@@ -261,14 +127,14 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     prefix = spec.label_prefix or default_label_prefix(spec.path)
     check_version_label(prefix + "-" + "0" * 16)
     bundle_cache.prepare_cache(cache_dir)
-    source = _Source(spec, cache_dir)
+    source = Source(spec, cache_dir)
     try:
         return _make(source, prefix, cache_dir, check_mode, started)
     finally:
         source.close()
 
 
-def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
+def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
     spec = source.spec
     extra = _extra_entries(spec, source.root)
     state, newest = source.signature()
@@ -293,13 +159,15 @@ def _make(source: _Source, prefix: str, cache_dir: str, check_mode: bool, starte
 
 
 def _build(
-    source: _Source, extra: dict[bytes, Entry], prefix: str, cache_dir: str, check_mode: bool
+    source: Source, extra: dict[bytes, Entry], prefix: str, cache_dir: str, check_mode: bool
 ) -> tuple[Bundle, bool, list[str]]:
     spec = source.spec
-    entries = _merge(source.entries(), extra)
+    listed = source.entries()
+    entries = _merge(listed, extra)
     if not entries:
         raise BundleError(f"The application source {spec.path} has no file to bundle.")
-    handle, packed = bundle_zip.pack(entries, cache_dir, write=not check_mode or bool(spec.platform))
+    write = not check_mode or bool(spec.platform)
+    handle, packed = bundle_zip.pack(entries, source.root, source.date(listed), cache_dir, write)
     digest = bundle_zip.content_digest(packed)
     label = f"{prefix}-{digest[:16]}"
     has_secrets = bool(spec.secrets) or any(is_confidential(item.mode) for item in spec.overlay)

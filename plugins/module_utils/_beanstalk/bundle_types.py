@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+SYMLINK = 0o120000
+GITLINK = 0o160000
+"""Modes that git gives to symbolic links and to submodules."""
+
 
 class BundleError(Exception):
     """A source bundle cannot be made; the message is one sentence for the user."""
@@ -16,16 +20,15 @@ class BundleError(Exception):
 class Entry(NamedTuple):
     """One file of a bundle.
 
-    `path` is its name in the zip; `mode` a git mode (0: read it from disk); `oid` the git object that holds the
-    content (empty: the file on disk does); `root` the folder it is under, `local` its path there when it differs
-    from `path`; `data` the content itself for files that exist nowhere else.
+    `path` is its name in the zip, and below the source folder; `mode` a git mode (0: that of the file on disk); `oid`
+    the git object that holds the content (empty: the file on disk does); `root` the folder of the repository that has
+    this object; `data` the content itself for files that exist nowhere else.
     """
 
     path: bytes
     mode: int
     oid: bytes
     root: bytes
-    local: bytes = b""
     data: bytes | None = None
 
 

@@ -4,12 +4,12 @@
 
 """Write a reproducible zip quickly: files are read, hashed and deflated by one process per processor.
 
-The order of files, their time stamps and the compression settings are fixed, so that equal input gives equal bytes
-with the same zlib, whatever the number of processors. The content digest does not depend on zlib at all.
+The order of files and the compression settings are fixed, and all files have one date, so that equal input gives equal
+bytes with the same zlib, whatever the number of processors. The content digest does not depend on zlib at all.
 """
 
 # Paths are bytes here, as the kernel and git have them; pathlib knows only text.
-# ruff: noqa: PTH108, PTH115, PTH118
+# ruff: noqa: PTH108, PTH118
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ import errno
 import hashlib
 import marshal
 import os
+import select
 import signal
 import stat
 import struct
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
-from .bundle_git import SYMLINK
+from .bundle_files import SourceFolder
+from .bundle_names import check_unique
 from .bundle_repository import ObjectReader
-from .bundle_types import BundleError, Entry, Packed
+from .bundle_types import SYMLINK, BundleError, Entry, Packed
 
 # EB's own limit (design: 500 MB; the EB CLI stops at 512 MiB).
 MAX_BUNDLE_BYTES = 500 * 1024 * 1024
-_MAX_FILE_BYTES = 0xFFFFFFFE
 _BATCH = 400
+_BATCH_BYTES = 32 * 1024 * 1024
 _MIN_PER_WORKER = 1500
 _MAX_WORKERS = 4
+_PACK_SECONDS = 1800
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR64 = struct.Struct("<4sLQL")
-# 1980-01-01 00:00, the earliest time that a zip can hold.
-_DATE = 33
 _FORCED_EXECUTABLE = (b".platform/hooks/", b".platform/confighooks/")
 
 
@@ -52,67 +54,83 @@ def final_mode(path: bytes, mode: int) -> int:
     return stat.S_IFREG | (0o755 if executable else 0o644)
 
 
-def _read_disk(entry: Entry) -> tuple[int, bytes]:
-    """Mode and content of a file or link on disk."""
-    path = entry.root + b"/" + (entry.local or entry.path)
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            return SYMLINK, os.readlink(path)
-        raise
-    try:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            return 0, b""
-        if info.st_size > _MAX_FILE_BYTES:
-            raise BundleError(f"{os.fsdecode(entry.path)} has {info.st_size} bytes, too many for a source bundle.")
-        data = os.read(handle, info.st_size + 1)
-        while len(data) != info.st_size and (chunk := os.read(handle, 1 << 24)):
-            data += chunk
-        return info.st_mode, data
-    finally:
-        os.close(handle)
+def dos_time(seconds: int) -> tuple[int, int]:
+    """Time and date as a zip holds them, in UTC: steps of two seconds, from 1980 to 2107.
+
+    Source: PKWARE's APPNOTE.TXT, 4.4.6. The format has no time zone; the clocks of instances are set to UTC.
+    """
+    earliest, latest = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+    bounded = min(max(seconds, int(earliest.timestamp())), int(latest.timestamp()))
+    at = datetime.fromtimestamp(bounded, UTC)
+    return at.hour << 11 | at.minute << 5 | at.second // 2, at.year - 1980 << 9 | at.month << 5 | at.day
+
+
+class _Job(NamedTuple):
+    """What is the same for all entries: the source folder, and when the zip says that its files were changed."""
+
+    root: bytes
+    dos_time: tuple[int, int]
 
 
 def _same_blob(data: bytes, oid: bytes) -> bool:
-    blob = b"blob %d\0%b" % (len(data), data)
-    digest = hashlib.sha256(blob) if len(oid) == 64 else hashlib.sha1(blob, usedforsecurity=False)
+    digest = hashlib.sha256() if len(oid) == 64 else hashlib.sha1(usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(data))
+    digest.update(data)
     return digest.hexdigest().encode() == oid
 
 
-def _contents(batch: Sequence[Entry], reader: ObjectReader) -> list[tuple[int, bytes] | None]:
-    """Mode and content of each entry; None for a file that is gone or is neither file nor link.
+def _on_disk(entry: Entry, folder: SourceFolder) -> tuple[int, bytes] | None:
+    """Mode and content of an entry if the disk has it: see `_batches`."""
+    try:
+        mode, data = folder.read(entry.path) if entry.mode != SYMLINK or not entry.oid else (0, b"")
+    except FileNotFoundError:
+        return None
+    except (OSError, BundleError) as error:
+        if entry.oid:
+            return None
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(f"Cannot read {os.fsdecode(entry.path)}: {error.strerror}.") from error
+    if entry.oid:
+        return (entry.mode, data) if stat.S_ISREG(mode) and _same_blob(data, entry.oid) else None
+    return (entry.mode if entry.mode and stat.S_ISREG(mode) else mode, data) if mode else None
+
+
+def _batches(
+    entries: Sequence[Entry], folder: SourceFolder, reader: ObjectReader
+) -> Iterator[Iterator[tuple[Entry, int, bytes]]]:
+    """Entries with mode and content, in portions that fit into memory; without files that are gone.
 
     A git object is taken from the file on disk when that hashes to the object's own name (then it *is* the content,
     and reading it is cheaper than asking git), else from git.
     """
-    found: list[tuple[int, bytes] | None] = []
-    missing: dict[bytes, list[int]] = {}
-    for index, entry in enumerate(batch):
-        if entry.data is not None:
-            found.append((entry.mode, entry.data))
+    batch: list[tuple[Entry, tuple[int, bytes] | None]] = []
+    size = 0
+    for entry in entries:
+        found = (entry.mode, entry.data) if entry.data is not None else _on_disk(entry, folder)
+        if found is None and not entry.oid:
             continue
-        try:
-            mode, data = _read_disk(entry) if entry.mode != SYMLINK else (0, b"")
-        except FileNotFoundError:
-            mode, data = 0, b""
-        except OSError as error:
-            if not entry.oid:
-                raise BundleError(f"Cannot read {os.fsdecode(entry.path)}: {error.strerror}.") from error
-            mode, data = 0, b""
-        if not entry.oid:
-            found.append((mode, data) if mode else None)
-        elif stat.S_ISREG(mode) and _same_blob(data, entry.oid):
-            found.append((entry.mode, data))
-        else:
-            found.append(None)
-            missing.setdefault(entry.root, []).append(index)
-    for root, indexes in missing.items():
-        contents = reader.read(root, [batch[index].oid for index in indexes])
-        for index, data in zip(indexes, contents, strict=True):
-            found[index] = (batch[index].mode, data)
-    return found
+        batch.append((entry, found))
+        size += len(found[1]) if found else 0
+        if len(batch) >= _BATCH or size > _BATCH_BYTES:
+            yield _completed(batch, reader)
+            batch, size = [], 0
+    yield _completed(batch, reader)
+
+
+def _completed(
+    batch: list[tuple[Entry, tuple[int, bytes] | None]], reader: ObjectReader
+) -> Iterator[tuple[Entry, int, bytes]]:
+    missing: dict[bytes, list[bytes]] = {}
+    for entry, found in batch:
+        if found is None:
+            missing.setdefault(entry.root, []).append(entry.oid)
+    contents = {root: reader.read(root, oids) for root, oids in missing.items()}
+    for entry, found in batch:
+        mode, data = found or (entry.mode, next(contents[entry.root]))
+        yield entry, mode, data
+    for each in contents.values():
+        next(each, None)
 
 
 def _deflate(data: bytes) -> tuple[int, bytes]:
@@ -123,34 +141,39 @@ def _deflate(data: bytes) -> tuple[int, bytes]:
     return (8, packed) if len(packed) < len(data) else (0, data)
 
 
-def _pack(entries: Sequence[Entry], handle: int | None) -> list[Packed]:
+def _pack(entries: Sequence[Entry], job: _Job, handle: int | None) -> list[Packed]:
     """Write the local records of `entries` to `handle` (None: hash only) and describe them."""
     packed: list[Packed] = []
     reader = ObjectReader()
-    offset = 0
+    records: list[bytes] = []
+    offset = written = 0
     try:
-        for start in range(0, len(entries), _BATCH):
-            batch = entries[start : start + _BATCH]
-            records: list[bytes] = []
-            for entry, content in zip(batch, _contents(batch, reader), strict=True):
-                if content is None:
-                    continue
-                mode, data = final_mode(entry.path, content[0]), content[1]
-                digest = hashlib.sha256(data).digest()
-                if handle is None:
-                    packed.append(Packed(entry.path, mode, 0, 0, 0, len(data), digest, 0))
-                    continue
-                method, stored = (0, data) if mode & 0o170000 == SYMLINK else _deflate(data)
-                crc = zlib.crc32(data)
-                flags = _name_flag(entry.path)
-                sizes = (len(stored), len(data), len(entry.path), 0)
-                records += (_LOCAL.pack(b"PK\3\4", 20, flags, method, 0, _DATE, crc, *sizes), entry.path, stored)
-                packed.append(Packed(entry.path, mode, method, crc, len(stored), len(data), digest, offset))
-                offset += 30 + len(entry.path) + len(stored)
-            if handle is not None and records:
-                _write(handle, b"".join(records))
-                if offset > MAX_BUNDLE_BYTES:
-                    raise BundleError(_too_large(offset))
+        with SourceFolder(job.root) as folder:
+            for batch in _batches(entries, folder, reader):
+                for entry, given, data in batch:
+                    mode = final_mode(entry.path, given)
+                    digest = hashlib.sha256(data).digest()
+                    if handle is None:
+                        packed.append(Packed(entry.path, mode, 0, 0, 0, len(data), digest, 0))
+                        continue
+                    method, stored = (0, data) if mode & 0o170000 == SYMLINK else _deflate(data)
+                    crc = zlib.crc32(data)
+                    flags = _name_flag(entry.path)
+                    sizes = (len(stored), len(data), len(entry.path), 0)
+                    records += (
+                        _LOCAL.pack(b"PK\3\4", 20, flags, method, *job.dos_time, crc, *sizes),
+                        entry.path,
+                        stored,
+                    )
+                    packed.append(Packed(entry.path, mode, method, crc, len(stored), len(data), digest, offset))
+                    offset += 30 + len(entry.path) + len(stored)
+                    if offset > MAX_BUNDLE_BYTES:
+                        raise BundleError(_too_large(offset))
+                    if offset - written > _BATCH_BYTES:
+                        _write(handle, b"".join(records))
+                        records, written = [], offset
+        if handle is not None:
+            _write(handle, b"".join(records))
     finally:
         reader.close()
     return packed
@@ -195,19 +218,19 @@ def anonymous_file(folder: str) -> int:
 class _Worker:
     """A forked process that packs one share of the files into a nameless file and sends back the description."""
 
-    def __init__(self, entries: Sequence[Entry], folder: str, write: bool) -> None:
+    def __init__(self, entries: Sequence[Entry], job: _Job, folder: str, write: bool) -> None:
         self.handle = anonymous_file(folder) if write else None
         self._pipe, far_end = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            self._run(entries, far_end)
+            self._run(entries, job, far_end)
         os.close(far_end)
 
-    def _run(self, entries: Sequence[Entry], pipe: int) -> None:
+    def _run(self, entries: Sequence[Entry], job: _Job, pipe: int) -> None:
         status = 1
         try:
             try:
-                answer: tuple[bool, Any] = (True, [tuple(item) for item in _pack(entries, self.handle)])
+                answer: tuple[bool, Any] = (True, [tuple(item) for item in _pack(entries, job, self.handle)])
             except BundleError as error:
                 answer = (False, str(error))
             _write(pipe, marshal.dumps(answer))
@@ -227,7 +250,9 @@ class _Worker:
             self.handle = None
 
     def result(self) -> list[Packed]:
-        """Wait for the description; BundleError when the process could not do its share."""
+        """Wait for the description; BundleError when the process could not do its share, or not in time."""
+        if not select.select([self._pipe], [], [], _PACK_SECONDS)[0]:
+            raise BundleError(f"The files were not read within {_PACK_SECONDS} seconds; does the disk answer?")
         with os.fdopen(self._pipe, "rb") as pipe:
             data = pipe.read()
         os.waitpid(self.pid, 0)
@@ -247,24 +272,26 @@ def _shares(entries: list[Entry]) -> list[list[Entry]]:
     return [entries[start : start + step] for start in range(0, len(entries), step)] or [[]]
 
 
-def pack(entries: list[Entry], folder: str, write: bool) -> tuple[int | None, list[Packed]]:
-    """Pack `entries` (sorted by path) into a nameless zip file in `folder` and describe what is in it.
+def pack(entries: list[Entry], root: bytes, date: int, folder: str, write: bool) -> tuple[int | None, list[Packed]]:
+    """Pack `entries` (sorted by path) of the source `root` into a nameless zip file in `folder`, and describe them.
 
-    Returns the open file (None when `write` is false: then contents are only hashed) and the description. The caller
-    closes the file.
+    `date` is that of every file, in seconds since 1970. Returns the open file (None when `write` is false: then
+    contents are only hashed) and the description. The caller closes the file.
     """
+    job = _Job(root, dos_time(date))
     first, *others = _shares(entries)
-    workers = [_Worker(share, folder, write) for share in others]
+    workers = [_Worker(share, job, folder, write) for share in others]
     handle = anonymous_file(folder) if write else None
     try:
-        packed = _pack(first, handle)
+        packed = _pack(first, job, handle)
         for worker in workers:
             base = os.lseek(handle, 0, os.SEEK_CUR) if handle is not None else 0
             packed += [item._replace(offset=item.offset + base) for item in worker.result()]
             if handle is not None and worker.handle is not None:
                 _append(handle, worker.handle)
+        check_unique([item.path for item in packed])
         if handle is not None:
-            _finish(handle, packed)
+            _finish(handle, packed, job)
     except BaseException:
         if handle is not None:
             os.close(handle)
@@ -281,14 +308,15 @@ def _append(target: int, source: int) -> None:
         _write(target, chunk)
 
 
-def _finish(handle: int, packed: list[Packed]) -> None:
+def _finish(handle: int, packed: list[Packed], job: _Job) -> None:
     """Write the central directory, in zip64 form only where the plain one cannot count that far."""
     start = os.lseek(handle, 0, os.SEEK_CUR)
     records: list[bytes] = []
     for item in packed:
         sizes = (item.compressed, item.size, len(item.path), 0, 0, 0, 0, (item.mode << 16) & 0xFFFFFFFF, item.offset)
         flags = _name_flag(item.path)
-        records.append(_CENTRAL.pack(b"PK\1\2", 0x0314, 20, flags, item.method, 0, _DATE, item.crc, *sizes) + item.path)
+        head = (b"PK\1\2", 0x0314, 20, flags, item.method, *job.dos_time, item.crc)
+        records.append(_CENTRAL.pack(*head, *sizes) + item.path)
     directory = b"".join(records)
     _write(handle, directory)
     count = len(packed)

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from .. import bundle_git, bundle_repository
 from ..bundle_cache import default_cache_dir
-from ..bundle_types import BundleError, Entry
+from ..bundle_files import SourceFolder
+from ..bundle_types import SYMLINK, BundleError, Entry
 
 
 class Source:
@@ -28,17 +30,22 @@ class Source:
         self._texts: dict[str, bytes | None] = {}
 
     def names(self) -> Iterator[str]:
-        """The names of all files, in order. Symbolic links are left out."""
-        for name, entry in sorted(self._listing().items()):
-            if entry.mode != bundle_git.SYMLINK and not (self.root / name).is_symlink():
-                yield name
+        """The names of all files, in order. Symbolic links are left out, and so is what is not on disk any more."""
+        with SourceFolder(os.fsencode(self.root)) as folder:
+            for name, entry in sorted(self._listing().items()):
+                if entry.mode != SYMLINK and (
+                    self.kind != "work_tree" or stat.S_ISREG(self._mode_on_disk(folder, name))
+                ):
+                    yield name
 
     def mode(self, name: str) -> int:
         """0o755 for an executable file, else 0o644, as git keeps it."""
         entry = self._listing().get(name)
-        if entry is not None and entry.mode:
-            return 0o755 if entry.mode & 0o111 else 0o644
-        return 0o755 if os.access(self.root / name, os.X_OK) else 0o644
+        mode = entry.mode if entry is not None else 0
+        if not mode:
+            with SourceFolder(os.fsencode(self.root)) as folder:
+                mode = self._mode_on_disk(folder, name)
+        return 0o755 if mode & 0o111 else 0o644
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None when it is not there."""
@@ -51,12 +58,29 @@ class Source:
         content = self.read(name)
         return None if content is None else content.decode("utf-8", "replace")
 
+    @staticmethod
+    def _mode_on_disk(folder: SourceFolder, name: str) -> int:
+        try:
+            return folder.stat(os.fsencode(name)).st_mode
+        except FileNotFoundError:
+            return 0
+
     def _read(self, name: str) -> bytes | None:
         if self.kind == "work_tree":
-            file = self.root / name
-            return file.read_bytes() if file.is_file() else None
+            with SourceFolder(os.fsencode(self.root)) as folder:
+                try:
+                    mode, content = folder.read(os.fsencode(name))
+                except FileNotFoundError:
+                    return None
+            return content if stat.S_ISREG(mode) else None
         entry = self._listing().get(name)
-        return None if entry is None else bundle_repository.git(entry.root, "cat-file", "blob", entry.oid)
+        if entry is None:
+            return None
+        reader = bundle_repository.ObjectReader()
+        try:
+            return next(reader.read(entry.root, [entry.oid]))
+        finally:
+            reader.close()
 
     def _listing(self) -> dict[str, Entry]:
         if self._entries is None:
@@ -68,9 +92,8 @@ class Source:
         root = os.fsencode(self.root)
         repository = bundle_repository.open_repository(root)
         if self.kind == "work_tree":
-            ignore = self.root / ".ebignore"
             empty = os.fsencode(Path(default_cache_dir()) / "empty.git")
-            return bundle_git.list_work_tree(root, repository, bytes(ignore) if ignore.is_file() else None, empty)
+            return bundle_git.list_work_tree(root, repository, bundle_git.ignore_file(root)[0], empty)
         if repository is None:
             raise BundleError(f"{self.root} is not in a git repository: use from: work_tree, or run git init.")
         if self.kind == "index":

@@ -9,7 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle, bundle_cache, bundle_zip
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import (
+    bundle,
+    bundle_cache,
+    bundle_files,
+    bundle_zip,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import (
     BundleError,
     Overlay,
@@ -218,7 +223,7 @@ def test_large_files_and_many_files(repo: Path, tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_the_kernel_gives_in_parts(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (repo / "big").write_bytes(os.urandom(5000))
     read_whole = os.read
-    monkeypatch.setattr(bundle_zip.os, "read", lambda handle, size: read_whole(handle, min(size, 999)))
+    monkeypatch.setattr(bundle_files.os, "read", lambda handle, size: read_whole(handle, min(size, 999)))
     made = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert read(made, "big") == (repo / "big").read_bytes()
 
@@ -232,7 +237,7 @@ def test_too_large(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_more_entries_than_a_plain_zip_counts(tmp_path: Path) -> None:
     many = [bundle_zip.Entry(b"f%06d" % number, 0o100644, b"", b"", data=b"") for number in range(70_000)]
-    handle, packed = bundle_zip.pack(many, str(tmp_path), write=True)
+    handle, packed = bundle_zip.pack(many, b"/", 0, str(tmp_path), write=True)
     assert handle is not None
     with os.fdopen(handle, "rb") as file, zipfile.ZipFile(file) as archive:
         assert len(archive.infolist()) == len(packed) == 70_000
