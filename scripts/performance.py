@@ -71,39 +71,22 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
 
 ## What made it quicker
 
-Processor seconds of an unchanged `deploy.yml`, measured one change after the other with `getrusage` on a busy machine
-with two cores, where they are larger than on a quiet one:
-
-| change | seconds | requests |
-| --- | --- | --- |
-| modules run within Ansible's own process (`plugins/plugin_utils/direct.py`), nothing else | 6.7 | 11 |
-| Python may keep what it compiled: the `Makefile` clears `PYTHONDONTWRITEBYTECODE` where it is set | 4.6 | 11 |
-| one task for version, deployment and leader; roles that are not wanted are included, not imported | 2.9 | 2 |
-
-For each of 24 hosts, an unchanged `deploy.yml` took 1.27 processor seconds without the callback `light_forks`, which
-keeps the garbage collectors of forks away from their parent's objects, and 1.09 with it (medians of three runs each, in
-turn). Since it also keeps the parent's collector away from what is there when the playbook begins, and from all at the
-end, and loads the filters and tests that each fork loaded for itself, an unchanged `deploy.yml` of one host takes 1.73
-seconds in place of 2.02 (medians of eight runs each, in turn), and each of 24 hosts 0.28 processor seconds in place of
-0.31 (three).
+An unchanged `deploy.yml` sends two requests in place of eleven: one task makes the version, deploys it and asks for
+the leader. Roles that are not wanted are included, not imported. Where `PYTHONDONTWRITEBYTECODE` is set, every start of
+Ansible compiles hundreds of modules anew, so the `Makefile` clears it.
 
 While Ansible waits it looks at each of its workers, every `internal_poll_interval` seconds. With its own value of
 0.001, two hundred workers that sleep cost its main process 17 % of a core; with 0.01 (`ansible.cfg`) 3 % (the
-difference between tasks of 10 and of 50 s); with two hundred forks `light_forks` makes it 0.05. A skipped task takes
-a host as long as any small one, 30 ms of processor time with two hundred hosts, most of it in the kernel, which copies
-the parent's memory for the fork: so `deploy.yml` has four tasks for each host of a fleet, and plays for some hosts in
-place of conditions. For each of 24 hosts, an unchanged `deploy.yml` with these and `inject_facts_as_vars = false` took
-0.35 processor seconds, and 0.40 before (medians of three runs each, in turn).
+difference between tasks of 10 and of 50 s). A skipped task takes a host as long as any small one, 30 ms of processor
+time with two hundred hosts, most of it in the kernel, which copies the parent's memory for the fork: so `deploy.yml`
+has few tasks for each host of a fleet, and plays for some hosts in place of conditions.
+
+Modules are processes of their own, started as Ansible starts any module, and each imports boto3: that is most of the
+processor time of a small fleet.
 
 Of two hundred cycles each looked through what all of them share: every look read, and compared, all environments, and
 every step wrote out all leases. Now each reads the lines that changed since it looked, and its own lease
-(`plugins/module_utils/_beanstalk/table.py`); times are read without looking for their form. With these and the longer
-interval a night whose creations stand still for a minute took 1.07 processor seconds a cycle in place of 1.74, and
-435 s in place of 461 (one run each, one after the other, with a sampling profiler in each process).
-
-boto3 looks through botocore's folders, more than 400, for each of its sessions, and amazon.aws has a session for each
-client: the four clients of a cycle took 84 ms of processor time, and 37 ms since the parent of all forks has done it
-(`plugins/plugin_utils/direct.py`; medians of five, in turn).
+(`plugins/module_utils/_beanstalk/table.py`).
 
 A changed deploy went from 25 requests and two downloads to 12 and two: the lock is
 written over what this controller left, the account's bucket is known by name, the settings are known until the

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of the same name within Ansible's own process."""
+"""Runs the module of the same name and prints its progress."""
 
 from __future__ import annotations
 
-from ansible_collections.jack.beanstalk.plugins.plugin_utils.direct import DirectActionBase
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import ProgressActionBase
 
 
-class ActionModule(DirectActionBase):
-    """The module as it is."""
+class ActionModule(ProgressActionBase):
+    """The module, with its progress as it comes."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from ._beanstalk.api import CallCounter
 from ._beanstalk.common import AnsibleBeanstalkError
-from ._beanstalk.environment_parts import guard_secrets
 from ._beanstalk.info import describe as describe_environment
 from ._beanstalk.info import select as select_environments
 from ._beanstalk.module_parts import fail, finish
@@ -37,7 +36,6 @@ __all__ = [
     "fail",
     "fetch_logs",
     "finish",
-    "guard_secrets",
     "list_applications",
     "list_events",
     "list_instances",

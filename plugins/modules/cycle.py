@@ -34,6 +34,7 @@ author:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -415,19 +416,15 @@ plan:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import run_cycle
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    fail,
-    finish,
-    guard_secrets,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
 
 
 def main():
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     invocation = guard_secrets(module)
     try:
-        changed, result = run_cycle(module.client, module.params, module.check_mode)
+        changed, result = run_cycle(module.client, module.params, module.check_mode, listener(module))
     except AnsibleBeanstalkError as error:
         fail(module, error, invocation=invocation)
     finish(module, changed, {**result, "invocation": invocation})

@@ -17,8 +17,6 @@ description:
   - When it failed, the message is one sentence, followed by the events, the causes and the end of the failing
     instance's logs.
   - While another operation is running the module waits in line, within O(wait_timeout).
-  - With C(connection=local), Elastic Beanstalk's events are printed as they come. Nothing is printed for tasks with
-    C(no_log), C(become) or C(async).
 author:
   - The jack.beanstalk team (!UNKNOWN)
 seealso:
@@ -28,6 +26,7 @@ extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
   - jack.beanstalk.capacity
+  - jack.beanstalk.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -365,6 +364,7 @@ ARGUMENTS = {
     "option_settings": {"default": {}, "no_log": True, "type": "dict"},
     "platform": {"type": "str"},
     "poll_interval": {"default": 5, "type": "float"},
+    "progress_file": {"type": "path"},
     "purge_properties": {"default": False, "type": "bool"},
     "purge_tags": {"default": True, "type": "bool"},
     "remove_src": {"default": False, "type": "bool"},

@@ -229,7 +229,7 @@ def main():
     if module.params["platform"] and not HAS_YAML:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     # Hiding a word as short as "true" would blank it out of every answer; nothing that short is a secret.
-    module.no_log_values = {value for value in module.no_log_values if len(value) >= 8}
+    module.no_log_values.difference_update([value for value in module.no_log_values if len(value) < 8])
     try:
         made = make_bundle(source_spec(module.params), check_mode=module.check_mode)
     except BundleError as error:

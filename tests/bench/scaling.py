@@ -37,10 +37,13 @@ class _Service:
 
     def __init__(self, count: int, account: str = "account-0") -> None:
         self.count = count
-        # What the poller tells accounts by.
-        self._request_signer = SimpleNamespace(_credentials=SimpleNamespace(access_key=account))
+        self.account = account
         self.now = 1000.0
         self.calls: Counter[str] = Counter()
+
+    def generate_presigned_url(self, _operation: str) -> str:
+        """What the poller tells accounts by."""
+        return f"{self.meta.endpoint_url}/?X-Amz-Credential={self.account}/20260303/us-east-1/elasticbeanstalk"
 
     def describe_environments(self, **_filters: Any) -> dict[str, Any]:
         self.calls["environments"] += 1

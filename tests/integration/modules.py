@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""This collection's modules in the tests' own process, as its action plugins run them too: no Python is started."""
+"""This collection's modules in the tests' own process: no Python is started."""
 
 from __future__ import annotations
 

@@ -61,3 +61,17 @@ def test_nothing_in_git_names_a_package_registry() -> None:
         check=False,
     )
     assert (found.returncode, found.stdout) == (1, "")
+
+
+def test_plays_hand_arguments_to_modules_without_a_file() -> None:
+    """Without pipelining a module and its arguments, secrets among them, lie in a file, which a kill leaves behind."""
+    plays = [
+        (path.name, play)
+        for path in (ROOT / "playbooks").glob("*.yml")
+        for play in yaml.safe_load(path.read_text())
+        if "hosts" in play
+    ]
+    assert plays
+    wanted = {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "ansible_pipelining": True}
+    assert [name for name, play in plays if not wanted.items() <= play.get("vars", {}).items()] == []
+    assert {play["connection"] for _name, play in plays} == {"local"}

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from .budget import THROTTLED, SharedBudget
-from .common import BeanstalkErrorHandler, health_unsupported, is_missing
+from .common import health_unsupported, is_missing, translate_errors
 
 Client = Any
 Answer = dict[str, Any]
@@ -43,7 +43,7 @@ def _call(description: str) -> Callable[[_Function], _Function]:
 
     def decorate(function: _Function) -> _Function:
         retried = ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)(function)
-        return BeanstalkErrorHandler.common_error_handler(description)(retried)  # type: ignore[no-any-return]
+        return translate_errors(description)(retried)  # type: ignore[no-any-return]
 
     return decorate
 

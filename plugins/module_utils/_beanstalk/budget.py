@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 RATE_VARIABLE = "BEANSTALK_CALLS_PER_SECOND"
 THROTTLED = frozenset(
@@ -201,6 +201,19 @@ class Budget:
         return bucket if bucket.at <= self._clock() else Bucket(bucket.rate, _BURST, self._clock())
 
 
+def access_key_of(client: Any) -> str:
+    """The access key that a client of Elastic Beanstalk signs with, "" where it has none.
+
+    boto3 tells no client's credentials, but every address that it signs carries the id of the key. Nothing is sent.
+    """
+    try:
+        address = client.generate_presigned_url("describe_account_attributes")
+    except Exception:  # credentials come from many places; what is wrong with them the first request says
+        return ""
+    credential = parse_qs(urlsplit(address).query).get("X-Amz-Credential", [""])[0]
+    return str(credential).partition("/")[0]
+
+
 def account_of(access_key: str) -> str:
     """The account that an access key belongs to (it is in the key's own letters), else the key itself."""
     if len(access_key) == 20 and access_key[:4] in ("AKIA", "ASIA"):
@@ -287,14 +300,15 @@ class SharedBudget:
 
     def _shared(self) -> Budget | None:
         if not self._known:
-            signer = getattr(self._client, "_request_signer", None)
-            key = getattr(getattr(signer, "_credentials", None), "access_key", "") or ""
-            self._budget = budget_for(self._client.meta.endpoint_url, self._client.meta.region_name or "", key)
+            meta = self._client.meta
+            self._budget = budget_for(meta.endpoint_url, meta.region_name or "", access_key_of(self._client))
             self._known = True
         return self._budget
 
-    def _before(self, **_kwargs: Any) -> None:
-        self.turn()
+    def _before(self, signature_version: str = "", **_kwargs: Any) -> None:
+        # An address that is signed is not a request that is sent.
+        if not signature_version.endswith("-query"):
+            self.turn()
 
     def _after(self, parsed_response: Any = None, **_kwargs: Any) -> None:
         if self._budget is None or not parsed_response:

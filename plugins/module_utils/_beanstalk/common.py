@@ -13,12 +13,15 @@ Almost every semantic failure of the service is InvalidParameterValue, so the te
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class AnsibleBeanstalkError(AnsibleAWSError):  # type: ignore[misc]
@@ -150,7 +153,21 @@ def advice(error: BaseException) -> str:
     return next((text for start, text in _ADVICE if code.startswith(start)), "")
 
 
-class BeanstalkErrorHandler(AWSErrorHandler):  # type: ignore[misc]
-    """Turns botocore's exceptions into AnsibleBeanstalkError."""
+def translate_errors(description: str) -> Callable[[_Function], _Function]:
+    """Have a function raise AnsibleBeanstalkError for botocore's exceptions: "Failed to" and the description."""
 
-    _CUSTOM_EXCEPTION = AnsibleBeanstalkError
+    def decorate(function: _Function) -> _Function:
+        handled = AWSErrorHandler.common_error_handler(description)(function)
+
+        @functools.wraps(function)
+        def translated(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return handled(*args, **kwargs)
+            except AnsibleBeanstalkError:
+                raise
+            except AnsibleAWSError as error:
+                raise AnsibleBeanstalkError(message=error.message, exception=error.exception) from error.exception
+
+        return translated  # type: ignore[return-value]
+
+    return decorate

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import api
-from .common import AnsibleBeanstalkError, BeanstalkErrorHandler
+from .common import AnsibleBeanstalkError, translate_errors
 from .cycle_world import Capacity
 from .settings import Settings
 from .shared import asked_together
@@ -21,7 +21,7 @@ ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
 
 
-@BeanstalkErrorHandler.common_error_handler("look at the account")  # type: ignore[untyped-decorator]
+@translate_errors("look at the account")
 def _ask(client: Any, operation: str, **params: Any) -> dict[str, Any]:
     return dict(getattr(client, operation)(**params))
 
@@ -71,8 +71,8 @@ class Account:
         return f"the region's quota of {most} environments is used up"
 
     def _groups(self) -> str:
-        scaling = self.client("autoscaling")
-        used, most = asked_together(scaling, "groups", lambda: _groups_used_and_allowed(scaling))
+        eb = self.client("elasticbeanstalk")
+        used, most = asked_together(eb, "groups", lambda: _groups_used_and_allowed(self.client("autoscaling")))
         return f"the region's quota of {most} Auto Scaling groups is used up" if used >= most else ""
 
     def _addresses(self) -> str:

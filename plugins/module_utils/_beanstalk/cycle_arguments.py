@@ -47,6 +47,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         },
     },
     "probes_in_a_row": {"default": 3, "type": "int"},
+    "progress_file": {"type": "path"},
     "proof_timeout": {"default": 300, "type": "float"},
     "ready_timeout": {"default": 900, "type": "float"},
     "recreate_unhealthy": {"default": False, "type": "bool"},

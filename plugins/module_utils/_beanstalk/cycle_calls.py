@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from . import settings
-from .common import BeanstalkErrorHandler
+from .common import translate_errors
 from .cycle_account import ASG
 from .transformations import tags_in
 
@@ -30,7 +30,7 @@ _TOPICS = "aws:elasticbeanstalk:sns:topics"
 _OWN_TOPIC = "ElasticBeanstalkNotifications-Environment-"  # EB's name for the topic that it makes for an endpoint
 
 
-@BeanstalkErrorHandler.common_error_handler("create the candidate")  # type: ignore[untyped-decorator]
+@translate_errors("create the candidate")
 def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]], **given: Any) -> None:
     """Start to create a candidate like ``live``, whose option settings were ``described``.
 
@@ -103,44 +103,44 @@ def changed_settings(copied: Iterable[Mapping[str, str]], wanted: settings.Setti
     ]
 
 
-@BeanstalkErrorHandler.common_error_handler("swap the CNAMEs")  # type: ignore[untyped-decorator]
+@translate_errors("swap the CNAMEs")
 def swap(client: Any, one: str, other: str) -> None:
     """Exchange the CNAMEs of two environments, by id."""
     client.swap_environment_cnames(SourceEnvironmentId=other, DestinationEnvironmentId=one)
 
 
-@BeanstalkErrorHandler.common_error_handler("terminate the environment")  # type: ignore[untyped-decorator]
+@translate_errors("terminate the environment")
 def terminate(client: Any, environment_id: str) -> None:
     """Start to terminate an environment."""
     client.terminate_environment(EnvironmentId=environment_id, TerminateResources=True)
 
 
-@BeanstalkErrorHandler.common_error_handler("set the size of the environment")  # type: ignore[untyped-decorator]
+@translate_errors("set the size of the environment")
 def resize(client: Any, environment_id: str, least: int) -> None:
     """Set MinSize, which replaces no instance."""
     setting = {"Namespace": ASG, "OptionName": "MinSize", "Value": str(least)}
     client.update_environment(EnvironmentId=environment_id, OptionSettings=[setting])
 
 
-@BeanstalkErrorHandler.common_error_handler("abort the update")  # type: ignore[untyped-decorator]
+@translate_errors("abort the update")
 def abort(client: Any, environment_id: str) -> None:
     """Ask for the end of an update under way."""
     client.abort_environment_update(EnvironmentId=environment_id)
 
 
-@BeanstalkErrorHandler.common_error_handler("tag the environment")  # type: ignore[untyped-decorator]
+@translate_errors("tag the environment")
 def tag(client: Any, arn: str, tags: Mapping[str, str]) -> None:
     """Add tags, which starts a short update."""
     client.update_tags_for_resource(ResourceArn=arn, TagsToAdd=tags_in(tags))
 
 
-@BeanstalkErrorHandler.common_error_handler("delete the saved configuration")  # type: ignore[untyped-decorator]
+@translate_errors("delete the saved configuration")
 def delete_template(client: Any, application: str, name: str) -> None:
     """Delete a saved configuration."""
     client.delete_configuration_template(ApplicationName=application, TemplateName=name)
 
 
-@BeanstalkErrorHandler.common_error_handler("delete the application version")  # type: ignore[untyped-decorator]
+@translate_errors("delete the application version")
 def delete_version(client: Any, application: str, label: str) -> None:
     """Delete a version with its bundle."""
     client.delete_application_version(ApplicationName=application, VersionLabel=label, DeleteSourceBundle=True)

@@ -23,9 +23,10 @@ from .cycle_executor import Executor, Run
 from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
 from .cycle_stages import Stage
-from .cycle_world import Environment, Goal, Journal, Policy, World
+from .cycle_world import Environment, Goal, Journal, Policy, Step, World
 from .lock_store import LockStore
 from .memory import memory_of
+from .progress import Progress
 from .settings import normalise
 from .shared import asked_together
 from .transformations import event_out, iso
@@ -86,8 +87,14 @@ def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
     return {**(params.get("aws_config") or {}), **copy.deepcopy(cycle_calls.ONE_ATTEMPT)}  # botocore writes into it
 
 
-def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
+def run_cycle(
+    client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool, progress: Progress | None = None
+) -> tuple[bool, dict[str, Any]]:
     """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
+
+    def tell(step: Step) -> None:
+        if progress and not check_mode:
+            progress.tell(step.action.upper(), step.reason)
 
     @cache  # a client takes as long as several requests
     def metered(service: str) -> Any:
@@ -112,6 +119,7 @@ def run_cycle(client: Callable[..., Any], params: Mapping[str, Any], check_mode:
         account=Account(metered),
         turn=budget.turn,
         begin=lambda: budget.begin(_REQUESTS),
+        tell=tell,
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)

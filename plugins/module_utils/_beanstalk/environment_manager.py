@@ -85,7 +85,7 @@ class EnvironmentManager:
 
     def _first_look(self) -> list[Environment]:
         looks = SharedLooks(self.client, self.params["application"])
-        found, self._looked = looks.environments(self.params["poll_interval"] * waiters.SAME_TICK)
+        found, self._looked = looks.environments(self._looked)
         return found
 
     # -- lock -----------------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
 from . import settings
-from .progress import FILE_NAME, Progress
+from .progress import Progress
+
+_NOT_SHOWN = ("access_key", "progress_file", "secret_key", "session_token")
 
 
 def guard_secrets(module: Any) -> dict[str, Any]:
@@ -22,10 +23,9 @@ def guard_secrets(module: Any) -> dict[str, Any]:
     """
     params = module.params
     given = params["option_settings"]
-    # AnsibleAWSModule wraps the module that does the hiding.
-    inner = getattr(module, "_module", module)
-    inner.no_log_values = (inner.no_log_values - _texts(given)) | settings.secret_values(given)
-    shown = {key: value for key, value in params.items() if key not in ("secret_key", "session_token", "access_key")}
+    module.no_log_values.difference_update(_texts(given))
+    module.no_log_values.update(settings.secret_values(given))
+    shown = {key: value for key, value in params.items() if key not in _NOT_SHOWN}
     return {"module_args": {**shown, "option_settings": settings.hide_values(given)}}
 
 
@@ -39,7 +39,4 @@ def _texts(value: Any) -> set[str]:
 
 def listener(module: Any) -> Progress:
     """Where to tell what happens while the module waits: to its action plugin, if that listens."""
-    inner = getattr(module, "_module", module)
-    folder = getattr(inner, "_tmpdir", None)
-    path = os.path.join(folder, FILE_NAME) if folder else None  # noqa: PTH118
-    return Progress(path, lambda text: str(remove_values(text, inner.no_log_values)))
+    return Progress(module.params["progress_file"], lambda text: str(remove_values(text, module.no_log_values)))

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from . import holder as processes
 from .api import ThrottlingRetry
-from .common import AnsibleBeanstalkError, BeanstalkErrorHandler, error_code
+from .common import AnsibleBeanstalkError, error_code, translate_errors
 from .lease import Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, held_sentence, lock_key
 from .lock_queue import LockQueue
 from .memory import Memory
@@ -304,12 +304,12 @@ class LockStore:
         offset = parsedate_to_datetime(header).timestamp() - self._monotonic()
         self._offset = offset if self._offset is None else max(self._offset, offset)
 
-    @BeanstalkErrorHandler.common_error_handler("read the lock")  # type: ignore[untyped-decorator]
+    @translate_errors("read the lock")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]
     def _get(self) -> dict[str, Any]:
         return dict(self.s3.get_object(Bucket=self.bucket, Key=self.key))
 
-    @BeanstalkErrorHandler.common_error_handler("write the lock")  # type: ignore[untyped-decorator]
+    @translate_errors("write the lock")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]
     def _put(self, body: bytes, condition: Mapping[str, str]) -> dict[str, Any]:
         return dict(

@@ -23,7 +23,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .budget import account_of, runtime_directory
+from .budget import access_key_of, account_of, runtime_directory
 
 _LOOK_SECONDS = 0.2
 # A write takes less than a millisecond; one that cannot be made soon is not worth waiting for.
@@ -169,13 +169,11 @@ def memory_of(client: Any, *names: str) -> Memory:
     folder = runtime_directory()
     if folder is None:
         return Memory(None)
-    signer = getattr(client, "_request_signer", None)
-    key = getattr(getattr(signer, "_credentials", None), "access_key", None) or ""
     meta = client.meta
     place: Mapping[str, Any] = {
         "endpoint": meta.endpoint_url,
         "region": getattr(meta, "region_name", None),
-        "account": account_of(key),
+        "account": account_of(access_key_of(client)),
         "names": names,
     }
     name = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]

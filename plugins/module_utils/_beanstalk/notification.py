@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .api import ThrottlingRetry
-from .common import AnsibleBeanstalkRefusedError, BeanstalkErrorHandler
+from .common import AnsibleBeanstalkRefusedError, translate_errors
 
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:([a-z]{2}(?:-[a-z]+)+-\d+):\d{12}:[A-Za-z0-9_-]{1,256}")
 _PATIENCE = {"connect_timeout": 5, "read_timeout": 10, "retries": {"total_max_attempts": 2}}
@@ -44,7 +44,7 @@ def _line(subject: str) -> str:
     return "".join(one for one in plain if one.isprintable())[:_LARGEST_SUBJECT]
 
 
-@BeanstalkErrorHandler.common_error_handler("publish to the SNS topic")  # type: ignore[untyped-decorator]
+@translate_errors("publish to the SNS topic")
 @ThrottlingRetry.jittered_backoff(retries=4, delay=1, max_delay=5)  # type: ignore[untyped-decorator]
 def _publish(client: Any, topic: str, subject: str, message: str) -> Any:
     named = {"Subject": subject} if subject else {}

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module tells while it waits: lines in a file that the action plugin on the same machine reads and prints.
+"""What a module tells while it waits: lines of JSON in a file that the action plugin on the same machine prints.
 
-The file is made by the action plugin, in the task's own temporary directory; where it is not there, nobody listens.
-A module that runs within the action plugin's own process is heard without a file.
+The action plugin makes the file and gives the module its path; where it is not there, nobody listens.
 """
 
 from __future__ import annotations
@@ -14,31 +13,14 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-FILE_NAME = "progress.jsonl"
 
 _INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
 _STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance\(s\)")
 _DONE = re.compile(
     r"(Batch \d+): (Completed application deployment\.|Registering instance\(s\) with the load balancer)"
 )
-
-
-_Listener = Callable[[dict[str, Any]], None]
-_listeners: list[_Listener] = []
-
-
-@contextmanager
-def heard(listener: _Listener) -> Iterator[None]:
-    """Give this process's records to a function for a while."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
 
 
 class Progress:
@@ -71,6 +53,10 @@ class Progress:
         label = environment.get("VersionLabel")
         self._write("DONE", f"Ready, version {label}, health {environment.get('Health')}", len(known) or None)
 
+    def tell(self, kind: str, message: str) -> None:
+        """Tell what is done now; ``kind`` is one word for it."""
+        self._write(kind, message)
+
     def _count(self, message: str) -> None:
         started, done = _STARTED.match(message), _DONE.match(message)
         if started:
@@ -79,7 +65,7 @@ class Progress:
             self._done |= self._batches.get(done.group(1), set())
 
     def _write(self, severity: str, message: str, total: int | None = None) -> None:
-        if self._path is None and not _listeners:
+        if self._path is None:
             return
         record = {
             "elapsed": round(self._clock() - self._start, 1),
@@ -88,10 +74,6 @@ class Progress:
             "done": len(self._done),
             "total": total,
         }
-        for listener in _listeners:
-            listener(record)
-        if self._path is None:
-            return
         try:
             with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(json.dumps(record) + "\n")
@@ -99,7 +81,7 @@ class Progress:
             self._path = None
 
 
-def shown(record: Mapping[str, Any], host: str) -> str:
+def format_line(record: Mapping[str, Any], host: str) -> str:
     """One record as a line for people: host, minutes and seconds since the start, instances done, what happened."""
     minutes, seconds = divmod(int(record["elapsed"]), 60)
     done, total = record["done"], record["total"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -36,17 +36,6 @@ _MANY = 4
 _TIMES = ("DateCreated", "DateUpdated", "EventDate")
 _PLACES = ("environments", "events", "versions", "templates")
 _Got = TypeVar("_Got")
-_tasks: list[str] = []
-
-
-@contextmanager
-def working_at(task: str) -> Iterator[None]:
-    """Say what task of what run this process works at for a while: first looks are shared with others at it."""
-    _tasks.append(task)
-    try:
-        yield
-    finally:
-        _tasks.remove(task)
 
 
 class SharedLooks:
@@ -60,16 +49,9 @@ class SharedLooks:
         self.events_at = 0.0
         """When the events of the last answer were asked for."""
 
-    def environments(self, age: float) -> tuple[list[dict[str, Any]], float]:
-        """All environments, and when they were seen: by somebody at the same task at most ``age`` seconds ago, or now.
-
-        Who shares a task has done whatever comes before it, so nothing of that is missed.
-        """
-
-        def due(head: Mapping[str, Any]) -> float:
-            return self._clock() - age if head["task"] and head["task"] == _task() else math.inf
-
-        table = self._look(due)
+    def environments(self, moment: float) -> tuple[list[dict[str, Any]], float]:
+        """All environments as they were at a moment or later, and when that was."""
+        table = self._look(moment)
         return [timed(item) for item in self._items(table)], float(table.head["at"])
 
     def environments_since(self, moment: float) -> list[dict[str, Any]]:
@@ -81,16 +63,16 @@ class SharedLooks:
 
         One that has not changed since the last look is the same object.
         """
-        return self._items(self._look(lambda _head: moment))
+        return self._items(self._look(moment))
 
     def unchanged(self, ids: Iterable[str], moment: float) -> bool:
         """Whether environments were at a moment or later what they were when all were looked at last. Cheap to ask."""
-        marks = self._look(lambda _head: moment).marks
+        marks = self._look(moment).marks
         return all(marks.get(one) == self._parsed.get(one, (None,))[0] for one in ids)
 
     def environment(self, environment_id: str, not_before: float) -> dict[str, Any] | None:
         """One environment as it was at a moment or later; None when it is gone."""
-        table = self._look(lambda _head: not_before)
+        table = self._look(not_before)
         return timed(table.item(environment_id)) if environment_id in table.marks else None
 
     def versions(self, moment: float) -> list[dict[str, Any]]:
@@ -111,12 +93,12 @@ class SharedLooks:
 
         return list(self._answer("templates", lambda _known: moment, ask)["found"])
 
-    def _look(self, due: Callable[[Mapping[str, Any]], float]) -> Table:
-        """The environments by id, as somebody saw them at the moment ``due`` (of the table's head) or later, or now."""
+    def _look(self, moment: float) -> Table:
+        """The environments by id, as somebody saw them at the moment or later, or now."""
 
         def known() -> Table | None:
             table = self._table.read()
-            return table if table.head and due(table.head) <= table.head["at"] <= self._clock() else None
+            return table if table.head and moment <= table.head["at"] <= self._clock() else None
 
         return _known_or_asked(self._places["environments"], known, self._ask_for_environments)
 
@@ -125,7 +107,7 @@ class SharedLooks:
             found = _plain(api.describe_environments(self._client, ApplicationName=self._application))
         lines = {item["EnvironmentId"]: json.dumps(item, sort_keys=True) for item in found}
         marks = {one: blake2b(line.encode(), digest_size=8).hexdigest() for one, line in lines.items()}
-        table = Table.of({"at": sent(), "task": _task()}, marks, lines)
+        table = Table.of({"at": sent()}, marks, lines)
         self._table.write(table)
         return table
 
@@ -222,10 +204,6 @@ def _sending(clock: Callable[[], float]) -> Iterator[Callable[[], float]]:
     begun, turns = clock(), list[float]()
     with listening(lambda: turns.append(clock())):
         yield lambda: turns[0] if turns else begun
-
-
-def _task() -> str:
-    return _tasks[-1] if _tasks else ""
 
 
 def _plain(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

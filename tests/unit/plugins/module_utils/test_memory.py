@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_memory import EnvironmentMemory
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import memory_of
@@ -71,12 +72,11 @@ def test_one_at_a_time() -> None:
 
 
 def test_accounts_and_regions_with_applications_of_one_name_are_kept_apart() -> None:
-    """One address may serve them all."""
+    """One address may serve them all. Nothing listens there: no request is sent to find out."""
 
     def client(key: str, region: str) -> Any:
-        signer = SimpleNamespace(_credentials=SimpleNamespace(access_key=key))
-        meta = SimpleNamespace(endpoint_url="http://scripted", region_name=region)
-        return SimpleNamespace(meta=meta, _request_signer=signer)
+        keys = {"aws_access_key_id": key, "aws_secret_access_key": "y"}
+        return boto3.client("elasticbeanstalk", region_name=region, endpoint_url="http://127.0.0.1:9", **keys)
 
     memory_of(client("one", "us-east-1"), "blog").put(versions=["v1"])
     assert memory_of(client("one", "us-east-1"), "blog").get("versions") == ["v1"]

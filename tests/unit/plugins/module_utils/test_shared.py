@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.budget import turn_came
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks, working_at
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 
@@ -97,8 +97,7 @@ def test_all_who_have_to_look_again_since_a_moment_look_once() -> None:
     service = Service(3)
     watchers = [SharedLooks(service, "blog", lambda: service.now) for _name in service.names]
     for number, looks in enumerate(watchers):
-        with working_at(f"task of host {number}"):
-            looks.environments(4)
+        looks.environments(service.now + number)
     service.calls.clear()
     service.now += 2
     moment = service.now
@@ -143,26 +142,17 @@ def test_an_answer_is_as_old_as_its_request_and_not_as_the_wait_for_a_turn(monke
     assert service.calls == {"environments": 2}
 
 
-def test_the_first_look_is_shared_by_hosts_at_one_task_and_by_nobody_else() -> None:
+def test_the_first_look_is_no_older_than_its_module() -> None:
     service = Service(3)
 
-    def look() -> float:
-        return SharedLooks(service, "blog", lambda: service.now).environments(4)[1]
+    def look(moment: float) -> float:
+        return SharedLooks(service, "blog", lambda: service.now).environments(moment)[1]
 
-    with working_at("run 1, task 7"):
-        assert look() == 1000
-        service.now += 3
-        assert look() == 1000, "another fork's look of this tick"
-        service.now += 2
-        assert look() == 1005, "too old"
-    with working_at("run 1, task 8"):
-        assert look() == 1005
-        assert service.calls["environments"] == 3, "whatever this run did between the tasks must be seen"
-    for _loop in range(2):
-        with working_at(""):
-            look()
-        look()
-    assert service.calls["environments"] == 7
+    assert look(1000) == 1000
+    service.now += 3
+    assert look(1000) == 1000, "another module's look of this moment"
+    assert look(1003) == 1003, "whatever was done before the module began must be seen"
+    assert service.calls["environments"] == 2
 
 
 @pytest.mark.parametrize("count", [10, 100])

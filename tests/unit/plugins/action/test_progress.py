@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Elastic Beanstalk's events in the terminal while ansible-playbook waits."""
+"""What modules tell while they run, in the terminal while ansible-playbook waits."""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ LINE = re.compile(
     r"^\[(?P<host>[\w-]+)\] (?P<minutes>\d\d):(?P<seconds>\d\d)(?P<count>[^A-Z]*)(?P<severity>[A-Z]+) +(.+)$"
 )
 SECRET = "Deploying new version"
+# A connection like the local one, by another name: to Ansible, it leads to another machine.
+FAR = """
+from ansible.plugins.connection import local
+DOCUMENTATION = local.DOCUMENTATION.replace("name: local", "name: far")
+class Connection(local.Connection):
+    transport = "far"
+"""
 
 
 @pytest.fixture
@@ -27,9 +34,14 @@ def play(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Play:
     """Run a playbook with the environment module on two hosts; the task's keywords and arguments may be given."""
     run("application", name="live")
 
-    def call(*args: str, keywords: dict[str, Any] | None = None, **arguments: Any) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "connections").mkdir()
+    (tmp_path / "connections" / "far.py").write_text(FAR)
+
+    def call(
+        *args: str, keywords: dict[str, Any] | None = None, module: str = "environment", **arguments: Any
+    ) -> subprocess.CompletedProcess[str]:
         task = {
-            "jack.beanstalk.environment": {
+            f"jack.beanstalk.{module}": {
                 "application": "live",
                 "name": "{{ inventory_hostname }}",
                 "platform": "Docker running on 64bit Amazon Linux 2023",
@@ -45,7 +57,9 @@ def play(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Play:
                     },
                 },
                 **arguments,
-            },
+            }
+            if module == "environment"
+            else arguments,
             "register": "made",
             **(keywords or {}),
         }
@@ -65,6 +79,7 @@ def play(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Play:
         program = Path(sys.executable).with_name("ansible-playbook")
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
         environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_STDOUT_CALLBACK": "default"}
+        environment |= {"ANSIBLE_CONNECTION_PLUGINS": str(tmp_path / "connections")}
         environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_ASYNC_DIR": str(tmp_path / "async")}
         command = [program, "-i", "live-one,live-two,", path, *args]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -76,9 +91,15 @@ def told(output: str, host: str) -> list[re.Match[str]]:
     return [found for line in output.splitlines() if (found := LINE.match(line)) and found["host"] == host]
 
 
-def test_events_come_while_it_waits(play: Play, run: Callable[..., Any], bundle: Callable[[str], str]) -> None:
-    predicted = play("--check")
+def test_events_come_while_it_waits(
+    play: Play, run: Callable[..., Any], bundle: Callable[[str], str], tmp_path: Path
+) -> None:
+    predicted = play("--check", "-vvv")
     assert predicted.returncode == 0, predicted.stdout
+    # The module is a process of its own, and what it was called with is shown without the file that is followed.
+    assert "EXEC /bin/sh" in predicted.stdout
+    assert "wait_timeout: 120" in predicted.stdout
+    assert "progress_file" not in predicted.stdout
     assert not told(predicted.stdout, "live-one")
     done = play()
     assert done.returncode == 0, done.stdout + done.stderr
@@ -111,6 +132,29 @@ def test_events_come_while_it_waits(play: Play, run: Callable[..., Any], bundle:
     assert background.returncode == 0, background.stdout + background.stderr
     assert not told(background.stdout, "live-one")
     assert "actions=['update_description']" in background.stdout
+    hidden = play(keywords={"no_log": True}, description="nothing is shown of it")
+    assert hidden.returncode == 0, hidden.stdout + hidden.stderr
+    assert not told(hidden.stdout, "live-one")
+    far = play(keywords={"connection": "far"}, description="on another machine")
+    assert far.returncode == 0, far.stdout + far.stderr
+    assert not told(far.stdout, "live-one")
+    assert "actions=['update_description']" in far.stdout
     gone = play(state="absent", option_settings={})
     assert gone.returncode == 0, gone.stdout
     assert told(gone.stdout, "live-two")[-1][6] == "terminateEnvironment completed successfully."
+    assert not list(tmp_path.glob("tmp/**/progress.jsonl")), "the followed files are removed"
+
+
+def test_steps_of_a_cycle_are_printed(play: Play, run: Callable[..., Any]) -> None:
+    settings = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
+    live = {"application": "live", "cname_prefix": "live-steps"}
+    made = {"platform": "Docker running on 64bit Amazon Linux 2023", "option_settings": settings, "poll_interval": 0.3}
+    assert run("environment", name="live-steps", **live, **made)["changed"]
+    done = play("--limit", "live-one", module="cycle", owner="steps", poll_interval=0.3, **live)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (line,) = told(done.stdout, "live-one")
+    assert line["severity"] == "FINISH"
+    assert "is only 0.0 hours old (limit 6.0)" in line[6]
+    refused = play("--limit", "live-one", "--check", module="cycle", owner="steps", **live)
+    assert not told(refused.stdout, "live-one")
+    assert run("environment", state="absent", poll_interval=0.3, **live)["changed"]

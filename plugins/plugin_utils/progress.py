@@ -1,0 +1,78 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints the progress of a module while it runs: it writes lines to a file, which is followed here."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible import constants
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.progress import format_line
+
+display = Display()
+_POLL_SECONDS = 0.25
+
+
+class ProgressActionBase(ActionBase):
+    """Starts the module of the task's name as Ansible starts any module, and prints its progress meanwhile.
+
+    The module has an option ``progress_file``. It is given to modules on this machine only, and not where ``no_log``
+    hides what they do, nor with ``async``, where nobody waits.
+    """
+
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        """Run the module; its result is returned as it is."""
+        result = super().run(tmp, task_vars)
+        in_background = bool(self._task.async_val) and not self._connection.has_native_async
+        if in_background or not self._can_follow():
+            return result | self._execute_module(task_vars=task_vars, wrap_async=in_background)
+        host = str((task_vars or {}).get("inventory_hostname", "localhost"))
+        with _followed_file(host) as path:
+            arguments = {**self._task.args, "progress_file": str(path)}
+            return result | self._execute_module(module_args=arguments, task_vars=task_vars)
+
+    def _can_follow(self):
+        """Whether the module runs on this machine as this user, and may be shown."""
+        local = self._connection.transport == "local" and not self._connection.become
+        return local and not self._task.no_log and not self._task.async_val
+
+
+@contextmanager
+def _followed_file(host):
+    """Make a file that only this user can read, and print every line that is written to it within the block."""
+    # Ansible removes its folder of temporary files at its end, also after a signal.
+    with tempfile.TemporaryDirectory(prefix="beanstalk-", dir=constants.DEFAULT_LOCAL_TMP) as folder:
+        path = Path(folder, "progress.jsonl")
+        path.touch(mode=0o600)
+        over = threading.Event()
+        follower = threading.Thread(target=_print_lines, args=(path, host, over), daemon=True)
+        follower.start()
+        try:
+            yield path
+        finally:
+            over.set()
+            follower.join()
+
+
+def _print_lines(path, host, over):
+    """Print every line that is added to the file, until the module has ended and nothing is left."""
+    with path.open(encoding="ascii") as file:
+        part = ""
+        while True:
+            ended = over.wait(_POLL_SECONDS)
+            lines = (part + file.read()).split("\n")
+            part = lines.pop()
+            for line in lines:
+                display.display(format_line(json.loads(line), host))
+            if ended:
+                return
