@@ -175,8 +175,6 @@ api_calls:
   sample: 5
 """
 
-from pathlib import Path
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
@@ -184,6 +182,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_p
     check_version_params,
     fail,
     finish,
+    remove_bundle,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.versions import ensure_version
 
@@ -211,10 +210,9 @@ def main():
         client, s3 = (counter.attach(module.client(name)) for name in ("elasticbeanstalk", "s3"))
         changed, result = ensure_version(client, s3, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error)
+        fail(module, error, changed=counter.changed)
     finally:
-        if module.params["remove_src"] and module.params["src"] and not module.check_mode:
-            Path(module.params["src"]).unlink(missing_ok=True)
+        remove_bundle(module)
     finish(module, changed, {**result, "api_calls": counter.total})
 
 

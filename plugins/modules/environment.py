@@ -13,7 +13,15 @@ description:
   - Creates an environment, deploys a version to it, changes its settings, platform or tags, or terminates it.
   - Calls the service only for what differs, and then waits for proof. An operation has succeeded when the environment
     is Ready with the wanted version, no failure event came since the start, and every instance says itself that it
-    runs the version and is healthy.
+    runs the version, that its deployment is V(Deployed), and that it is healthy. Health V(Warning) that lasts is
+    accepted with a warning.
+  - The same proof is asked for when nothing differs, so unchanged means verified. Where an instance runs another
+    version or its deployment failed, O(version_label) is deployed again, once in a run (action V(redeploy)). Bad health
+    alone fails the task with its causes, as another deployment would run leader tasks again for nothing. Instances
+    that are starting are waited for, within O(wait_timeout).
+  - With basic health reporting, which tells nothing of instances, the version label, the events of the last deployment
+    and the environment's health decide. An environment whose desired size is 0 is accepted with a warning; having no
+    instances otherwise is a failure.
   - When it failed, the message is one sentence, followed by the events, the causes and the end of the failing
     instance's logs.
   - While another operation is running the module waits in line, within O(wait_timeout).
@@ -71,6 +79,8 @@ options:
       - Source bundle of O(version_label). When another version runs and the application does not have this one yet, it
         is uploaded to Elastic Beanstalk's own bucket and the version is made first, and the application when there
         is none; the module waits until the version is processed.
+      - Where Elastic Beanstalk says that the version or its bundle in S3 is gone, it is made again of this file, and
+        the operation is tried once more.
       - M(jack.beanstalk.application_version) does the same apart, with tags.
     type: path
   remove_src:
@@ -86,7 +96,7 @@ options:
     description:
       - What is to be found out afterwards.
       - V(leader) asks who was elected leader, as M(jack.beanstalk.leader_info) does, but once per deployment on one
-        controller.
+        controller. When that fails, it is a warning, and the leader is V(unknown).
     type: list
     elements: str
     choices: [leader]
@@ -180,7 +190,8 @@ options:
         default: []
   wait:
     description:
-      - Whether to wait for the end of the operation, and for proof.
+      - Whether to wait for the end of the operation, and for proof. Without, an environment that needs no change is
+        looked at once, and what speaks against it is a warning.
     type: bool
     default: true
   wait_timeout:
@@ -313,7 +324,9 @@ hooks:
   type: list
   elements: dict
 actions:
-  description: What was done, or would be in check mode.
+  description:
+    - What was done, or would be in check mode.
+    - When the task failed, C(changed) says whether any of it took effect.
   returned: always
   type: list
   elements: str
@@ -334,7 +347,7 @@ logs:
   type: dict
 """
 
-from pathlib import Path
+from functools import partial
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
@@ -342,7 +355,11 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common i
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_manager import EnvironmentManager
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.friendly import ARGUMENTS as CAPACITY_ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
+    fail,
+    finish,
+    remove_bundle,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.write_lock import write_lock
 
 LOCK_ARGUMENTS = {
@@ -386,21 +403,18 @@ def main():
     invocation = guard_secrets(module)
     counter = CallCounter()
 
-    def client_of(service):
-        return counter.attach(module.client(service))
+    def client_of(service, changes=True):
+        return counter.attach(module.client(service), changes)
 
     try:
         client = client_of("elasticbeanstalk")
-        lock = write_lock(client_of, module.params, "deploy", client)
-        manager = EnvironmentManager(client, module.params, module.check_mode, lock, listener(module), client_of)
-        changed, result = manager.ensure()
+        lock = write_lock(partial(client_of, changes=False), module.params, "deploy", client)
+        parts = (lock, listener(module), client_of, module.warn)
+        changed, result = EnvironmentManager(client, module.params, module.check_mode, *parts).ensure()
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total, invocation=invocation)
+        fail(module, error, changed=counter.changed, api_calls=counter.total, invocation=invocation)
     finally:
-        if module.params["remove_src"] and module.params["src"] and not module.check_mode:
-            Path(module.params["src"]).unlink(missing_ok=True)
-    for text in manager.warnings:
-        module.warn(text)
+        remove_bundle(module)
     finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})
 
 

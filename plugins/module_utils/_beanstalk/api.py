@@ -48,22 +48,45 @@ def _call(description: str) -> Callable[[_Function], _Function]:
     return decorate
 
 
+# What is written on the way, and changes nothing that a user has.
+_NO_CHANGES = re.compile(
+    r"(Describe|List|Check|Retrieve|Request|Get|Head|Validate)[A-Z]\w*|CreateStorageLocation|SendCommand"
+)
+
+
 class CallCounter:
     """Counts the HTTP requests of the clients that it is attached to, by operation."""
 
     def __init__(self) -> None:
         self.calls: dict[str, int] = {}
+        self.changed = False
+        """Whether a request that changes something was answered well."""
 
-    def attach(self, client: Client) -> Client:
-        """Count this client's requests from now on; those to Elastic Beanstalk share this controller's budget."""
+    def attach(self, client: Client, changes: bool = True) -> Client:
+        """Count this client's requests from now on; those to Elastic Beanstalk share this controller's budget.
+
+        ``changes``: whether its writes are of what the user asked for, unlike those of the lock.
+        """
         client.meta.events.register("before-send", self._count)
+        if changes:
+            client.meta.events.register("after-call", self._note)
         if client.meta.service_model.service_name == "elasticbeanstalk":
             SharedBudget(client)
+        return client
+
+    def note_changes(self, client: Client) -> Client:
+        """Note this client's writes, without counting its requests."""
+        client.meta.events.register("after-call", self._note)
         return client
 
     def _count(self, event_name: str, **_kwargs: Any) -> None:
         name = event_name.rsplit(".", 1)[-1]
         self.calls[name] = self.calls.get(name, 0) + 1
+
+    def _note(self, event_name: str, http_response: Any, **_kwargs: Any) -> None:
+        name = event_name.rsplit(".", 1)[-1]
+        if http_response.status_code < 300 and not _NO_CHANGES.fullmatch(name):
+            self.changed = True
 
     @property
     def total(self) -> int:
@@ -328,6 +351,12 @@ def describe_resources(client: Client, environment_id: str) -> Answer:
         if is_missing(error):
             return {}
         raise
+
+
+@_call("describe the Auto Scaling groups")
+def describe_scaling_groups(scaling: Client, names: Sequence[str]) -> list[Answer]:
+    """Auto Scaling groups by name; unknown ones are left out."""
+    return list(scaling.describe_auto_scaling_groups(AutoScalingGroupNames=list(names))["AutoScalingGroups"])
 
 
 @_call("request logs of the environment")

@@ -79,6 +79,18 @@ def is_missing(error: BaseException) -> bool:
     )
 
 
+_UNREADABLE = "Unable to download from S3 location"
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """The bundle of a version is not in S3 any more, by the answer to a call or by an event of the operation.
+
+    The text is that of InvalidParameterCombination (hsingh/ansible-elastic-beanstalk#40).
+    """
+    told = (str(event.get("message", "")) for event in getattr(error, "report", {}).get("events") or ())
+    return says(error, _UNREADABLE) or any(_UNREADABLE in text for text in told)
+
+
 def already_exists(error: BaseException) -> bool:
     """The thing to create is there already."""
     return says(error, "already exists")

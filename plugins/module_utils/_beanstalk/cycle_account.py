@@ -16,6 +16,7 @@ from .common import AnsibleBeanstalkError, translate_errors
 from .cycle_world import Capacity
 from .settings import Settings
 from .shared import asked_together
+from .verifier import desired_of
 
 ASG = "aws:autoscaling:asg"
 _ENVIRONMENT = "aws:elasticbeanstalk:environment"
@@ -43,18 +44,9 @@ class Account:
         except ValueError:
             return None
         resources = api.describe_resources(self.client("elasticbeanstalk"), environment_id)
-        now = self._desired(str(one["Name"]) for one in resources.get("AutoScalingGroups", []))
+        groups = [str(one["Name"]) for one in resources.get("AutoScalingGroups", [])]
+        now = desired_of(lambda: self.client("autoscaling"), groups)
         return Capacity(least, most, len(resources.get("Instances", [])) if now is None else now)
-
-    def _desired(self, groups: Iterable[str]) -> int | None:
-        names = list(groups)
-        if not names:
-            return None
-        try:
-            found = _ask(self.client("autoscaling"), "describe_auto_scaling_groups", AutoScalingGroupNames=names)
-        except AnsibleBeanstalkError:
-            return None
-        return sum(int(one["DesiredCapacity"]) for one in found["AutoScalingGroups"])
 
     def shortage(self, values: Settings) -> str:
         """Why another environment with these option settings would not fit; empty when it does. Asked once."""

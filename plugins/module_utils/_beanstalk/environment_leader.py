@@ -44,3 +44,9 @@ def ask_leader(
 
     answer = EnvironmentMemory(client, environment).leader(instances, ask)
     return {key: answer[key] for key in ("leader", "hooks")}
+
+
+def leader_unknown(reason: str) -> dict[str, Any]:
+    """The answer where the question failed: it reports only, so the deployment stands."""
+    names = ("instance_id", "version_label", "deployment_id", "command", "at")
+    return {"leader": {"state": "unknown", **dict.fromkeys(names), "reason": reason, "evidence": []}, "hooks": []}

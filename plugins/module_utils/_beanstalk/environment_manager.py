@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import api, friendly, platforms, references, settings, tags, versions, waiters
+from . import api, friendly, platforms, references, tags, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -20,15 +20,22 @@ from .common import (
     error_code,
     is_busy,
     is_missing,
+    is_unreadable,
 )
-from .environment_leader import ask_leader
+from .environment_absent import Termination
+from .environment_create import create_call, create_diff, predicted
+from .environment_leader import ask_leader, leader_unknown
 from .environment_memory import EnvironmentMemory
 from .environment_plan import Plan, Planner, check_params, update_calls
-from .environments import check_may_terminate, check_names_free, find_environment
+from .environment_verify import not_verified, verify_unchanged
+from .environment_version import EnvironmentVersion
+from .environments import check_names_free, find_environment
 from .logs import with_logs
 from .progress import Progress
 from .shared import SharedLooks
-from .transformations import environment_out, event_out, instance_out, tags_in, tags_out
+from .transformations import environment_out, event_out, instance_out
+from .verification import State
+from .verifier import NotVerifiedError, Verifier, warnings_of
 from .write_lock import WriteLock
 
 Environment = dict[str, Any]
@@ -46,6 +53,7 @@ class EnvironmentManager:
         lock: WriteLock | None = None,
         progress: Progress | None = None,
         clients: Callable[[str], Any] | None = None,
+        warn: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.client = client
         self.clients = clients
@@ -58,9 +66,11 @@ class EnvironmentManager:
         self.actions: list[str] = []
         self.events: list[dict[str, Any]] = []
         self.instances: Instances | None = None
-        self.warnings: list[str] = []
+        self._warn = warn
         self.diffs: list[dict[str, Any]] = []
-        self.provided: bool | None = None
+        self._version = EnvironmentVersion(client, clients, params, check_mode, self.deadline.timeout)
+        self._termination = Termination(client, params, self.deadline, self.progress)
+        self._redeployed = False
         self._planner = Planner(client, params, self.wanted_settings)
         self._looked = 0.0
 
@@ -80,13 +90,18 @@ class EnvironmentManager:
                 EnvironmentMemory(self.client, environment).note_password(self.wanted_settings)
         finally:
             problem = self.lock.release() if self.lock else ""
-            self.warnings += [problem] if problem else []
+            if problem:
+                self._warn(problem)
         return bool(self.actions), {**self._result(environment), **self._leader(environment)}
 
     def _first_look(self) -> list[Environment]:
         looks = SharedLooks(self.client, self.params["application"])
         found, self._looked = looks.environments(self._looked)
         return found
+
+    def _warn_all(self, texts: Sequence[str]) -> None:
+        for text in texts:
+            self._warn(text)
 
     # -- lock -----------------------------------------------------------------------------------------------------
 
@@ -108,24 +123,6 @@ class EnvironmentManager:
         keys = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
         return any((found or {}).get(key) != (environment or {}).get(key) for key in keys), found
 
-    # -- version --------------------------------------------------------------------------------------------------
-
-    def _provide_version(self, environment: Environment | None) -> None:
-        """Make the version of its bundle, before anybody is kept waiting by the lock."""
-        label, src = self.params["version_label"], self.params["src"]
-        if not src or not label or self.provided is not None or self.clients is None:
-            return
-        if self.check_mode:
-            self.provided = not versions.get_version(self.client, self.params["application"], label)
-        else:
-            arn = str((environment or {}).get("EnvironmentArn") or "")
-            wanted = versions.Wanted(self.params["application"], label, src, self.params["version_description"] or "")
-            self.provided = versions.provide(
-                self.client, functools.partial(self.clients, "s3"), wanted, arn, self.deadline.timeout
-            )
-        if self.provided:
-            self.actions.append("create_version")
-
     # -- create ---------------------------------------------------------------------------------------------------
 
     def _create(self) -> Environment:
@@ -142,61 +139,34 @@ class EnvironmentManager:
         by_arn = platforms.is_arn(params["platform"])
         platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
         references.check_platform(self.client, self.wanted_settings, platform)
-        wanted = {key: val for key, val in self._flat_settings().items() if val is not None}
+        wanted = self._flat_settings()
         if not self.check_mode:
             _changed, found = self._changed_meanwhile(None)
             if found is not None:
                 return self._update(found)
         self.actions.append("create")
-        self.diffs.append({"before": {}, "after": self._create_diff(platform)})
-        predicted: Environment = {
-            "ApplicationName": params["application"],
-            "EnvironmentName": params["name"],
-            "EnvironmentId": None,
-            "VersionLabel": params["version_label"],
-            "Tier": {"Name": params["tier"] or "WebServer"},
-            **platform,
-        }
+        self.diffs.append({"before": {}, "after": create_diff(params, platform, wanted)})
         if self.check_mode:
-            return predicted
+            return predicted(params, platform)
         answer = self._create_call(platform, wanted)
-        return self._watch(answer, params["version_label"], quiet=False)
-
-    def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str]) -> Environment:
-        params = self.params
-        call: dict[str, Any] = {
-            "ApplicationName": params["application"],
-            "EnvironmentName": params["name"],
-            "OptionSettings": [
-                {"Namespace": space, "OptionName": option, "Value": value} for (space, option), value in wanted.items()
-            ],
-            "Tags": tags_in(params["tags"] or {}),
-            **platform,
-        }
-        optional = {"CNAMEPrefix": "cname_prefix", "VersionLabel": "version_label", "Description": "description"}
-        call.update({key: params[name] for key, name in optional.items() if params[name]})
-        if params["tier"] == "Worker":
-            call["Tier"] = {"Name": "Worker", "Type": "SQS/HTTP"}
-        elif params["tier"]:
-            call["Tier"] = {"Name": "WebServer", "Type": "Standard"}
         try:
-            return api.create_environment(self.client, **{key: value for key, value in call.items() if value})
+            return self._watch(answer, params["version_label"], quiet=False)
         except AnsibleBeanstalkError as error:
-            if self._version_vanished(error):
-                self._provide_version(None)
+            if not self._goes_on(error):
+                raise self._told(error, str(answer["EnvironmentId"])) from error
+        return self._update(answer)
+
+    def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str | None]) -> Environment:
+        try:
+            return api.create_environment(self.client, **create_call(self.params, platform, wanted))
+        except AnsibleBeanstalkError as error:
+            if self._restore_version(error):
                 return self._create_call(platform, wanted)
             # The first request may have been carried out although its answer was lost.
-            found = find_environment(self.client, params) if already_exists(error) else None
+            found = find_environment(self.client, self.params) if already_exists(error) else None
             if found is None or found.get("Status") != "Launching":
                 raise self._explained(error) from error
             return found
-
-    def _create_diff(self, platform: Mapping[str, str]) -> dict[str, Any]:
-        shown = {key: self.params[key] for key in ("name", "application", "cname_prefix", "version_label", "tags")}
-        shown["platform"] = next(iter(platform.values()))
-        for (space, option), value in self._flat_settings().items():
-            shown[f"{space}:{option}"] = settings.HIDDEN if settings.is_hidden(space, option) else value
-        return shown
 
     def _flat_settings(self) -> dict[tuple[str, str], str | None]:
         return {
@@ -212,9 +182,10 @@ class EnvironmentManager:
             while environment.get("Status") != "Ready" and not self.check_mode:
                 environment = self._when_ready(environment)
             plan = self._planner.plan(environment)
-            if plan.instances is not None:
-                self.instances = plan.instances
-            if plan.tracker.empty and not plan.actions:
+            if plan.empty and not self._plan_redeploy(environment, plan):
+                environment = self._when_ready(environment)
+                continue
+            if plan.empty:
                 return environment
             if "update_version" in plan.actions:
                 self._provide_version(environment)
@@ -227,29 +198,85 @@ class EnvironmentManager:
                     return self._create()
                 environment = found
                 continue
-            try:
-                return self._carry_out(environment, plan)
-            except AnsibleBeanstalkError as error:
+            environment, done = self._attempt(environment, plan)
+            if done:
+                return environment
+
+    def _attempt(self, environment: Environment, plan: Plan) -> tuple[Environment, bool]:
+        """Carry a plan out; the environment afterwards, and whether nothing is left to do or to verify."""
+        self._redeployed |= "redeploy" in plan.actions
+        try:
+            environment = self._carry_out(environment, plan)
+        except AnsibleBeanstalkError as error:
+            if not self._goes_on(error):
                 # Somebody else was quicker: wait in line, then look again at what is still to do.
-                if self._version_vanished(error):
-                    continue
                 if not is_busy(error) or self.deadline.over:
-                    raise self._explained(error) from error
+                    raise self._told(self._explained(error), environment["EnvironmentId"]) from error
                 self.deadline.pause()
-                environment = self._when_ready(environment)
+            return self._when_ready(environment), False
+        # New tags alone were waited for, but no deployment was.
+        return environment, bool(plan.update) or not self.params["wait"]
+
+    def _provide_version(self, environment: Environment | None) -> None:
+        if self._version.provide(environment):
+            self.actions.append("create_version")
+
+    def _restore_version(self, error: AnsibleBeanstalkError) -> bool:
+        """Whether a version or bundle that is gone was made again; then what needed it is worth another attempt."""
+        done = self._version.restore(error)
+        self.actions += [done] if done else []
+        return bool(done)
+
+    @property
+    def _may_redeploy(self) -> bool:
+        """Whether the version is known, and was not deployed again in this run yet."""
+        return bool(self.params["version_label"]) and not self._redeployed
+
+    def _goes_on(self, error: AnsibleBeanstalkError) -> bool:
+        """Whether an operation that did not bring about what was wanted leaves something that may."""
+        if self._restore_version(error):
+            return True
+        behind = isinstance(error, NotVerifiedError) and error.verdict.state is State.REDEPLOY
+        return behind and self._may_redeploy
+
+    def _plan_redeploy(self, environment: Environment, plan: Plan) -> bool:
+        """Where nothing differs, verify: what is behind is deployed again; whether there is a verdict.
+
+        A verdict that asks for no deployment, and is not good, is an error where a proof is wanted.
+        """
+        label = self.params["version_label"] or environment.get("VersionLabel")
+        verifier = Verifier(self.client, label, scaling=self._scaling)
+        once = self.check_mode or not self.params["wait"]
+        verdict = verify_unchanged(self.client, environment, verifier, self.deadline, once=once)
+        self.instances = verifier.instances
+        if verdict is None:
+            return False
+        if verdict.state is State.VERIFIED:
+            self._warn_all(warnings_of(environment, verdict))
+        elif verdict.state is State.REDEPLOY and self._may_redeploy:
+            plan.redeploy(self.params["version_label"], verdict)
+        else:
+            error = not_verified(environment, verifier, hint=not self.params["version_label"])
+            if self.params["wait"] and not (self.check_mode and verdict.state is State.WAITING):
+                raise self._told(error, environment["EnvironmentId"])
+            self._warn(f"{error.message}.")
+        return True
+
+    def _told(self, error: AnsibleBeanstalkError, environment_id: str) -> AnsibleBeanstalkError:
+        """A failure with what somebody would look for next."""
+        if not isinstance(error, AnsibleBeanstalkWaitError):
+            return error
+        interval, request = self.params["poll_interval"], not self.check_mode
+        return with_logs(self.client, error, environment_id, interval, self.actions, request=request)
+
+    @property
+    def _scaling(self) -> Callable[[], Any] | None:
+        return functools.partial(self.clients, "autoscaling") if self.clients else None
 
     def _when_ready(self, environment: Environment) -> Environment:
         """What the parameters name when somebody's operation has ended: it may have been a swap of CNAMEs."""
         ready = waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
         return (self.params.get("cname_prefix") and find_environment(self.client, self.params)) or ready
-
-    def _version_vanished(self, error: AnsibleBeanstalkError) -> bool:
-        """Whether a version that this controller remembered was deleted since then; it is made again."""
-        if self.provided is not False or not is_missing(error):
-            return False
-        versions.forget(self.client, self.params["application"])
-        self.provided = None
-        return True
 
     def _note(self, plan: Plan) -> None:
         self.actions += plan.actions
@@ -271,8 +298,9 @@ class EnvironmentManager:
             try:
                 answer = api.update_environment(self.client, environment_id, **call)
             except AnsibleBeanstalkError as error:
-                # Version and settings in one call: documented as an error, accepted in practice (eb-facts, 1.5).
-                if error_code(error) != "InvalidParameterCombination" or len(call) < 2 or "VersionLabel" not in call:
+                # Version and settings in one call: the API reference has it as an error, the service takes it.
+                together = len(call) > 1 and "VersionLabel" in call and not is_unreadable(error)
+                if error_code(error) != "InvalidParameterCombination" or not together:
                     raise
                 calls[:0] = [
                     {key: value for key, value in call.items() if key != "VersionLabel"},
@@ -304,20 +332,17 @@ class EnvironmentManager:
         looks = SharedLooks(self.client, self.params["application"]) if unhurried else None
         quiet = quiet and unhurried
         expected = memory.seconds if quiet else None
-        watch = waiters.OperationWatch(self.client, answer, label, self.deadline, self.progress, expected, looks)
-        try:
-            outcome = watch.run(waiters.QUIET_SECONDS if quiet else 0.0)
-        except AnsibleBeanstalkWaitError as error:
-            raise with_logs(
-                self.client, error, answer["EnvironmentId"], self.params["poll_interval"], self.actions
-            ) from error
+        watch = waiters.OperationWatch(
+            self.client, answer, label, self.deadline, self.progress, expected, looks, self._scaling
+        )
+        outcome = watch.run(waiters.QUIET_SECONDS if quiet else 0.0)
         if quiet:
             memory.note_seconds(watch.seconds)
         if self._planner.settings_are_right:
             memory.note_settings(outcome.environment, self.wanted_settings)
         self.events += outcome.events
         self.instances = None if outcome.instances is None else list(outcome.instances)
-        self.warnings += outcome.warnings
+        self._warn_all(outcome.warnings)
         return outcome.environment
 
     def _explained(self, error: AnsibleBeanstalkError) -> AnsibleBeanstalkError:
@@ -334,37 +359,21 @@ class EnvironmentManager:
         if environment is None:
             return None
         if environment.get("Status") == "Terminating":
-            if self.params["wait"] and not self.check_mode:
-                self._watch_end(environment)
+            if not self.check_mode:
+                self._termination.wait(environment)
+                self.events += self._termination.events
             return None
         if not self.check_mode and self._changed_meanwhile(environment)[0]:
             raise AnsibleBeanstalkRefusedError(
                 message=f"The environment {environment['EnvironmentId']} was changed by somebody else meanwhile."
             )
-        known = tags_out(api.list_tags(self.client, environment.get("EnvironmentArn") or ""))
-        check_may_terminate(self.client, environment, known, self.params["cname_prefix"])
+        self._termination.check(environment)
         self.actions.append("terminate")
         self.diffs.append({"before": {"environment": environment["EnvironmentId"]}, "after": {}})
-        if self.check_mode:
-            return None
-        answer = self._terminate(environment)
-        if self.params["wait"]:
-            self._watch_end(answer)
+        if not self.check_mode:
+            self._termination.run(environment)
+            self.events += self._termination.events
         return None
-
-    def _watch_end(self, environment: Environment) -> None:
-        outcome = waiters.wait_terminated(self.client, environment, self.deadline, self.progress)
-        self.events += outcome.events
-
-    def _terminate(self, environment: Environment) -> Environment:
-        while True:
-            try:
-                return api.terminate_environment(self.client, environment["EnvironmentId"])
-            except AnsibleBeanstalkError as error:
-                if not is_busy(error) or self.deadline.over:
-                    raise
-                self.deadline.pause()
-                waiters.wait_until_ready(self.client, environment["EnvironmentId"], self.deadline)
 
     # -- leader ---------------------------------------------------------------------------------------------------
 
@@ -375,7 +384,12 @@ class EnvironmentManager:
         if not environment.get("EnvironmentId") or environment.get("Status") != "Ready":
             return {}
         ec2 = functools.partial(self.clients, "ec2")
-        return ask_leader(self.client, ec2, environment, self.instances, self.events, self.params["poll_interval"])
+        try:
+            return ask_leader(self.client, ec2, environment, self.instances, self.events, self.params["poll_interval"])
+        except AnsibleBeanstalkError as error:
+            # What was deployed was verified before; this only reports.
+            self._warn(f"The leader could not be asked for: {error}")
+            return leader_unknown(str(error))
 
     # -- result ---------------------------------------------------------------------------------------------------
 

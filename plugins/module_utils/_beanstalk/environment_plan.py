@@ -14,6 +14,7 @@ from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
 from .environment_memory import EnvironmentMemory
+from .verification import Verdict
 
 Environment = Mapping[str, Any]
 
@@ -45,8 +46,17 @@ class Plan:
         self.actions: list[str] = []
         self.update: dict[str, Any] = {}
         self.tag_plan: tags.TagPlan | None = None
-        self.instances: list[dict[str, Any]] | None = None
-        """Health of the instances, where it had to be looked at."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has to be done."""
+        return self.tracker.empty and not self.actions
+
+    def redeploy(self, label: str, verdict: Verdict) -> None:
+        """The version is there, but does not run everywhere."""
+        self.tracker.add("instances_behind", list(verdict.instances) or verdict.reason, [])
+        self.update["VersionLabel"] = label
+        self.actions.append("redeploy")
 
     def platform(self) -> dict[str, Any]:
         """The new platform as parameters of a call; empty when it stays."""
@@ -97,8 +107,6 @@ class Planner:
         tags.record(plan.tracker, plan.tag_plan)
         if "tags" in plan.tracker.names:
             plan.actions.append("update_tags")
-        if not plan.update:
-            self._plan_redeploy(environment, plan)
         return plan
 
     def _plan_settings(self, environment: Environment, plan: Plan) -> None:
@@ -125,22 +133,6 @@ class Planner:
         self.settings_are_right = not changes
         if not changes:
             memory.note_settings(environment, self.wanted)
-
-    def _plan_redeploy(self, environment: Environment, plan: Plan) -> None:
-        """An instance may have missed the last deployment although Elastic Beanstalk reported success (eb-facts)."""
-        if environment.get("Status") != "Ready":
-            return
-        plan.instances = api.describe_instances_health(self.client, environment["EnvironmentId"])
-        label = self.params["version_label"]
-        behind = [
-            item["InstanceId"]
-            for item in plan.instances or []
-            if (item.get("Deployment") or {}).get("VersionLabel") not in (None, label)
-        ]
-        if label and behind:
-            plan.tracker.add("instances_behind", behind, [])
-            plan.update["VersionLabel"] = label
-            plan.actions.append("redeploy")
 
 
 def _platform(update: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,16 @@ _FAILURES = re.compile(
 )
 
 
+# How a deployment of a version ends, as a part of whatever operation; an update of settings says nothing of it.
+_DEPLOYED = re.compile(
+    r"New application version was deployed to running EC2 instances\.|Successfully launched environment: "
+)
+_NOT_DEPLOYED = re.compile(
+    r"Failed to deploy application\.|Failed to launch environment\.|During an aborted deployment, |"
+    r"Create environment operation is complete, but |Launched environment: .*However, there were issues"
+)
+
+
 def is_ending(event: Mapping[str, Any]) -> bool:
     """The operation is over, or nearly: look at the environment now."""
     return bool(_ENDINGS.match(event.get("Message", ""))) or is_failure(event)
@@ -54,6 +64,17 @@ def failures(events: Iterable[Event], request_id: str | None) -> list[Event]:
         for event in events
         if is_failure(event) and (not request_id or event.get("RequestId") in (None, "", request_id))
     ]
+
+
+def failed_deployment(events: Iterable[Mapping[str, Any]]) -> str:
+    """The text that says that the last deployment failed, "" when it did not; ``events`` of one, newest first."""
+    for event in events:
+        text = str(event.get("Message", "")).strip()
+        if _NOT_DEPLOYED.match(text):
+            return text
+        if _DEPLOYED.match(text):
+            return ""
+    return ""
 
 
 def failing_instances(events: Iterable[Event]) -> list[str]:

@@ -141,6 +141,8 @@ def from_logs(eb: Any, kind: str, wanted: Mapping[str, Sequence[str]], deadline:
             if not is_busy(error):
                 raise
             found[environment_id] = Found([], {}, "an operation is running, so its logs cannot be read now")
-    for environment_id, tails in collect(requests, deadline).items():
-        found[environment_id] = Found(gather(tails, kind), tails)
+    told = collect(requests, deadline)
+    for request in requests:
+        tails = told[request.environment_id]
+        found[request.environment_id] = Found(gather(tails, kind), tails, request.problem)
     return found

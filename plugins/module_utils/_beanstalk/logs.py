@@ -10,6 +10,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 
 from ansible.module_utils.urls import open_url
@@ -41,7 +42,7 @@ def _content(url: str, most: int) -> bytes:
     try:
         with open_url(url, timeout=20, http_agent="jack.beanstalk") as answer:
             return bytes(answer.read(most))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         # The address holds a signature: it must not be shown.
         raise AnsibleBeanstalkError(message=f"Failed to download a log: {type(error).__name__}") from error
 
@@ -79,6 +80,8 @@ class LogRequest:
         self.environment_id = environment_id
         self._client, self._kind, self._wanted = client, kind, set(instances)
         self._fresh: dict[str, Mapping[str, Any]] = {}
+        self.problem = ""
+        """Why a log that arrived could not be downloaded."""
         self._asked = started_at(api.request_logs(client, environment_id, kind))
 
     def look(self) -> bool:
@@ -92,12 +95,15 @@ class LogRequest:
         return bool(self._fresh) and len(self._fresh) == before
 
     def read(self) -> dict[str, Sections]:
-        """Download what has arrived; log file -> lines by instance."""
-        return {
-            key: self._sections(str(item["Message"]))
-            for key, item in sorted(self._fresh.items())
-            if not self._wanted or key in self._wanted
-        }
+        """Download what has arrived; log file -> lines by instance. One that cannot be read keeps no other away."""
+        found: dict[str, Sections] = {}
+        for key, item in sorted(self._fresh.items()):
+            if not self._wanted or key in self._wanted:
+                try:
+                    found[key] = self._sections(str(item["Message"]))
+                except AnsibleBeanstalkError as error:
+                    self.problem = str(error)
+        return found
 
     def _sections(self, url: str) -> Sections:
         if self._kind == "bundle":
@@ -125,8 +131,12 @@ def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dic
 def request_tails(
     client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline
 ) -> dict[str, Sections]:
-    """Fresh tails of one environment's logs, as collect() returns them."""
-    return collect([LogRequest(client, environment_id, instances)], deadline)[environment_id]
+    """Fresh tails of one environment's logs, as collect() returns them; an error when none could be downloaded."""
+    request = LogRequest(client, environment_id, instances)
+    found = collect([request], deadline)[environment_id]
+    if request.problem and not found:
+        raise AnsibleBeanstalkError(message=request.problem)
+    return found
 
 
 # In the order in which they usually tell why a deployment failed.
@@ -161,15 +171,26 @@ def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
 
 
 def with_logs(
-    client: Any, error: AnsibleBeanstalkWaitError, environment_id: str, interval: float, actions: Sequence[str]
+    client: Any,
+    error: AnsibleBeanstalkWaitError,
+    environment_id: str,
+    interval: float,
+    actions: Sequence[str],
+    *,
+    request: bool = True,
 ) -> AnsibleBeanstalkWaitError:
-    """Add causes and the failing instances' log tails: what somebody would look for next. ``interval``: seconds."""
+    """Add causes and the failing instances' log tails: what somebody would look for next. ``interval``: seconds.
+
+    Without ``request`` no log is requested, which check mode must not do.
+    """
     report = dict(error.report)
     state = (report.get("environment") or {}).get("status")
-    report["causes"], report["logs"] = [], {}
+    report["causes"], report["logs"] = list(report.get("causes") or []), {}
     try:
         if state == "Ready":
-            report["causes"] = api.describe_environment_health(client, environment_id).get("Causes", [])
+            told = api.describe_environment_health(client, environment_id).get("Causes", [])
+            report["causes"] = list(dict.fromkeys([*told, *report["causes"]]))
+        if state == "Ready" and request:
             limit = Deadline(max(30.0, 12 * interval), min(interval, 3))
             failing = report.get("failing_instances") or []
             report["logs"] = request_tails(client, environment_id, failing[:2], limit)

@@ -9,6 +9,7 @@ Apart from the facade because a module is packed, sent and compiled with everyth
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import naming
@@ -38,7 +39,10 @@ def check_version_params(params: dict[str, Any]) -> None:
 
 
 def fail(module: Any, error: AnsibleBeanstalkError, **extra: Any) -> NoReturn:
-    """End the module with one sentence, what to do about it, and the report of a wait that failed."""
+    """End the module with one sentence, what to do about it, and the report of a wait that failed.
+
+    ``changed`` has to say whether something was done before it failed; a module that only reads leaves it out.
+    """
     report = {**getattr(error, "report", {}), **extra}
     hint = advice(error)
     if error.exception is None:
@@ -55,3 +59,14 @@ def finish(module: Any, changed: bool, result: dict[str, Any]) -> NoReturn:
         answer["diff"] = diff
     module.exit_json(changed=changed, **answer)
     raise AssertionError("exit_json ends the module")
+
+
+def remove_bundle(module: Any) -> None:
+    """Remove the bundle ``src`` where that is asked for, whatever the outcome; a warning when it cannot be."""
+    src = module.params["src"]
+    if not module.params["remove_src"] or not src or module.check_mode:
+        return
+    try:
+        Path(src).unlink(missing_ok=True)
+    except OSError as error:
+        module.warn(f"The source bundle {src} could not be removed ({error.strerror}): remove it, it may hold secrets.")

@@ -118,14 +118,28 @@ def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, timeou
     return made
 
 
-def forget(client: Any, application: str) -> None:
-    """Ask again next time: a version that was there is not."""
-    memory_of(client, application).forget()
+def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, timeout: float) -> bool:
+    """Make a version usable again that is gone, or whose bundle is: upload the bundle to where the version has it.
+
+    What this controller remembered of the application is dropped. Returns whether the version itself was made.
+    """
+    memory, made = memory_of(client, wanted.application), False
+    with memory.alone(timeout):
+        memory.forget()
+        found = get_version(client, wanted.application, wanted.label)
+        if found is None:
+            found, made = _provide(client, s3(), wanted, "")
+        else:
+            bundle = found["SourceBundle"]
+            _check_file(wanted.src)
+            _upload(client, s3(), bundle["S3Bucket"], bundle["S3Key"], wanted.src)
+        wait_processed(client, found, Deadline(timeout, _PROCESSING_SECONDS))
+        memory.put(versions=[wanted.label])
+    return made
 
 
 def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, Any], bool]:
-    if not os.path.isfile(wanted.src):  # noqa: PTH113
-        raise AnsibleBeanstalkRefusedError(message=f"The source bundle {wanted.src} is not a file.")
+    _check_file(wanted.src)
     bucket, key = own_bucket(arn), f"{wanted.application}/{wanted.label}.zip"
     try:
         # Where the bundle is there already, S3 says so before its bytes are sent.
@@ -140,6 +154,11 @@ def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, 
     params = {"application": wanted.application, "version_label": wanted.label, "process": True}
     params["description"] = wanted.description
     return _register(client, params, bucket, key, {}, create_application=True), True
+
+
+def _check_file(src: str) -> None:
+    if not os.path.isfile(src):  # noqa: PTH113
+        raise AnsibleBeanstalkRefusedError(message=f"The source bundle {src} is not a file.")
 
 
 def _deadline(params: Mapping[str, Any]) -> Deadline:
@@ -162,8 +181,7 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
         "SourceBundle": {"S3Bucket": params["bucket"], "S3Key": key},
     }
     if not check_mode:
-        if not os.path.isfile(src):  # noqa: PTH113
-            raise AnsibleBeanstalkRefusedError(message=f"The source bundle {src} is not a file.")
+        _check_file(src)
         bucket = _upload(client, s3, params["bucket"], key, src)
         created = _register(client, params, bucket, key, wanted)
         created = wait_processed(client, created, _deadline(params))

@@ -5,8 +5,8 @@
 """Waiting for Elastic Beanstalk: named predicates on a monotonic clock, always with a deadline.
 
 An operation has succeeded when the environment is Ready, has the wanted label, no failure event came since the start,
-and every instance says itself that it runs the wanted version and is healthy. botocore's waiters know none of that
-(eb-facts: they take a failed deployment for a success).
+and the verdict on what runs (see verification) is good. botocore's waiters look at the status only, so they take a
+failed deployment for a success.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from . import api, events
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
 from .progress import Progress
 from .shared import SharedLooks
-from .transformations import environment_out, event_out, instance_out
+from .transformations import environment_out, event_out
+from .verification import State
+from .verifier import SETTLE_LOOKS, NotVerifiedError, Verifier, warnings_of
 
 # No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls.
 QUIET_SECONDS = 20.0
-# Ticks (of the poll interval) that a Ready environment gets until its label and its instances have to be right.
-SETTLE_TICKS = 24
+# Ticks (of the poll interval) that a Ready environment gets until its label has to be right.
 _LABEL_TICKS = 6
 _DESCRIBE_EVERY = 4
 # An end that is expected within this is slept up to: events that come until then are told together.
@@ -42,9 +43,6 @@ SAME_TICK = 0.8
 # Where nobody knows when the end comes, steps grow with the time that it has taken, up to so many intervals.
 _PART_OF_AGE = 0.05
 _LONGEST_TICKS = 2
-
-_HEALTHY = ("Ok", "Info")
-_TOLERATED = ("Warning",)
 
 
 class Deadline:
@@ -94,44 +92,6 @@ class Outcome:
         self.warnings: list[str] = []
 
 
-def label_problem(environment: Mapping[str, Any], label: str | None) -> str | None:
-    """What is wrong with an environment's version label, None when it is right."""
-    have = environment.get("VersionLabel")
-    if label is None or have == label:
-        return None
-    return f"it runs version {have}, not {label}"
-
-
-def instances_problem(instances: Sequence[Mapping[str, Any]] | None, label: str | None) -> str | None:
-    """What is wrong with the instances' own versions, None when every one runs the label."""
-    if instances is None or label is None:
-        return None
-    if not instances:
-        return "it has no instance that reports its version"
-    behind = []
-    for item in instances:
-        deployment = item.get("Deployment") or {}
-        if deployment.get("VersionLabel") != label or deployment.get("Status", "Deployed") != "Deployed":
-            behind.append(f"{item.get('InstanceId')} ({deployment.get('VersionLabel')}, {deployment.get('Status')})")
-    return f"not every instance runs version {label}: {', '.join(behind)}" if behind else None
-
-
-def health_problem(
-    environment: Mapping[str, Any], instances: Sequence[Mapping[str, Any]] | None, tolerant: bool
-) -> str | None:
-    """What is wrong with the health, None when all is well. `tolerant` lets warnings pass."""
-    good = _HEALTHY + _TOLERATED if tolerant else _HEALTHY
-    bad = [
-        f"{item.get('InstanceId')} is {item.get('HealthStatus')}"
-        for item in instances or []
-        if item.get("HealthStatus") not in good
-    ]
-    if bad:
-        return f"not every instance is healthy: {', '.join(bad)}"
-    colours = ("Green", "Yellow") if tolerant else ("Green",)
-    return None if environment.get("Health") in colours else f"its health is {environment.get('Health')}"
-
-
 def started_at(answer: Mapping[str, Any]) -> datetime:
     """When AWS took a call, by its own clock: a controller whose clock is wrong must not lose events."""
     text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
@@ -159,7 +119,8 @@ class OperationWatch:
 
     `label` is the version that must run afterwards (None: the versions do not matter). `expected` is what such an
     operation took last time, in seconds: the closer its end, the closer the looks. `looks` are shared with others who
-    wait on this controller: what one of them saw within the pause of another is news enough for that one.
+    wait on this controller: what one of them saw within the pause of another is news enough for that one. ``scaling``
+    makes a client of Auto Scaling, which is asked where no instance is left.
     """
 
     def __init__(
@@ -171,6 +132,7 @@ class OperationWatch:
         progress: Progress | None = None,
         expected: float | None = None,
         looks: SharedLooks | None = None,
+        scaling: Callable[[], Any] | None = None,
     ) -> None:
         self.client = client
         self.expected = expected
@@ -183,7 +145,7 @@ class OperationWatch:
         self.request_id = request_id(answer)
         ask = functools.partial(self._ask_for_events, looks) if looks else None
         self.cursor = events.EventCursor(client, started_at(answer), ask, EnvironmentId=self.environment_id)
-        self.instances: list[dict[str, Any]] | None = None
+        self._verifier = Verifier(client, label, SETTLE_LOOKS, scaling)
         self._began = deadline.elapsed
         self._since = deadline.now
         self._pace = (0.0, 0.0)
@@ -209,6 +171,7 @@ class OperationWatch:
                 raise self._error(
                     f"was not done after {self.deadline.timeout:.0f} seconds; its status is "
                     f"{self.environment.get('Status')} and its health {self.environment.get('Health')}"
+                    + (f": {self._verifier.verdict.reason}" if self._ready_ticks else "")
                 )
             self._pause(*self._gap())
 
@@ -282,29 +245,25 @@ class OperationWatch:
         self._ready_ticks += 1
         if events.failures(self.cursor.events, self.request_id):
             raise self._error(f"failed: {self._reason()}")
-        problem = label_problem(self.environment, self.label)
-        if problem:
+        have = self.environment.get("VersionLabel")
+        if self.label is not None and have != self.label:
             # The events may be late; after that nobody will tell why.
             if self._ready_ticks > _LABEL_TICKS:
-                raise self._error(f"ended without the new version: {problem}")
+                raise self._error(f"ended without the new version: it runs version {have}, not {self.label}")
             return None
         return self._verify()
 
     def _verify(self) -> Outcome | None:
-        self.instances = api.describe_instances_health(self.client, self.environment_id)
-        settled = self._ready_ticks >= SETTLE_TICKS
-        problem = instances_problem(self.instances, self.label)
-        problem = problem or health_problem(self.environment, self.instances, tolerant=settled)
-        if problem is None:
-            outcome = Outcome(self.environment, self.instances, self.cursor.events)
-            self.progress.verified(self.environment, self.instances)
-            strict = health_problem(self.environment, self.instances, tolerant=False)
-            if strict:
-                outcome.warnings.append(f"The environment {self.environment.get('EnvironmentName')}: {strict}.")
-            return outcome
-        if settled:
-            raise self._error(f"ended, but {problem}")
-        return None
+        verdict = self._verifier.look(self.environment, over=False)
+        if verdict is None:
+            return None
+        if verdict.state is not State.VERIFIED:
+            error = self._error(f"ended, but {verdict.reason}")
+            raise NotVerifiedError(str(error.message), error.report, verdict)
+        outcome = Outcome(self.environment, self._verifier.instances, self.cursor.events)
+        outcome.warnings += warnings_of(self.environment, verdict)
+        self.progress.verified(self.environment, outcome.instances)
+        return outcome
 
     def _reason(self) -> str:
         errors = [event for event in self.cursor.events if event.get("Severity") in ("ERROR", "FATAL")]
@@ -314,15 +273,8 @@ class OperationWatch:
     def _error(self, what: str) -> AnsibleBeanstalkWaitError:
         name = self.environment.get("EnvironmentName")
         subject = f"Deploying version {self.label} to" if self.label else "The operation on"
-        return AnsibleBeanstalkWaitError(
-            f"{subject} the environment {name} {what}",
-            {
-                "environment": environment_out(self.environment),
-                "events": [event_out(event) for event in self.cursor.events],
-                "instances": [instance_out(item) for item in self.instances or []],
-                "failing_instances": events.failing_instances(self.cursor.events),
-            },
-        )
+        report = self._verifier.report(self.environment, self.cursor.events)
+        return AnsibleBeanstalkWaitError(f"{subject} the environment {name} {what}", report)
 
 
 def wait_until_ready(client: Any, environment_id: str, deadline: Deadline) -> dict[str, Any]:

@@ -38,7 +38,7 @@ async def run_command(
     environment, control = context.environment, context.control
     path, key = (None, "")
     if name == "app-deploy":
-        path, key = await _bundle(context, label)
+        path, key = await _bundle_for(context, instances, label)
     settings = effective_settings(environment)
     options: dict[str, dict[str, str]] = {}
     for (namespace, option), value in settings.items():
@@ -53,6 +53,18 @@ async def run_command(
         *(_run(context, instance, command, problem) for instance in instances)
     )
     return results
+
+
+async def _bundle_for(context: WorkflowContext, instances: Sequence[Instance], label: str) -> tuple[Path, str]:
+    """The bundle. An instance that was just launched fetches it itself, and its first deployment fails without."""
+    try:
+        return await _bundle(context, label)
+    except DriverError:
+        now = context.control.clock.now()
+        for instance in instances:
+            if instance.deployment is None:
+                instance.deployment = Deployment(context.environment.deployment_id, label, "Failed", now)
+        raise
 
 
 async def _bundle(context: WorkflowContext, label: str) -> tuple[Path, str]:
