@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from . import collectstatic
+
 Hook = dict[str, Any]
 Render = Callable[..., str]
 
@@ -25,7 +27,7 @@ PRESETS: dict[str, Hook] = {
     # The new container that a configuration deployment starts has no static files either.
     "collectstatic": {
         "name": "collectstatic",
-        "command": "python manage.py collectstatic --noinput",
+        "command": collectstatic.COMMAND,
         "on_config_deploy": True,
     },
     "migrate": {"name": "migrate", "command": "python manage.py migrate --noinput", "leader_only": True},
