@@ -13,6 +13,10 @@ description:
   - Uploads a source bundle and makes an application version of it, or deletes a version.
   - A version that exists is not uploaded again. Its bundle cannot be changed, so use labels that are made from the
     content, as M(jack.beanstalk.source_bundle) does.
+  - With O(src) the bundle in S3 is looked at (C(s3:GetObject), and C(s3:ListBucket) to tell that it is missing). It is
+    uploaded again where it is gone, or has another checksum than the one that was recorded when the version was made,
+    never because O(src) has other bytes, since the dates in a bundle are those of the commit. Where the credentials
+    may not look, nothing is done.
   - A version that an environment runs is never deleted.
 author:
   - The jack.beanstalk team (!UNKNOWN)

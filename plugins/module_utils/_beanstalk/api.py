@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from .budget import THROTTLED, SharedBudget
-from .common import health_unsupported, is_missing, translate_errors
+from .common import error_code, health_unsupported, is_missing, translate_errors
 
 Client = Any
 Answer = dict[str, Any]
@@ -166,11 +166,11 @@ def create_storage_location(client: Client) -> str:
 
 
 @_call("upload the source bundle")
-def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = False) -> None:
+def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = False) -> str:
     """Put a file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256.
 
     ``new``: S3 also refuses it when there is such an object already. A bucket with a name of Elastic Beanstalk's own
-    has to belong to the account in its name.
+    has to belong to the account in its name. Returns the sha256 (base64) that S3 keeps; "" when it keeps none.
     """
     digest = hashlib.sha256()
     with open(path, "rb") as file:  # noqa: PTH123 -- one call for both uses of the open file
@@ -181,9 +181,22 @@ def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = Fals
         extra = {"IfNoneMatch": "*"} if new else {}
         if own := _OWN_BUCKET.fullmatch(bucket):
             extra["ExpectedBucketOwner"] = own.group(1)
-        s3.put_object(
-            Bucket=bucket, Key=key, Body=file, ChecksumSHA256=checksum, ServerSideEncryption="AES256", **extra
-        )
+        kept = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum, "ServerSideEncryption": "AES256"}
+        answer = s3.put_object(Bucket=bucket, Key=key, Body=file, **kept, **extra)
+    return str(answer.get("ChecksumSHA256", ""))
+
+
+@_call("look for the source bundle")
+def bundle_checksum(s3: Client, bucket: str, key: str) -> str | None:
+    """The sha256 (base64) that S3 keeps of an object; "" when it keeps none, None without an object."""
+    try:
+        found = s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    except s3.exceptions.ClientError as error:
+        # HEAD has no body, so the code is the HTTP status.
+        if error_code(error) in ("404", "NoSuchKey", "NoSuchBucket"):
+            return None
+        raise
+    return str(found.get("ChecksumSHA256", ""))
 
 
 @_call("describe environments")

@@ -16,6 +16,7 @@ from .diff import DifferenceTracker
 from .memory import memory_of
 from .naming import own_bucket
 from .transformations import tags_in, version_out
+from .version_bundle import missing_bundle, record_checksum
 from .waiters import Deadline
 
 Result = tuple[bool, dict[str, Any]]
@@ -89,6 +90,10 @@ def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: 
     if params["tags"] is not None:
         plan = tags.plan_tags(client, current["ApplicationVersionArn"], params["tags"], params["purge_tags"])
         tags.record(tracker, plan)
+    if params["src"] and (why := missing_bundle(client, s3, current)):
+        tracker.add("source_bundle", why, "uploaded")
+        if not check_mode:
+            _upload_again(client, s3, current, params["src"])
     after = dict(current)
     if "description" in tracker.names:
         after["Description"] = params["description"]
@@ -130,9 +135,7 @@ def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, timeout: float) 
         if found is None:
             found, made = _provide(client, s3(), wanted, "")
         else:
-            bundle = found["SourceBundle"]
-            _check_file(wanted.src)
-            _upload(client, s3(), bundle["S3Bucket"], bundle["S3Key"], wanted.src)
+            _upload_again(client, s3(), found, wanted.src)
         wait_processed(client, found, Deadline(timeout, _PROCESSING_SECONDS))
         memory.put(versions=[wanted.label])
     return made
@@ -143,17 +146,27 @@ def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, 
     bucket, key = own_bucket(arn), f"{wanted.application}/{wanted.label}.zip"
     try:
         # Where the bundle is there already, S3 says so before its bytes are sent.
-        bucket = _upload(client, s3, bucket, key, wanted.src, new=True)
+        bucket, checksum = _upload(client, s3, bucket, key, wanted.src, new=True)
     except AnsibleBeanstalkError as error:
         if error_code(error) not in ("PreconditionFailed", "412"):
             raise
         found = get_version(client, wanted.application, wanted.label)
         if found is not None:
             return found, False
-        bucket = _upload(client, s3, bucket, key, wanted.src)
+        bucket, checksum = _upload(client, s3, bucket, key, wanted.src)
     params = {"application": wanted.application, "version_label": wanted.label, "process": True}
     params["description"] = wanted.description
-    return _register(client, params, bucket, key, {}, create_application=True), True
+    made = _register(client, params, bucket, key, {}, create_application=True)
+    record_checksum(client, wanted.application, wanted.label, checksum)
+    return made, True
+
+
+def _upload_again(client: Any, s3: Any, version: Mapping[str, Any], src: str) -> None:
+    """Put a bundle to where a version has its own."""
+    _check_file(src)
+    place = version["SourceBundle"]
+    _, checksum = _upload(client, s3, place["S3Bucket"], place["S3Key"], src)
+    record_checksum(client, version["ApplicationName"], version["VersionLabel"], checksum)
 
 
 def _check_file(src: str) -> None:
@@ -182,26 +195,25 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
     }
     if not check_mode:
         _check_file(src)
-        bucket = _upload(client, s3, params["bucket"], key, src)
+        bucket, checksum = _upload(client, s3, params["bucket"], key, src)
         created = _register(client, params, bucket, key, wanted)
+        record_checksum(client, application, label, checksum)
         created = wait_processed(client, created, _deadline(params))
     result = version_out(created, {str(name): str(value) for name, value in wanted.items()})
     shown = ("application", "version_label", "description", "tags")
     return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
 
 
-def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str, new: bool = False) -> str:
-    """Upload the bundle; returns the bucket. Elastic Beanstalk's own bucket is made if need be."""
+def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str, new: bool = False) -> tuple[str, str]:
+    """Upload the bundle; returns bucket and checksum. Elastic Beanstalk's own bucket is made if need be."""
     if bucket:
         try:
-            api.upload_bundle(s3, bucket, key, src, new)
-            return bucket
+            return bucket, api.upload_bundle(s3, bucket, key, src, new)
         except AnsibleBeanstalkError as error:
             if error_code(error) != "NoSuchBucket" or not bucket.startswith("elasticbeanstalk-"):
                 raise
     own = api.create_storage_location(client)
-    api.upload_bundle(s3, own, key, src, new)
-    return own
+    return own, api.upload_bundle(s3, own, key, src, new)
 
 
 def _register(
