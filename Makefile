@@ -6,11 +6,11 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 # Tests wait more than they compute, so there are more workers than cores; tests of a file share what they set up.
 WORKERS = --numprocesses=4 --dist=loadfile
-LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11
-SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation .ci/run roles/schedule/files/run_schedule.sh \
+LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header
+SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation scripts/matrix .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs localstalk release long chaos bench lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs localstalk release long chaos matrix bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,13 +66,19 @@ sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
 	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
 
-release: ## The tarball: Galaxy's importer, and its modules elsewhere under each ansible-core that they are for
-	@scripts/setup runtime test importer core218 core219
+release: ## The tarball: Galaxy's importer, and a deployment elsewhere with the newest ansible-core
+	@scripts/setup runtime test importer
 	$(PYTEST) tests/release
+	@scripts/matrix deployment
 
-long: ## Integration tests too long for test: leader, policies, cycles, AWX, guides, images (system packages)
+matrix: ## The tarball with each ansible-core, Python and amazon.aws that it is for, one line for each
+	@scripts/setup runtime test
+	@scripts/matrix all
+
+long: ## What is too long for test: leader, policies, cycles, AWX, guides, images, the matrix' newest cell (system packages)
 	@scripts/setup runtime test eb
 	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
+	@scripts/matrix newest
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
 	@scripts/setup runtime test
@@ -92,5 +98,8 @@ bench: ## Measure the budgets beside their peers (PART=deploys: only those): bui
 
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
-	cd requirements && for name in bootstrap runtime test eb importer core218 core219; do $(LOCK) $$name.in -o $$name.txt; done
-	cd requirements && $(LOCK) aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt
+	cd requirements && for name in bootstrap runtime test; do $(LOCK) --universal --python-version 3.11 $$name.in -o $$name.txt; done
+	cd requirements && for name in eb importer; do $(LOCK) --python-version 3.11 $$name.in -o $$name.txt; done
+	cd requirements && grep -v '^#' matrix.conf | while read -r core python _; do \
+	  $(LOCK) --python-version $$python core$$core.in -o core$$core.txt; done
+	cd requirements && $(LOCK) --python-version 3.11 aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt

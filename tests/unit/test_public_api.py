@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,9 @@ OF_INVENTORIES = {"_add_host_to_composed_groups", "_add_host_to_keyed_groups", "
 OF_MODULES = {"_diff"}
 # What an action plugin says of itself: without it, Ansible refuses tasks with async.
 DECLARED = {"_supports_async"}
-# Documented by Python, private by their look only.
+# Documented by Python: private by their look only, and what is set on a thread.
 OF_PYTHON = {"_asdict", "_exit", "_replace"}
+SET_ON_THREADS = {"daemon"}
 # A process that is not ours is not tuned.
 TUNING = {"gc", "register_at_fork"}
 
@@ -74,7 +76,7 @@ def problems(text: str) -> list[str]:
             if node.attr not in allowed:
                 found.append(f"uses {ast.unparse(node)}")
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and not is_own(node.value):
-            fields = own | collection_names()
+            fields = own | collection_names() | SET_ON_THREADS
             if node.attr not in fields or node.attr.startswith("__"):
                 found.append(f"changes {ast.unparse(node)}")
         if isinstance(node, ast.Attribute | ast.Name | ast.alias):
@@ -109,8 +111,10 @@ def _inherited(tree: ast.AST) -> Iterator[str]:
 
 def private_names(kind: type) -> set[str]:
     names = {name for name in dir(kind) if PRIVATE.match(name)}
-    for one in (each for each in kind.__mro__ if each.__module__ != "builtins"):
-        names |= set(re.findall(r"\bself\.(_[a-zA-Z]\w*) *(?::[^=\n]+)?=[^=]", inspect.getsource(one)))
+    for one in kind.__mro__:
+        if FOREIGN.match(one.__module__):
+            source = inspect.getsource(sys.modules[one.__module__])
+            names |= set(re.findall(r"\bself\.(_[a-zA-Z]\w*) *(?::[^=\n]+)?=[^=]", source))
     return names
 
 

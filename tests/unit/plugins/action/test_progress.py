@@ -79,7 +79,7 @@ def play(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Play:
         program = Path(sys.executable).with_name("ansible-playbook")
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
         environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_STDOUT_CALLBACK": "default"}
-        environment |= {"ANSIBLE_CONNECTION_PLUGINS": str(tmp_path / "connections")}
+        environment |= {"ANSIBLE_CONNECTION_PLUGINS": str(tmp_path / "connections"), "ANSIBLE_INJECT_INVOCATION": "1"}
         environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_ASYNC_DIR": str(tmp_path / "async")}
         command = [program, "-i", "live-one,live-two,", path, *args]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
