@@ -210,4 +210,4 @@ def test_execution_environment(tmp_path: Path) -> None:
     wanted = yaml.safe_load((context / "_build/requirements.yml").read_text())["collections"]
     assert {collection["name"] for collection in wanted} == {"amazon.aws", "awx.awx"}
     recipe = (context / "Containerfile").read_text()
-    assert "ansible-core>=2.19,<2.20" in recipe and 'PYCMD="/usr/bin/python3.11"' in recipe
+    assert "ansible-core>=2.21,<2.22" in recipe and 'PYCMD="/usr/bin/python3.12"' in recipe
