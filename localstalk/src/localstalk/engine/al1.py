@@ -234,9 +234,7 @@ class Al1Engine:
         return "Cleaned ebextensions subdirectories from /tmp."
 
     def _build(self) -> str:
-        self.app = dockerrun.read(self.layout.staging)
-        if self.app.kind == "compose":
-            raise CommandError(dockerrun.MISSING, (Event("ERROR", dockerrun.MISSING),))
+        self.app = dockerrun.read(self.layout.staging, knows_compose=False)
         if self.app.kind == "dockerfile" and self.app.port is None:
             raise CommandError(NO_EXPOSE, (Event("ERROR", NO_EXPOSE),))
         for attempt in range(1, BUILD_ATTEMPTS + 1):
@@ -263,7 +261,7 @@ class Al1Engine:
         return ""
 
     def _run_current(self) -> str:
-        self.app = dockerrun.read(self.layout.current)
+        self.app = dockerrun.read(self.layout.current, knows_compose=False)
         self.docker.write_environment(self.request.properties, self.layout.current, self.app)
         self.container = self.docker.restart(self.app, self.request.properties)
         return ""

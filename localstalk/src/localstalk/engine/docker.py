@@ -60,6 +60,9 @@ class Docker:
             "HOME": "/root",
             "DOCKER_BUILDKIT": "0",
             "COMPOSE_PROJECT_NAME": "current",
+            # For compose files, which mount a folder of it for each service's logs ("Docker environment configuration
+            # with Docker Compose" of EB's guide).
+            "EB_LOG_BASE_DIR": str(self.layout.log / "eb-docker/containers"),
         }
 
     def run(
@@ -286,7 +289,7 @@ class Docker:
 
     def compose_down(self, project: Path) -> None:
         """Stop the services of the compose project in ``project``, if there is one."""
-        if any((project / name).is_file() for name in ("docker-compose.yml", "docker-compose.yaml")):
+        if (project / dockerrun.COMPOSE).is_file():
             self.run("docker-compose", "down", "-t", str(STOP_SECONDS), "--remove-orphans", cwd=project)
 
 

@@ -38,9 +38,16 @@ def _fail(text: str) -> CommandError:
     return CommandError(text, (Event("ERROR", text),))
 
 
-def read(folder: Path) -> Application:
-    """Look at an extracted bundle; raises CommandError with EB's text when it is no Docker application."""
-    compose = any((folder / name).is_file() for name in ("docker-compose.yml", "docker-compose.yaml"))
+COMPOSE = "docker-compose.yml"
+"""The only name by which EB takes a compose file ("Preparing your Docker image for deployment" of its guide)."""
+
+
+def read(folder: Path, knows_compose: bool = True) -> Application:
+    """Look at an extracted bundle; raises CommandError with EB's text when it is no Docker application.
+
+    The retired Amazon Linux AMI knows no compose: there the file is one like any other.
+    """
+    compose = knows_compose and (folder / COMPOSE).is_file()
     dockerfile = folder / "Dockerfile"
     dockerrun = folder / "Dockerrun.aws.json"
     data = _load(dockerrun) if dockerrun.is_file() else {}

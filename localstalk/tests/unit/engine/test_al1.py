@@ -121,3 +121,9 @@ def test_container_command_failure_names_the_file(al1: Any, port: int) -> None:
 def test_missing_expose(al1: Any) -> None:
     answer = al1.deploy({"Dockerfile": "FROM scratch\n"})
     assert answer.events[-1].message == "No EXPOSE directive found in Dockerfile, abort deployment"
+
+
+def test_compose_is_unknown(al1: Any, port: int) -> None:
+    compose = {"docker-compose.yml": "services: {web: {build: .}}\n"}
+    assert al1.deploy(compose).events[-1].message.startswith("Instance deployment: Both 'Dockerfile' and")
+    assert al1.deploy({"Dockerfile": f"FROM scratch\nEXPOSE {port}\n", **compose}).status == "SUCCESS"

@@ -187,13 +187,26 @@ def test_image_that_does_not_build(box: Any, port: int) -> None:
     )
 
 
-def test_missing_dockerfile(box: Any) -> None:
-    answer = box.deploy({"readme": "hello"})
+COMPOSE_PROJECT = "services: {web: {build: ., ports: ['80:8000']}}\n"
+
+
+@pytest.mark.parametrize("name", ["readme", "docker-compose.yaml", "compose.yaml", "compose.yml"])
+def test_missing_dockerfile(box: Any, name: str) -> None:
+    answer = box.deploy({name: COMPOSE_PROJECT})
     text = (
         "Instance deployment: Both 'Dockerfile' and 'Dockerrun.aws.json' are missing in your source bundle. "
         "Include at least one of them. The deployment failed."
     )
     assert_failed(box, answer, "StageApplication", text, text)
+
+
+def test_compose_is_told_where_its_logs_go(box: Any) -> None:
+    told = f'#!/bin/sh\necho "$@" "$EB_LOG_BASE_DIR" >> {box.root}/compose.calls\n'
+    box.script("usr/bin/docker-compose", told)
+    assert box.deploy({"docker-compose.yml": COMPOSE_PROJECT}).status == "SUCCESS"
+    folder = str(box.root / "var/log/eb-docker/containers")
+    calls = box.calls("compose")
+    assert [calls[0], calls[-1]] == [f"build {folder}", f"up -d -t 2 --remove-orphans {folder}"]
 
 
 @pytest.mark.parametrize(
