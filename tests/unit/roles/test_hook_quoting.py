@@ -78,6 +78,7 @@ def test_a_task_arrives_as_written(command: str, user: str, workdir: str, enviro
     assert words[1 : 1 + len(expected)] == expected
 
 
+@settings(deadline=None)
 @given(command=COMMAND, environment=st.dictionaries(NAME, TEXT, max_size=3))
 def test_yaml_keeps_every_character_of_a_script(command: str, environment: dict[str, str]) -> None:
     """The legacy AMI gets scripts within ``files:``."""
