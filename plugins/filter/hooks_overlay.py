@@ -32,6 +32,23 @@ options:
     type: str
     choices: [al2023, al2, al1]
     default: al2023
+  platform:
+    description: Solution stack name, platform ARN or branch name, to tell whether it runs containers, and which.
+    type: str
+    default: ''
+  source:
+    description:
+      - Where the source bundle comes from, with C(path), C(from) and C(ref) as the module
+        M(jack.beanstalk.source_bundle) takes them. If a task is for a container, its compose file and
+        C(Dockerrun.aws.json) are read.
+      - The platform alone decides when it is empty.
+    type: dict
+    default: {}
+  source_overlay:
+    description: Rendered files that the bundle gets besides, each with C(path) and C(content).
+    type: list
+    elements: dict
+    default: []
   ledger:
     description: Bucket and prefix in S3 where leader tasks are noted; empty for none.
     type: str
@@ -60,13 +77,37 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hooks as rendering
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_preview import read_files
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import recognise
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 
-def hooks_overlay(hooks, role_path, prefix, generation="al2023", ledger="", timeout=300):
+def hooks_overlay(
+    hooks,
+    role_path,
+    prefix,
+    generation="al2023",
+    ledger="",
+    timeout=300,
+    platform="",
+    source=None,
+    source_overlay=(),
+):
     """The filter; see DOCUMENTATION."""
     wrong = rendering.problems(hooks, prefix, generation, ledger, timeout)
     if wrong or not hooks:
+        return {"problems": wrong, "overlay": []}
+    resolved = rendering.resolve(hooks, prefix, timeout)
+    files = None
+    if source and any(hook["where"] == "container" for hook in resolved):
+        try:
+            files = read_files(source, targets.FILES, source_overlay)
+        except BundleError as error:
+            return {"problems": [str(error)], "overlay": []}
+    placed, wrong = targets.place(resolved, recognise(platform), files)
+    if wrong:
         return {"problems": wrong, "overlay": []}
     # Scripts for a shell, in which nothing is escaped as HTML is.
     engine = Environment(  # noqa: S701
@@ -78,8 +119,7 @@ def hooks_overlay(hooks, role_path, prefix, generation="al2023", ledger="", time
             return (Path(role_path) / name).read_text(encoding="utf-8")
         return engine.get_template(name).render(variables)
 
-    resolved = rendering.resolve(hooks, prefix, timeout)
-    return {"problems": [], "overlay": rendering.overlay(resolved, prefix, generation, ledger, render, _yaml)}
+    return {"problems": [], "overlay": rendering.overlay(placed, prefix, generation, ledger, render, _yaml)}
 
 
 def _yaml(value):

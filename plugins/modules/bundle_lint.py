@@ -68,8 +68,8 @@ notes:
   - "Rules for option settings: V(unknown-namespace), V(unknown-option), V(option-value), V(option-combination),
     V(option-without-namespace), V(properties-too-long), V(secret-in-property), V(rds-deletion-policy)."
   - "Rules for hooks and commands: V(hook-not-executable), V(hook-no-shebang), V(hook-crlf), V(hook-ignored),
-    V(legacy-path-on-modern), V(platform-hook-on-legacy), V(backup-leftover), V(backup-hook), V(bak-left-behind),
-    V(docker-exec-all), V(docker-exec-tty)."
+    V(hook-no-container), V(legacy-path-on-modern), V(platform-hook-on-legacy), V(backup-leftover), V(backup-hook),
+    V(bak-left-behind), V(docker-exec-all), V(docker-exec-tty)."
   - "Rules for Docker: V(dockerfile-missing), V(dockerfile-no-expose), V(dockerrun-version), V(dockerrun-image-ignored),
     V(dockerrun-no-ports), V(dockerrun-port-mismatch), V(compose-conflict), V(compose-dockerfile-unused),
     V(compose-no-port), V(compose-own-env)."

@@ -55,7 +55,12 @@ SERVICE = "echo \"$HOOK_NAME is in $(tr '\\0' ' ' </proc/1/cmdline)\""
 SERVICES = [
     {"name": "front", "service": "web", "command": SERVICE},
     {"name": "back", "service": "helper", "command": SERVICE, "leader_only": True},
-    {"name": "nowhere", "service": "absent", "command": SERVICE, "on_failure": "warn"},
+    {"name": "nowhere", "service": "asleep", "command": SERVICE, "on_failure": "warn"},
+]
+# Tasks for the container that name no service.
+ONLY = [
+    {"preset": "collectstatic", "command": f'{SERVICE}; echo "$GREETING"'},
+    {"preset": "migrate", "command": f"{SERVICE}; echo migrated >>/log/migrated"},
 ]
 COMPOSE = """version: '2.4'
 services:
@@ -67,6 +72,16 @@ services:
     build: .
     env_file: .env
     command: ['perl', '-e', 'sleep 600']
+  asleep:
+    build: .
+    profiles: ['never']
+"""
+ONE_SERVICE = """services:
+  only:
+    build: .
+    env_file: .env
+    ports: ['80:8000']
+    volumes: ['${EB_LOG_BASE_DIR}/only:/log']
 """
 LEGACY_HOOKS = "/opt/elasticbeanstalk/hooks/appdeploy/post"
 # A bundle of the old ritual, as people have it: all of docker ps -q, and a hook that nobody ever removes.
@@ -88,6 +103,7 @@ class Fleet:
     modern: Small
     legacy: Small
     compose: Small
+    single: Small
     created: Run
 
     def play(self, playbook: str, *args: str) -> Run:
@@ -108,15 +124,19 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         project, folder, "legacy", eb_platform=LEGACY, eb_hooks=[*TASKS, LEADS], eb_environment_properties=moon
     )
     compose = Small.make(project, folder, "compose", eb_hooks=SERVICES)
+    overlay = [{"path": "docker-compose.yml", "content": ONE_SERVICE}]
+    single = Small.make(
+        project, folder, "single", eb_hooks=ONLY, eb_overlay=overlay, eb_environment_properties={"GREETING": "moon"}
+    )
     (legacy.folder / ".ebextensions").mkdir()
     (legacy.folder / ".ebextensions" / "50_ritual.config").write_text(RITUAL)
     (compose.folder / "docker-compose.yml").write_text(COMPOSE)
-    made = Fleet(project, modern, legacy, compose, Run(0, ""))
+    made = Fleet(project, modern, legacy, compose, single, Run(0, ""))
     assert project.stalk.cli("up").returncode == 0
-    made.created = made.play("deploy.yml", "-i", str(compose.inventory))
+    made.created = made.play("deploy.yml", "-i", str(compose.inventory), "-i", str(single.inventory))
     assert made.created.rc == 0, made.created.output
     yield made
-    for small in (modern, legacy, compose):
+    for small in (modern, legacy, compose, single):
         small.terminate()
 
 
@@ -185,9 +205,40 @@ def test_compose_services_are_found_by_name(fleet: Fleet) -> None:
     for line in (
         "front is in perl /server.pl",
         "back is in perl -e sleep 600",
-        "No running container of the compose service absent.",
+        "No running container of the compose service asleep.",
     ):
         assert line in written, written
+
+
+def test_the_only_compose_service_is_the_one_meant(fleet: Fleet) -> None:
+    """Created, deployed again, and with another environment property, which starts another container."""
+    single = fleet.single
+    (instance,) = single.instances()
+    assert single.page() == "hello moon"
+    change(single, "second")
+    again = single.deploy()
+    assert again.rc == 0, again.output
+    single.variables["eb_environment_properties"] = {"GREETING": "sun"}
+    configured = single.deploy()
+    assert configured.rc == 0, configured.output
+    assert single.page() == "hello sun"
+    every = [(each["hook"], each["config_deploy"], each["rc"]) for each in records(single, instance)]
+    deployed = [("collectstatic", False, 0), ("migrate", False, 0)]
+    assert every == [*deployed, *deployed, ("collectstatic", True, 0)]
+    written = single.shell(instance, "cat /var/log/eb-hooks.log")
+    assert written.count("collectstatic is in perl /server.pl") == 3, written
+    assert single.shell(instance, "cat /var/log/eb-docker/containers/only/migrated") == "migrated\n" * 2
+
+
+def test_an_unnamed_service_among_several_is_refused(fleet: Fleet) -> None:
+    """Before anything is uploaded; what runs goes on."""
+    compose = fleet.compose
+    before = compose.environment()
+    compose.variables["eb_hooks"] = [{"preset": "migrate"}]
+    run = compose.deploy()
+    assert (run.rc, run.count("changed")) == (2, 0), run.output
+    assert "docker-compose.yml starts web and helper, and which of them is meant nobody can tell" in run.output
+    assert compose.environment() == before
 
 
 def test_configuration_deployment(fleet: Fleet) -> None:

@@ -4,7 +4,8 @@
 
 """A list of deployment hooks as files of the source bundle: scripts by the role's templates, and where they go.
 
-Where Elastic Beanstalk looks for hooks, and what it runs when: eb-facts §6 (Amazon Linux 2 and 2023) and §7 (legacy).
+Where Elastic Beanstalk looks for hooks, and what it runs when: "Platform hooks" of its developer guide, and "Custom
+platform hooks" of the older guide for the retired Amazon Linux AMI. In which container: lint/targets.py.
 """
 
 from __future__ import annotations

@@ -39,6 +39,9 @@ CASE = """
         hooks_list: "{{ case.hooks }}"
         hooks_ledger: "{{ case.ledger | default('') }}"
         hooks_generation: "{{ case.generation | default('al2023') }}"
+        hooks_platform: "{{ case.platform | default('') }}"
+        hooks_source: "{{ case.source | default({}) }}"
+        hooks_source_overlay: "{{ case.overlay | default([]) }}"
     - ansible.builtin.copy:
         dest: "{{ out }}/{{ case.name }}.json"
         content: "{{ {'overlay': hooks_overlay} | to_json }}"
@@ -49,8 +52,17 @@ CASE = """
         content: "{{ {'error': ansible_failed_result.msg} | to_json }}"
         mode: "0600"
 """
+PYTHON = "64bit Amazon Linux 2023 v4.3.0 running Python 3.11"
 HOST = {"name": "task", "where": "host"}
 LEADER = {**HOST, "command": 'echo ran >>"$JACK_HOOKS_ROOT/ran"', "leader_only": True}
+BLOG = {"path": str(ROOT / "examples" / "blog"), "from": "work_tree"}
+
+
+def compose(*services: str) -> list[dict[str, str]]:
+    text = json.dumps({"services": {name: {"build": "."} for name in services}})
+    return [{"path": "docker-compose.yml", "content": text}]
+
+
 CASES: list[dict[str, Any]] = [
     {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
     {"name": "leader", "hooks": [LEADER]},
@@ -76,6 +88,9 @@ CASES: list[dict[str, Any]] = [
         ],
     },
     {"name": "none", "hooks": []},
+    {"name": "one_service", "source": BLOG, "overlay": compose("front"), "hooks": [{"preset": "migrate"}]},
+    {"name": "no_compose", "source": BLOG, "hooks": [{"preset": "migrate"}]},
+    {"name": "on_host", "platform": PYTHON, "hooks": [{**HOST, "command": "true"}]},
     {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_ledger", "ledger": "s3://bucket", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
@@ -87,6 +102,9 @@ CASES: list[dict[str, Any]] = [
     {"name": "bad_twice", "hooks": [{"preset": "migrate"}, {"preset": "migrate"}]},
     {"name": "bad_timeout", "hooks": [{"preset": "migrate", "timeout": 9999}]},
     {"name": "bad_variable", "hooks": [{"preset": "migrate", "environment": {"A-B": "x"}}]},
+    {"name": "bad_platform", "platform": PYTHON, "hooks": [{"preset": "createsu"}]},
+    {"name": "bad_services", "source": BLOG, "overlay": compose("a", "b"), "hooks": [{"preset": "migrate"}]},
+    {"name": "bad_source", "source": {"path": "/nonexistent"}, "hooks": [{"preset": "migrate"}]},
 ]
 
 

@@ -56,6 +56,18 @@ def test_no_hooks_no_files(rendered: dict[str, dict[str, Any]]) -> None:
     assert rendered["none"]["overlay"] == []
 
 
+@pytest.mark.parametrize(("case", "service"), [("one_service", "front"), ("no_compose", "''")])
+def test_the_only_compose_service_is_the_one_meant(
+    rendered: dict[str, dict[str, Any]], case: str, service: str
+) -> None:
+    (hook,) = (file for file in rendered[case]["overlay"] if file["path"].endswith("_migrate.sh"))
+    assert f"\nhook_service={service}\n" in hook["content"]
+
+
+def test_host_tasks_are_rendered_for_any_linux(rendered: dict[str, dict[str, Any]]) -> None:
+    assert any(file["path"].endswith("jack_10_task.sh") for file in rendered["on_host"]["overlay"])
+
+
 def test_leader_runs_once_and_reports(leader: Instance) -> None:
     leader.mark()
     assert leader.hook(EB_IS_COMMAND_LEADER="true").returncode == 0
@@ -316,6 +328,12 @@ def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: 
         ("bad_service", "in the phase predeploy no compose service of this version runs yet"),
         ("bad_twice", "Two hooks have the same name"),
         ("bad_timeout", "timeout must be 1 to 3600 seconds"),
+        ("bad_platform", 'Hook "createsu": the platform 64bit Amazon Linux 2023 v4.3.0 running Python 3.11 runs no'),
+        (
+            "bad_services",
+            'Hook "migrate": docker-compose.yml starts a and b, and which of them is meant nobody',
+        ),
+        ("bad_source", "The application source /nonexistent is not a folder"),
         ("bad_variable", '"A-B" is not a name for an environment variable'),
     ],
 )

@@ -138,13 +138,10 @@ class DockerLinter:
             self._add("dockerrun-port-mismatch", DOCKERRUN, first.line, f"ContainerPort is {first.text}, EXPOSE {port}")
 
     def _compose(self, compose: Node) -> None:
-        services = compose.get("services")
-        if services is None or services.kind != MAPPING:
-            # The first format of compose had the services at the top.
-            if not any(value.get("image") or value.get("build") for _key, value in compose.pairs):
-                self._add("wrong-type", COMPOSE, compose.line, "there are no services")
-                return
-            services = compose
+        services = compose_services(compose)
+        if services is None:
+            self._add("wrong-type", COMPOSE, compose.line, "there are no services")
+            return
         bodies = [body for _name, body in services.pairs if body.kind == MAPPING]
         if self.bundle.has(DOCKERFILE) and not any(body.get("build") for body in bodies):
             self._add("compose-dockerfile-unused", COMPOSE, services.line, f"no service builds the {DOCKERFILE}")
@@ -152,6 +149,15 @@ class DockerLinter:
             self._add("compose-no-port", COMPOSE, services.line, "no service publishes port 80")
         if self.bundle.has(".env"):
             self._add("compose-own-env", ".env", 0, "the bundle has a .env of its own")
+
+
+def compose_services(compose: Node) -> Node | None:
+    """The mapping that has the services of a compose file by name; None when it has none."""
+    services = compose.get("services")
+    if services is not None and services.kind == MAPPING and services.pairs:
+        return services
+    # The first format of compose had the services at the top.
+    return compose if any(value.get("image") or value.get("build") for _key, value in compose.pairs) else None
 
 
 def _publishes_80(service: Node) -> bool:

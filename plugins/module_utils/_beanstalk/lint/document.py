@@ -36,6 +36,8 @@ _TAGS = {
 }
 _JSON_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 _JSON_SPACE = re.compile(r"[ \t\r\n]*")
+MOST_MERGED = 200_000
+"""Entries that the `<<` of a document merge in all: a small file can ask for thousands of millions."""
 _DECODER = json.JSONDecoder()
 _JSON_WORDS = {"true": BOOLEAN, "false": BOOLEAN, "null": NULL}
 
@@ -99,7 +101,7 @@ def parse_yaml(text: str) -> Node:
     """Read YAML (1.1, as EB's own reader does). Raises DocumentError with the line of the first error."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        return Node(NULL, 1) if root is None else _from_yaml(root, {})
+        return Node(NULL, 1) if root is None else _YamlReader().node(root)
     except RecursionError:
         raise DocumentError("yaml-syntax", 1, "nested too deeply") from None
     except yaml.MarkedYAMLError as error:
@@ -123,37 +125,47 @@ def dump_plain(data: Any) -> str:
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
 
-def _from_yaml(node: yaml.Node, known: dict[int, Node]) -> Node:
-    if id(node) in known:
-        return known[id(node)]
-    line = node.start_mark.line + 1
-    known[id(node)] = Node(NULL, line)  # an alias inside its own anchor ends here instead of turning in circles
-    if isinstance(node, yaml.MappingNode):
-        pairs = [(_from_yaml(key, known), _from_yaml(value, known)) for key, value in node.value]
-        result = Node(MAPPING, line, pairs=tuple(_merge(pairs)))
-    elif isinstance(node, yaml.SequenceNode):
-        result = Node(SEQUENCE, line, items=tuple(_from_yaml(item, known) for item in node.value))
-    else:
-        style = getattr(node, "style", None)
-        block = style in ("|", ">")
-        kind = STRING if style else _TAGS.get(node.tag, STRING)
-        result = Node(kind, line, text=str(node.value), text_line=line + 1 if block else line)
-    known[id(node)] = result
-    return result
+class _YamlReader:
+    """Turns the nodes of one document into ours, each once, however many aliases name it."""
 
+    def __init__(self) -> None:
+        self.known: dict[int, Node] = {}
+        self.merged = 0
 
-def _merge(pairs: list[tuple[Node, Node]]) -> Iterator[tuple[Node, Node]]:
-    """Resolve `<<`: a key that is written out wins over a merged one, and is no duplicate of it."""
-    taken = {key.text for key, _value in pairs}
-    for key, value in pairs:
-        if key.text != "<<":
-            yield key, value
-            continue
-        for source in value.items or (value,):
-            for merged_key, merged_value in source.pairs:
-                if merged_key.text not in taken:
-                    taken.add(merged_key.text)
-                    yield merged_key, merged_value
+    def node(self, node: yaml.Node) -> Node:
+        if id(node) in self.known:
+            return self.known[id(node)]
+        line = node.start_mark.line + 1
+        # An alias inside its own anchor ends here instead of turning in circles.
+        self.known[id(node)] = Node(NULL, line)
+        if isinstance(node, yaml.MappingNode):
+            result = Node(MAPPING, line, pairs=tuple(self._pairs(node, line)))
+        elif isinstance(node, yaml.SequenceNode):
+            result = Node(SEQUENCE, line, items=tuple(self.node(item) for item in node.value))
+        else:
+            style = getattr(node, "style", None)
+            block = style in ("|", ">")
+            kind = STRING if style else _TAGS.get(node.tag, STRING)
+            result = Node(kind, line, text=str(node.value), text_line=line + 1 if block else line)
+        self.known[id(node)] = result
+        return result
+
+    def _pairs(self, node: yaml.MappingNode, line: int) -> Iterator[tuple[Node, Node]]:
+        """Resolve `<<`: a key that is written out wins over a merged one, and is no duplicate of it."""
+        pairs = [(self.node(key), self.node(value)) for key, value in node.value]
+        taken = {key.text for key, _value in pairs}
+        for key, value in pairs:
+            if key.text != "<<":
+                yield key, value
+                continue
+            for source in value.items or (value,):
+                self.merged += len(source.pairs)
+                if self.merged > MOST_MERGED:
+                    raise DocumentError("yaml-syntax", line, f"its << merge more than {MOST_MERGED} entries")
+                for merged_key, merged_value in source.pairs:
+                    if merged_key.text not in taken:
+                        taken.add(merged_key.text)
+                        yield merged_key, merged_value
 
 
 def parse_json(text: str) -> Node:

@@ -122,6 +122,11 @@ RULES: dict[str, Rule] = {
         "EB runs only files directly in .platform/{hooks,confighooks}/{prebuild,predeploy,postdeploy}.",
         "Move the file to one of these folders.",
     ),
+    "hook-no-container": Rule(
+        ERROR,
+        "The hook finds no container to run in, and every deployment fails by it.",
+        "Give the role hooks the variable hooks_source, so that it looks before it renders.",
+    ),
     "legacy-path-on-modern": Rule(
         ERROR,
         "Nothing looks into this folder on Amazon Linux 2 and later: the script never runs.",

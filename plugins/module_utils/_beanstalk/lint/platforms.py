@@ -6,15 +6,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Platform:
-    """`generation` is al1, al2, al2023 or windows; `docker` is plain, ecs or none; both "" when unknown."""
+    """`generation` is al1, al2, al2023 or windows; `docker` is plain, ecs or none; both "" when unknown.
+
+    `name` is the platform as the user names it.
+    """
 
     generation: str = ""
     docker: str = ""
+    name: str = field(default="", compare=False)
 
     @property
     def is_modern(self) -> bool:
@@ -34,8 +38,11 @@ def recognise(name: str | None) -> Platform:
     "arn:aws:elasticbeanstalk:us-east-1::platform/Docker running on 64bit Amazon Linux 2/3.5.0",
     "64bit Amazon Linux 2018.03 v2.17.6 running Multi-container Docker 19.03.13-ce (Generic)".
     """
-    text = (name or "").strip().lower()
+    name = (name or "").strip()
+    text = name.lower()
     docker = ""
+    if re.match(r"arn:[^:]*:elasticbeanstalk:[^:]*:\d+:platform/", text):
+        return Platform(name=name)  # a custom platform: what it is called says nothing
     if re.search(r"\becs\b|multi-?container", text):
         docker = "ecs"
     elif "docker" in text:
@@ -43,10 +50,10 @@ def recognise(name: str | None) -> Platform:
     elif re.search(r"running|platform/", text):  # the name is complete, and says something else
         docker = "none"
     if "windows" in text:
-        return Platform("windows", docker)
+        return Platform("windows", docker, name)
     if text in ("al1", "al2", "al2023"):
-        return Platform(text)
+        return Platform(text, name=name)
     linux = re.search(r"amazon linux(?: (2023|2)(?![\d.])| (20\d\d\.\d\d))?", text)
     if not linux:
-        return Platform("", docker)
-    return Platform(f"al{linux.group(1)}" if linux.group(1) else "al1", docker)
+        return Platform("", docker, name)
+    return Platform(f"al{linux.group(1)}" if linux.group(1) else "al1", docker, name)
