@@ -73,6 +73,7 @@ _value:
   type: dict
 """
 
+import re
 from pathlib import Path
 
 import yaml
@@ -82,6 +83,9 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_t
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import recognise
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+# YAML 1.1 takes these for ends of lines and folds them, where they are not escaped.
+_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
 def hooks_overlay(
@@ -123,7 +127,12 @@ def hooks_overlay(
 
 
 def _yaml(value):
-    return yaml.safe_dump(value, allow_unicode=True, default_flow_style=False, sort_keys=False, width=1000)
+    text = _dump(value, allow_unicode=True)
+    return _dump(value, allow_unicode=False) if _BREAKS.search(text) else text
+
+
+def _dump(value, allow_unicode):
+    return yaml.safe_dump(value, allow_unicode=allow_unicode, default_flow_style=False, sort_keys=False, width=1000)
 
 
 class FilterModule:

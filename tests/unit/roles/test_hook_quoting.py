@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.jack.beanstalk.plugins.filter.hooks_overlay import hooks_overlay
-from hypothesis import Phase, assume, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from .hook_instance import Instance
@@ -80,6 +80,7 @@ def test_a_task_arrives_as_written(command: str, user: str, workdir: str, enviro
 
 @settings(deadline=None)
 @given(command=COMMAND, environment=st.dictionaries(NAME, TEXT, max_size=3))
+@example(command="echo a\x85b\u2028 c\u2029", environment={"A": "\x85"})
 def test_yaml_keeps_every_character_of_a_script(command: str, environment: dict[str, str]) -> None:
     """The legacy AMI gets scripts within ``files:``."""
     task = {"command": command, "environment": environment}
