@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   name:
-    description: Name of the variable that tells what a host is called at its place.
+    description: Name of the variable that tells what a host is called at its place, a CNAME prefix.
     type: str
     required: true
   place:

@@ -58,6 +58,8 @@ options:
   cname_prefix:
     description:
       - CNAME prefix of the logical environment. Whoever holds it is live, and is replaced.
+      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
+        where the live environment was made without a prefix. A worker environment has none.
     type: str
     required: true
   name:

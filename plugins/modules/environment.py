@@ -61,8 +61,14 @@ options:
     type: str
   cname_prefix:
     description:
-      - First part of the environment's CNAME, 4 to 63 letters, digits and hyphens. The environment that holds it is
-        the one that is managed, whatever its name is.
+      - CNAME prefix of the environment. The environment that holds it is the one that is managed, whatever its name is.
+      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, or before C(.elasticbeanstalk.com) in
+        an old one, in China before C(.REGION.eb.amazonaws.com.cn); the case of letters does not matter.
+      - A new environment can get 4 to 63 letters, digits and hyphens. One that was made without a prefix has
+        V(blog-production.eba-k3v9x2mq) or the like, which Elastic Beanstalk made up. That finds the environment;
+        nothing is created with it.
+      - When nobody holds the prefix but the environment O(name) has another CNAME, or when two environments may be
+        meant, the module fails and says what to write.
     type: str
   environment_id:
     description:

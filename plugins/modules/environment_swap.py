@@ -38,7 +38,9 @@ options:
     required: true
   cname_prefix:
     description:
-      - First part of the CNAME that the environment shall have.
+      - CNAME prefix that the environment shall have.
+      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
+        where the holder was made without a prefix.
     type: str
     required: true
   environment_id:

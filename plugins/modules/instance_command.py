@@ -43,7 +43,9 @@ options:
     required: true
   cname_prefix:
     description:
-      - First part of the CNAME of the environment.
+      - CNAME prefix of the environment.
+      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
+        for one that was made without a prefix.
     type: str
   name:
     description:

@@ -28,7 +28,11 @@ options:
     type: str
   cname_prefix:
     description:
-      - Only the environment whose CNAME starts with this name.
+      - Only the environment that holds this CNAME prefix.
+      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
+        for one that was made without a prefix.
+      - A failure when nobody holds it but an environment of that name has another CNAME, or when two hold it, with what
+        to write instead.
     type: str
   ids:
     description:

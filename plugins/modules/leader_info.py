@@ -43,7 +43,9 @@ options:
     type: str
   cname_prefixes:
     description:
-      - First parts of the CNAMEs of environments. They find the live environment whatever its name is.
+      - CNAME prefixes of environments. They find the live environment whatever its name is.
+      - A prefix is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so
+        V(blog-production.eba-k3v9x2mq) for an environment that was made without one.
     type: list
     elements: str
     aliases: [cname_prefix]

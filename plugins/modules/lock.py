@@ -43,7 +43,8 @@ options:
     required: true
   cname_prefix:
     description:
-      - CNAME prefix of the logical environment.
+      - CNAME prefix of the logical environment, all that stands before C(.REGION.elasticbeanstalk.com) in its CNAME.
+        The case of letters does not matter.
     type: str
     required: true
   owner:

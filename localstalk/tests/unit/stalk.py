@@ -45,11 +45,11 @@ class Stalk:
         self.account = account
         self.eb = self.client("elasticbeanstalk")
 
-    def client(self, service: str, **more: Any) -> Any:
+    def client(self, service: str, region: str = "us-east-1", **more: Any) -> Any:
         return boto3.session.Session().client(
             service,
             endpoint_url=self.endpoint,
-            region_name="us-east-1",
+            region_name=region,
             aws_access_key_id="test",
             aws_secret_access_key="test",
             **more,

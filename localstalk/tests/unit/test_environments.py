@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 import urllib.request
 import zipfile
@@ -93,6 +94,39 @@ def test_a_cname_is_free_again_after_termination(stalk: Stalk) -> None:
     stalk.eb.terminate_environment(EnvironmentName="env-one")
     stalk.advance(600)
     assert available(CNAMEPrefix="shop")["Available"] is True
+
+
+@pytest.mark.parametrize(
+    ("region", "ending"),
+    [
+        ("us-east-1", "us-east-1.elasticbeanstalk.com"),
+        ("us-gov-west-1", "us-gov-west-1.elasticbeanstalk.com"),
+        ("cn-north-1", "cn-north-1.eb.amazonaws.com.cn"),
+    ],
+)
+def test_a_cname_without_a_prefix_is_made_of_the_name(stalk: Stalk, region: str, ending: str) -> None:
+    eb = stalk.client("elasticbeanstalk", region)
+    eb.create_application(ApplicationName="app")
+    base = {"ApplicationName": "app", "SolutionStackName": STACK, "OptionSettings": [PROFILE]}
+    made = eb.create_environment(EnvironmentName="Store-env", **base)
+    assert re.fullmatch(rf"Store-env\.eba-[a-z0-9]{{8}}\.{re.escape(ending)}", made["CNAME"])
+    chosen = eb.create_environment(EnvironmentName="store-green", CNAMEPrefix="Store-env", **base)
+    assert chosen["CNAME"] == f"store-env.{ending}"
+    free = eb.check_dns_availability(CNAMEPrefix="store-ENV")
+    assert (free["Available"], free["FullyQualifiedCNAME"]) == (False, f"store-env.{ending}")
+
+
+def test_a_cname_with_capitals_moves_and_is_found_in_lower_case(stalk: Stalk) -> None:
+    old, new = stalk.create("Shop-one"), stalk.create("Shop-two")
+    names = {one: stalk.environment(name)["CNAME"] for one, name in ((old, "Shop-one"), (new, "Shop-two"))}
+    stalk.eb.swap_environment_cnames(SourceEnvironmentId=old, DestinationEnvironmentId=new)
+    stalk.advance(60)
+    assert stalk.environment("Shop-one")["CNAME"] == names[new]
+    assert stalk.driver.leads_to(names[old].lower()) == new
+    assert stalk.region.public_url(names[old].lower().partition(".us-")[0]) == f"http://{names[old].lower()}/"
+    stalk.eb.terminate_environment(EnvironmentId=new)
+    stalk.advance(600)
+    assert stalk.region.public_url(names[old]) is None
 
 
 def test_create_refusals(stalk: Stalk) -> None:

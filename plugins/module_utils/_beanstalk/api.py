@@ -199,6 +199,11 @@ def bundle_checksum(s3: Client, bucket: str, key: str) -> str | None:
     return str(found.get("ChecksumSHA256", ""))
 
 
+def region_of(client: Client) -> str:
+    """The region that a client asks."""
+    return str(client.meta.region_name or "")
+
+
 @_call("describe environments")
 def describe_environments(client: Client, **filters: Any) -> list[Answer]:
     """Environments that are there now; the service would also list ones that were terminated an hour ago."""

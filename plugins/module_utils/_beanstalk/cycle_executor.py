@@ -133,7 +133,8 @@ class Executor:
         if journal is None or pruning:
             versions = self.observer.versions(environments, 0.0 if pruning else self.policy.step_fresh)
         templates = self.observer.templates(stem(self.policy.base_name), environments) if pruning else ()
-        available = not held and api.cname_available(self.reader, self.observer.prefix)
+        unclear = self.observer.unclear(self.policy.base_name)
+        available = not held and not unclear and api.cname_available(self.reader, self.observer.prefix)
         world = World(
             now=self.store.now,  # after all the looking, so that a decision's age is the age of its journal entry
             started=self.started,
@@ -143,6 +144,7 @@ class Executor:
             cname=cname,
             environments=environments,
             lock=lock,
+            unclear=unclear,
             name_taken=bool(journal and journal.candidate_name == self._taken),
             cname_available=available,
             shortage=self._full,

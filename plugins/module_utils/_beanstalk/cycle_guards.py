@@ -37,6 +37,7 @@ def termination_refusal(world: World, environment: Environment) -> str:
     owner = environment.tags.get(TAG_LOGICAL, "")
     reasons = (
         (environment.cname == world.cname, f"it holds the live name {world.cname}"),
+        (bool(world.unclear), f"it cannot be told who is live ({world.unclear.rstrip('.')})"),
         (environment.application != world.application, f"it belongs to the application {environment.application}"),
         (environment.protected, "it is tagged as protected"),
         (bool(environment.database_loss), f"its coupled database would be lost ({environment.database_loss})"),
@@ -52,6 +53,8 @@ def termination_refusal(world: World, environment: Environment) -> str:
 def foreign(world: World) -> str:
     """Why the live name is not ours to move; empty when it is."""
     live = world.live
+    if world.unclear:
+        return world.unclear
     if live is None:
         there = [one for one in world.environments if not one.gone]
         if there and all(one.tier == "Worker" for one in there):

@@ -19,10 +19,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar
 
-from . import api
+from . import api, cnames
 from .cycle_account import ASG
 from .cycle_base import stem
 from .cycle_record import from_document
@@ -40,10 +39,6 @@ _Got = TypeVar("_Got")
 # One that nothing but its tags may make ours is left alone while it changes.
 _LEFT_OVER = ("Ready", "Launching")
 
-# <prefix>.<region>.elasticbeanstalk.com, without a region in old ones (eb-facts §4). EB's own choice for an environment
-# without a prefix has its name first and a random label after it: that is not a prefix, though it may look like one.
-_CHOSEN = re.compile(r"([^.]+)(?:\.[a-z]{2}(?:-[a-z]+)+-\d+)?\.elasticbeanstalk\.com(?:\.cn)?")
-
 
 class Observer:
     """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id.
@@ -52,8 +47,9 @@ class Observer:
     """
 
     def __init__(self, client: Any, application: str, prefix: str, fresh: float = 0.0) -> None:
-        self.client, self.application, self.prefix = client, application, prefix.lower()
-        self.logical = f"{application}/{prefix}"
+        self.client, self.application, self.prefix = client, application, cnames.key_of(prefix)
+        self.region = api.region_of(client)
+        self.logical = cnames.logical_name(application, prefix)
         self.raw: dict[str, Answer] = {}
         self._seen: dict[str, Answer] = {}
         self._strangers: dict[str, tuple[Answer, Environment]] = {}
@@ -105,7 +101,15 @@ class Observer:
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
-        return next((one.cname for one in environments if chosen_prefix(one.cname) == self.prefix), self.prefix)
+        held = [one.cname for one in environments if cnames.prefix_of(one.cname, self.region) == self.prefix]
+        return held[0] if held else self.prefix
+
+    def unclear(self, name: str) -> str:
+        """Why it cannot be told which environment is live; empty when it can, or when one can be made.
+
+        ``name`` is the user's for the environments of the cycle; empty when there is none.
+        """
+        return cnames.unclear(self.raw.values(), self.application, self.prefix, self.region, name)
 
     def settings(self, environment: Mapping[str, Any], *, of_any_age: bool = False) -> list[Answer]:
         """Option settings of an environment; asked again when it has changed, unless those known before will do."""
@@ -191,7 +195,7 @@ class Observer:
         return journal.swapped is not None or swapped
 
     def _is_live(self, raw: Answer) -> bool:
-        return chosen_prefix((raw.get("CNAME") or "").lower()) == self.prefix
+        return cnames.prefix_of(raw.get("CNAME"), self.region) == self.prefix
 
     def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
         """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""
@@ -246,13 +250,6 @@ def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
     if raw["Status"] not in _LEFT_OVER:
         return False
     return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
-
-
-@cache
-def chosen_prefix(cname: str) -> str:
-    """The CNAME prefix that somebody chose; empty for a name that EB made up."""
-    found = _CHOSEN.fullmatch(cname)
-    return found.group(1) if found else ""
 
 
 def lock_of(lease: Lease, owner: str, now: float) -> Lock:

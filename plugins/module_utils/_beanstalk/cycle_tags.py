@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import api
+from .cnames import logical_of
 from .cycle_world import TAG_LOGICAL
 from .memory import Memory
 from .transformations import tags_out
@@ -70,7 +71,9 @@ class TagReader:
         return bool(known[1].get(TAG_LOGICAL, self._logical) != self._logical)
 
     def _read(self, environment: Mapping[str, Any]) -> dict[str, str]:
-        return tags_out(api.list_tags(self._client, environment.get("EnvironmentArn") or ""))
+        tags = tags_out(api.list_tags(self._client, environment.get("EnvironmentArn") or ""))
+        # People write it, too.
+        return tags | {TAG_LOGICAL: logical_of(tags[TAG_LOGICAL])} if TAG_LOGICAL in tags else tags
 
 
 def _changed(environment: Mapping[str, Any]) -> str:

@@ -275,8 +275,10 @@ class Version:
 class World:
     """Everything a decision needs, observed at ``now`` (seconds, the service's clock) by the run ``me``.
 
-    ``cname`` is the full live name in lower case. ``name_taken`` is True when the journal's candidate name or its DNS
-    name belongs to somebody else. ``capacity`` is None where the number of instances is fixed, or not known.
+    ``cname`` is the full live name in lower case, the prefix alone where nobody holds it. ``unclear`` says why it
+    cannot be told who is live (see cnames); empty when it can, or when nobody is. ``name_taken`` is True when the
+    journal's candidate name or its DNS name belongs to somebody else. ``capacity`` is None where the number of
+    instances is fixed, or not known.
     ``shortage`` says why the account has no room for a candidate; empty when it has, or when nobody may know.
     ``leader`` is what was learnt of a candidate's leader tasks (``good`` is 1 when they ran). ``refusals`` counts this
     run's failed attempts per action, ``last_error`` is what the last of them said.
@@ -290,6 +292,7 @@ class World:
     cname: str
     environments: tuple[Environment, ...]
     lock: Lock
+    unclear: str = ""
     name_taken: bool = False
     cname_available: bool = False
     capacity: Capacity | None = None
@@ -310,8 +313,9 @@ class World:
 
     @property
     def live(self) -> Environment | None:
-        """The environment that holds the live CNAME."""
-        return next((one for one in self.environments if one.cname == self.cname and not one.gone), None)
+        """The environment that holds the live CNAME; one that is being terminated only when nobody else does."""
+        held = [one for one in self.environments if one.cname == self.cname and not one.gone]
+        return min(held, key=lambda one: one.status is Status.TERMINATING, default=None)
 
 
 @dataclass(frozen=True)

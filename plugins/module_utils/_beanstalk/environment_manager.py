@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import api, friendly, platforms, references, tags, waiters
+from . import api, cnames, friendly, platforms, references, tags, waiters
 from .common import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
@@ -129,6 +129,9 @@ class EnvironmentManager:
         params = self.params
         if params["environment_id"]:
             raise AnsibleBeanstalkRefusedError(message=f"There is no environment {params['environment_id']}.")
+        if params["cname_prefix"] and cnames.is_generated(params["cname_prefix"]):
+            sentence = cnames.not_created_sentence(params["application"], params["cname_prefix"])
+            raise AnsibleBeanstalkRefusedError(message=sentence)
         if not params["name"] or not params["platform"]:
             raise AnsibleBeanstalkRefusedError(
                 message=f"The application {params['application']} has no such environment; "
@@ -400,7 +403,7 @@ class EnvironmentManager:
             before.update(diff["before"])
             after.update(diff["after"])
         return {
-            "environment": environment_out(environment) if environment else None,
+            "environment": environment_out(environment, api.region_of(self.client)) if environment else None,
             "instances": [instance_out(item) for item in self.instances or []],
             "events": [event_out(event) for event in self.events],
             "actions": self.actions,

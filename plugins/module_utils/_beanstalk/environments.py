@@ -9,18 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import api
+from . import api, cnames
 from .common import AnsibleBeanstalkRefusedError
 from .settings import current_values
-from .transformations import cname_prefix
 
 Environment = dict[str, Any]
 
 
-def holder_of(environments: Sequence[Environment], prefix: str) -> Environment | None:
-    """The environment that holds a CNAME prefix."""
-    wanted = prefix.lower()
-    return next((item for item in environments if cname_prefix(item.get("CNAME")) == wanted), None)
+def holder_of(environments: Sequence[Environment], prefix: str, region: str) -> Environment | None:
+    """The environment that holds a CNAME prefix; AnsibleBeanstalkRefusedError when two do, or when it is no prefix."""
+    if cnames.is_whole(prefix):
+        raise AnsibleBeanstalkRefusedError(message=cnames.whole_sentence(prefix))
+    found = cnames.holders(environments, prefix, region)
+    if len(found) > 1:
+        raise AnsibleBeanstalkRefusedError(message=cnames.two_sentence(found, prefix))
+    return found[0] if found else None
+
+
+def live_or_refused(
+    environments: Sequence[Environment], prefix: str, region: str, application: str | None = None
+) -> Environment | None:
+    """The environment that holds a CNAME prefix, or None when nobody does and nobody else can be meant.
+
+    AnsibleBeanstalkRefusedError when two hold it, or when an environment of that name has another CNAME, or none.
+    """
+    live = holder_of(environments, prefix, region)
+    if live is None and (sentence := cnames.hint(environments, prefix, region)):
+        raise AnsibleBeanstalkRefusedError(message=f"{cnames.nobody_sentence(application, prefix)} {sentence}")
+    return live
 
 
 def find_environment(
@@ -38,17 +54,38 @@ def find_environment(
         return _same_application(environment, application)
     environments = look() if look else api.describe_environments(client, ApplicationName=application)
     named = next((item for item in environments if item["EnvironmentName"] == params.get("name")), None)
-    if not params.get("cname_prefix"):
+    prefix, region = params.get("cname_prefix"), api.region_of(client)
+    if not prefix:
         return named
-    live = holder_of(environments, params["cname_prefix"])
-    if live is None and named is not None and (named.get("CNAME") or params.get("state") == "absent"):
+    if not params.get("name"):
+        return live_or_refused(environments, prefix, region, application)
+    live = holder_of(environments, prefix, region)
+    ends = params.get("state") == "absent"
+    if named is not None and live is None and (named.get("CNAME") or ends):
+        raise AnsibleBeanstalkRefusedError(message=_not_its_prefix(named, prefix, region))
+    # Of another CNAME, it is what the last swap left; but one whose made up CNAME begins alike may be meant as well.
+    alike = named is not None and (cnames.prefix_of(named.get("CNAME"), region) or "").startswith(f"{prefix}.".lower())
+    if ends and named is not None and live is not None and alike:
         raise AnsibleBeanstalkRefusedError(
-            message=f"The environment {named['EnvironmentName']} ({named['EnvironmentId']}) does not hold the CNAME "
-            f"prefix {params['cname_prefix']} but {cname_prefix(named.get('CNAME'))}, and no other environment of "
-            f"{application} holds it; swap CNAMEs, or name another environment."
+            message=f"name means {cnames.describe(named)}, and cname_prefix means {cnames.describe(live)}, which holds "
+            f"{prefix}; leave out the one that is not to be terminated."
         )
-    # An environment has no CNAME yet in the first moments of its launch.
+    # An environment has no CNAME yet in the first moments of its launch, and a worker never has one.
     return live or named
+
+
+def _not_its_prefix(named: Environment, prefix: str, region: str) -> str:
+    """Why an environment that the user names is not the one that the CNAME prefix means, and what to write."""
+    who, application = f"The environment {cnames.describe(named)}", named["ApplicationName"]
+    if cnames.is_worker(named):
+        return f"{who} is a worker environment, which has no CNAME; leave cname_prefix out to mean it."
+    if not named.get("CNAME"):
+        return f"{who} has no CNAME yet, and nobody holds the CNAME prefix {prefix}; try again later."
+    held = cnames.prefix_of(named["CNAME"], region) or named["CNAME"]
+    return (
+        f"{who} does not hold the CNAME prefix {prefix} but {held}, and no other environment of {application} holds "
+        f"it; write the CNAME prefix {held} to mean this one, swap CNAMEs, or name another environment."
+    )
 
 
 def _same_application(environment: Environment | None, application: str) -> Environment | None:
@@ -81,8 +118,10 @@ def check_may_terminate(
     The tag jack:logical tells which CNAME is the live one. `named_prefix` is the CNAME prefix that the user named.
     """
     name = environment["EnvironmentName"]
-    prefix = cname_prefix(environment.get("CNAME"))
-    if not named_prefix and prefix and tags.get("jack:logical", "").rpartition("/")[2].lower() == prefix:
+    prefix = cnames.prefix_of(environment.get("CNAME"), api.region_of(client))
+    is_live = prefix is not None and cnames.key_of(tags.get("jack:logical", "").rpartition("/")[2]) == prefix
+    # Named by its id beside a prefix that is another's, a live environment was not named by its prefix.
+    if is_live and cnames.key_of(named_prefix or "") != prefix:
         raise AnsibleBeanstalkRefusedError(
             message=f"The environment {name} holds the live CNAME {prefix}; swap it away first, or name the "
             "environment by cname_prefix if the whole logical environment shall go."

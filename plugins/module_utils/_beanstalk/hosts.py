@@ -20,7 +20,7 @@ ADDRESSES = ("private_ip", "public_ip", "private_dns", "public_dns", "instance_i
 def host_variables(instance: Mapping[str, Any], environment: Mapping[str, Any], region: str) -> dict[str, Any]:
     """Variables of one instance; those of its environment have the names that the modules return, after eb_."""
     tags = tags_out(instance.get("Tags", []))
-    known = environment_out(environment)
+    known = environment_out(environment, region)
     return {
         "eb_application": known["application"],
         "eb_environment": known["name"],

@@ -11,14 +11,17 @@ from typing import Any
 
 from . import api, tags
 from .common import AnsibleBeanstalkRefusedError
-from .environments import holder_of
-from .transformations import cname_prefix, environment_out, instance_out, tags_out
+from .environments import live_or_refused
+from .transformations import environment_out, instance_out, tags_out
 
 Environment = dict[str, Any]
 
 
 def select(client: Any, params: Mapping[str, Any]) -> list[Environment]:
-    """Environments that the parameters name; all of the application (or region) when they name none."""
+    """Environments that the parameters name; all of the application (or region) when they name none.
+
+    AnsibleBeanstalkRefusedError when a CNAME prefix leaves open which one is meant.
+    """
     filters = {
         "ApplicationName": params.get("application"),
         "EnvironmentIds": params.get("ids"),
@@ -27,13 +30,14 @@ def select(client: Any, params: Mapping[str, Any]) -> list[Environment]:
     found = api.describe_environments(client, **filters)
     prefix = params.get("cname_prefix")
     if prefix:
-        found = [item for item in found if cname_prefix(item.get("CNAME")) == prefix.lower()]
+        live = live_or_refused(found, prefix, api.region_of(client), params.get("application"))
+        found = [live] if live else []
     return sorted(found, key=lambda item: (item["ApplicationName"], item["EnvironmentName"]))
 
 
 def describe(client: Any, environment: Environment, gather: Sequence[str]) -> dict[str, Any]:
     """One environment with what was asked for: health, instances, tags (one call each)."""
-    result = environment_out(environment)
+    result = environment_out(environment, api.region_of(client))
     environment_id = environment["EnvironmentId"]
     if "health" in gather:
         health = api.describe_environment_health(client, environment_id)
@@ -48,7 +52,7 @@ def describe(client: Any, environment: Environment, gather: Sequence[str]) -> di
 
 
 def find_one(client: Any, params: Mapping[str, Any]) -> Environment:
-    """The one environment that the parameters name; AnsibleBeanstalkRefusedError when there is none."""
+    """The one environment that the parameters name; AnsibleBeanstalkRefusedError when there is none, or two."""
     wanted = params.get("environment_id") or params.get("cname_prefix") or params.get("name")
     if params.get("environment_id"):
         found = api.describe_environments(client, EnvironmentIds=[params["environment_id"]])
@@ -56,7 +60,7 @@ def find_one(client: Any, params: Mapping[str, Any]) -> Environment:
     else:
         found = api.describe_environments(client, ApplicationName=params["application"])
         if params.get("cname_prefix"):
-            match = holder_of(found, params["cname_prefix"])
+            match = live_or_refused(found, params["cname_prefix"], api.region_of(client), params["application"])
         else:
             match = next((item for item in found if item["EnvironmentName"] == params["name"]), None)
     if match is None:

@@ -10,11 +10,12 @@ and the events. The sources follow, the cheap ones first, each for those environ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from . import api
 from .common import AnsibleBeanstalkRefusedError
+from .environments import live_or_refused
 from .leader_evidence import ENGINE_LOG, HOOK_LOG, TRUST, Evidence, Sections, hook_results
 from .leader_sources import (
     BUNDLE,
@@ -32,7 +33,7 @@ from .leader_sources import (
 from .leader_timeline import Timeline, read_timelines
 from .leader_verdict import Verdict, World, decide
 from .settings import current_values
-from .transformations import cname_prefix, environment_out
+from .transformations import environment_out
 from .waiters import Deadline
 
 Environment = Mapping[str, Any]
@@ -93,7 +94,7 @@ class Case:
         if policy == "TrafficSplitting" and self._world.timeline.replaced(self.existing):
             self.verdict = Verdict("none", None, "traffic splitting elects no leader")
 
-    def result(self) -> dict[str, Any]:
+    def result(self, region: str) -> dict[str, Any]:
         """The answer as the module returns it."""
         verdict, chosen = self.verdict, self.verdict.chosen
         reason = verdict.reason
@@ -102,7 +103,7 @@ class Case:
         known = verdict.state in ("found", "lost")
         numbers = [item.deployment_id for item in self.evidence if chosen and item.instance_id == chosen.instance_id]
         return {
-            "environment": environment_out(self.environment),
+            "environment": environment_out(self.environment, region),
             "leader": {
                 "state": verdict.state,
                 "instance_id": verdict.instance_id,
@@ -127,16 +128,22 @@ def choose(client: Any, params: Mapping[str, Any]) -> list[Environment]:
     have: dict[str, Callable[[Environment], Any]] = {
         "ids": lambda item: item["EnvironmentId"],
         "names": lambda item: item["EnvironmentName"],
-        "cname_prefixes": lambda item: cname_prefix(item.get("CNAME")),
     }
-    for key, values in wanted.items():
-        values = [value.lower() for value in values] if key == "cname_prefixes" else values
-        missing = sorted(set(values) - {have[key](item) for item in found})
-        if missing:
-            where = f"The application {application}" if application else "This region"
-            raise AnsibleBeanstalkRefusedError(message=f"{where} has no environment {', '.join(missing)}.")
-        found = [item for item in found if not values or have[key](item) in values]
+    for key, told in have.items():
+        _refuse_missing(application, set(wanted[key]) - {told(item) for item in found})
+        found = [item for item in found if not wanted[key] or told(item) in wanted[key]]
+    if wanted["cname_prefixes"]:
+        region = api.region_of(client)
+        live = {prefix: live_or_refused(found, prefix, region, application) for prefix in wanted["cname_prefixes"]}
+        _refuse_missing(application, {prefix for prefix, item in live.items() if item is None})
+        found = list({item["EnvironmentId"]: item for item in live.values() if item}.values())
     return sorted(found, key=lambda item: (item["ApplicationName"], item["EnvironmentName"]))
+
+
+def _refuse_missing(application: str | None, missing: Collection[str]) -> None:
+    if missing:
+        where = f"The application {application}" if application else "This region"
+        raise AnsibleBeanstalkRefusedError(message=f"{where} has no environment {', '.join(sorted(missing))}.")
 
 
 class LeaderQuery:
@@ -167,7 +174,7 @@ class LeaderQuery:
                 self._ask(source, asked, everyone=bool(always))
                 self._note(source, asked, before)
         self._settle([case for case in cases if case.verdict.state == "lost" and case.verdict.chosen is None])
-        return [case.result() for case in cases]
+        return [case.result(api.region_of(self._services.eb)) for case in cases]
 
     def _settle(self, cases: Sequence[Case]) -> None:
         before = self._calls()

@@ -22,9 +22,10 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from . import cnames
 from . import holder as processes
 from .api import ThrottlingRetry
-from .common import AnsibleBeanstalkError, error_code, translate_errors
+from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from .lease import Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, held_sentence, lock_key
 from .lock_queue import LockQueue
 from .memory import Memory
@@ -78,7 +79,10 @@ class LockStore:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.s3, self.bucket, self.key, self.cname_prefix = s3, bucket, lock_key(application), cname_prefix
+        if cnames.is_whole(cname_prefix):
+            raise AnsibleBeanstalkRefusedError(message=cnames.whole_sentence(cname_prefix))
+        self.s3, self.bucket, self.key = s3, bucket, lock_key(application)
+        self.cname_prefix = cnames.key_of(cname_prefix)
         self._memory = memory or Memory(None)
         self._table = TableMemory(self._memory)
         self._queue = LockQueue(self._memory)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from . import cnames
 from .bundle_types import NameRefusedError
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
@@ -48,9 +49,12 @@ def check_environment_name(value: str) -> None:
 
 
 def check_cname_prefix(value: str) -> None:
-    """4 to 63 letters, digits and hyphens, no hyphen at either end."""
+    """4 to 63 letters, digits and hyphens, no hyphen at either end; or two such parts, if Elastic Beanstalk made it."""
+    if cnames.is_whole(value):
+        raise NameRefusedError(cnames.whole_sentence(value))
     _length("CNAME prefix", value, 4, 63)
-    if not _ENVIRONMENT.fullmatch(value):
+    parts = value.split(".")
+    if len(parts) > 2 or not all(_ENVIRONMENT.fullmatch(part) for part in parts):
         raise NameRefusedError(
             f"The CNAME prefix {value!r} may have only letters, digits and hyphens, and no hyphen at either end."
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import api, events, waiters
+from . import api, cnames, events, waiters
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, AnsibleBeanstalkWaitError, is_busy
-from .environments import holder_of
+from .environments import live_or_refused
 from .proof import Side, proof_of
-from .transformations import cname_prefix, environment_out, event_out
+from .transformations import environment_out, event_out
 
 Environment = dict[str, Any]
 
@@ -23,6 +23,7 @@ class Swap:
 
     def __init__(self, client: Any, params: Mapping[str, Any], check_mode: bool) -> None:
         self.client = client
+        self.region = api.region_of(client)
         self.params = params
         self.check_mode = check_mode
         self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"])
@@ -54,9 +55,9 @@ class Swap:
         found = api.describe_environments(self.client, ApplicationName=application)
         wanted = self.params["environment_id"] or self.params["name"]
         taker = next((item for item in found if wanted in (item["EnvironmentId"], item["EnvironmentName"])), None)
-        holder = holder_of(found, prefix)
         if taker is None:
             raise AnsibleBeanstalkRefusedError(message=f"The application {application} has no environment {wanted}.")
+        holder = live_or_refused(found, prefix, self.region, application)
         if holder is None:
             raise AnsibleBeanstalkRefusedError(
                 message=f"No environment of {application} holds the CNAME prefix {prefix}, so there is nothing to swap."
@@ -67,7 +68,8 @@ class Swap:
         """A name goes only to an environment that was healthy when it got it (promise 1 of the design)."""
         name = taker["EnvironmentName"]
         if not taker.get("CNAME"):
-            raise AnsibleBeanstalkRefusedError(message=f"The environment {name} has no CNAME to swap; is it a worker?")
+            why = "a worker environment, which has no CNAME" if cnames.is_worker(taker) else "without a CNAME yet"
+            raise AnsibleBeanstalkRefusedError(message=f"The environment {name} is {why}: there is nothing to swap.")
         if self.params["require_health"] and taker.get("Health") != "Green":
             raise AnsibleBeanstalkRefusedError(
                 message=f"The environment {name} is not healthy (its health is {taker.get('Health')}), so it does not "
@@ -100,8 +102,8 @@ class Swap:
             self.deadline.pause()
             found = {item["EnvironmentId"]: item for item in self._describe(ids)}
             if set(found) == set(ids):
-                now = {key: item.get("CNAME") for key, item in found.items()}
-                if now == wanted and all(item.get("Status") == "Ready" for item in found.values()):
+                now = _pair(*found.values())
+                if _lower(now) == _lower(wanted) and all(item.get("Status") == "Ready" for item in found.values()):
                     self.events = cursor.poll()
                     return found[ids[0]], found[ids[1]]
             if self.deadline.over or events.failures(cursor.poll(), waiters.request_id(answer)):
@@ -109,7 +111,7 @@ class Swap:
                     f"The CNAMEs of {taker['EnvironmentName']} and {holder['EnvironmentName']} were not exchanged "
                     f"within {self.deadline.timeout:.0f} seconds",
                     {
-                        "environments": [environment_out(item) for item in found.values()],
+                        "environments": [environment_out(item, self.region) for item in found.values()],
                         "events": [event_out(event) for event in cursor.events],
                     },
                 )
@@ -120,9 +122,7 @@ class Swap:
     def _result(
         self, taker: Environment, holder: Environment | None, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> dict[str, Any]:
-        live = {**environment_out(taker), "cname": after[taker["EnvironmentId"]]}
-        live["cname_prefix"] = cname_prefix(live["cname"])
-        live["url"] = f"http://{live['cname']}/"
+        live = environment_out({**taker, "CNAME": after[taker["EnvironmentId"]]}, self.region)
         return {
             "environment": live,
             "previous_id": holder["EnvironmentId"] if holder else None,
@@ -140,3 +140,7 @@ def _side(environment: Environment) -> Side:
 
 def _pair(*environments: Environment) -> dict[str, Any]:
     return {item["EnvironmentId"]: item.get("CNAME") for item in environments}
+
+
+def _lower(pair: Mapping[str, Any]) -> dict[str, str]:
+    return {key: str(cname or "").lower() for key, cname in pair.items()}

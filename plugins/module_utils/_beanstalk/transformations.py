@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from .cnames import prefix_of
+
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # The words that the rule would tear apart or glue together.
 _SPECIAL = {"CNAME": "cname", "EndpointURL": "endpoint_url", "CPUUtilization": "cpu_utilization", "P999": "p999"}
@@ -81,8 +83,8 @@ def version_out(version: Mapping[str, Any], tags: Mapping[str, str] | None = Non
     return result
 
 
-def environment_out(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment as the modules return it."""
+def environment_out(environment: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """An environment of this region as the modules return it."""
     tier = environment.get("Tier") or {}
     arn = environment.get("PlatformArn")
     cname = environment.get("CNAME") or None
@@ -97,7 +99,7 @@ def environment_out(environment: Mapping[str, Any]) -> dict[str, Any]:
         "health": environment.get("Health"),
         "health_status": environment.get("HealthStatus"),
         "cname": cname,
-        "cname_prefix": cname_prefix(cname),
+        "cname_prefix": prefix_of(cname, region),
         "url": f"http://{cname}/" if cname else None,
         "endpoint_url": environment.get("EndpointURL"),
         "platform": environment.get("SolutionStackName") or arn,
@@ -107,11 +109,6 @@ def environment_out(environment: Mapping[str, Any]) -> dict[str, Any]:
         "date_created": plain(environment.get("DateCreated")),
         "date_updated": plain(environment.get("DateUpdated")),
     }
-
-
-def cname_prefix(cname: str | None) -> str | None:
-    """First part of a CNAME; names with and without a region have the same one."""
-    return cname.split(".", 1)[0].lower() if cname else None
 
 
 def instance_out(instance: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Verifier:
         """What a failure returns beside its sentence. ``seen`` are events, oldest first."""
         failing = [*events.failing_instances(map(dict, seen)), *self.verdict.instances]
         return {
-            "environment": environment_out(environment),
+            "environment": environment_out(environment, api.region_of(self.client)),
             "events": [event_out(event) for event in seen],
             "instances": [instance_out(item) for item in self.instances or []],
             "failing_instances": list(dict.fromkeys(failing)),

@@ -289,7 +289,7 @@ def wait_until_ready(client: Any, environment_id: str, deadline: Deadline) -> di
             raise AnsibleBeanstalkWaitError(
                 f"The environment {found[0].get('EnvironmentName')} was not Ready within {deadline.timeout:.0f} "
                 f"seconds: another operation is running, its status is {found[0].get('Status')}",
-                {"environment": environment_out(found[0])},
+                {"environment": environment_out(found[0], api.region_of(client))},
             )
         deadline.pause()
 
@@ -322,7 +322,7 @@ def wait_terminated(
             raise AnsibleBeanstalkWaitError(
                 f"Terminating the environment {found.get('EnvironmentName')} {how}: {reason}",
                 {
-                    "environment": environment_out(environment),
+                    "environment": environment_out(environment, api.region_of(client)),
                     "events": [event_out(event) for event in cursor.events],
                 },
             )

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import api
 from . import holder as processes
+from .cnames import key_of
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, is_transient
 from .lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
 from .lock_store import LockStore
@@ -46,7 +47,7 @@ class WriteLock:
         self._make, self._reason, self._ttl, self._wait = store, reason, ttl, wait
         self._may_have_it = bool(owner)
         self._wave = wave or Alone(owner or made_up_owner())
-        self._companions = companions if wave else ()
+        self._companions = [key_of(name) for name in companions] if wave else []
         self._store: LockStore | None = None
         self._lease = Lease()
 
@@ -78,7 +79,7 @@ class WriteLock:
                 return self._join(store, held)
         except LockedError:
             # Companions who are free now may be done when the wait is over.
-            self._companions = ()
+            self._companions = []
             raise
 
     def _join(self, store: LockStore, held: Held) -> float:

@@ -229,22 +229,22 @@ class SimDriver:
     def point(self, fqdn: str, environment_id: str) -> None:
         """Let a name lead to an environment."""
         with self._lock:
-            self._names[fqdn] = environment_id
+            self._names[fqdn.lower()] = environment_id
 
     def unpoint(self, fqdn: str) -> None:
         """Forget a name."""
         with self._lock:
-            self._names.pop(fqdn, None)
+            self._names.pop(fqdn.lower(), None)
 
     def leads_to(self, fqdn: str) -> str | None:
         """Id of the environment that a name leads to."""
         with self._lock:
-            return self._names.get(fqdn)
+            return self._names.get(fqdn.lower())
 
     def url(self, fqdn: str) -> str | None:
         """The name itself: there is no proxy, so nothing answers there."""
         with self._lock:
-            return f"http://{fqdn}/" if fqdn in self._names else None
+            return f"http://{fqdn}/" if fqdn.lower() in self._names else None
 
     def database(self, name: str) -> dict[str, str]:
         """Always fails: a database needs containers."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Authoritative DNS for ``*.elasticbeanstalk.com``: a public name has its environment's load balancer as address.
+"""Authoritative DNS for Elastic Beanstalk's public names: each has its environment's load balancer as address.
 
 A client that honours the TTL reaches the old environment after a swap for at most that long, as with AWS (eb-facts §4).
 """
@@ -12,8 +12,10 @@ from typing import Any
 from dnslib import NS, QTYPE, RCODE, RR, SOA, A
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
-ZONE = "elasticbeanstalk.com"
-NAME_SERVER = f"ns.localstalk.{ZONE}"
+ZONES = ("elasticbeanstalk.com", "eb.amazonaws.com.cn")
+"""The second one is China's (Public Suffix List)."""
+
+NAME_SERVER = f"ns.localstalk.{ZONES[0]}"
 TTL_SECONDS = 60.0
 """Of EB's names (recalled, eb-facts §12.2); divided by the daemon's speed, like every other duration."""
 
@@ -22,7 +24,7 @@ QUIET = "-request,-reply,-truncated,-error,-recv,-send,-data"
 
 
 class Authority(BaseResolver):  # type: ignore[misc]
-    """Answers for the zone; refuses everything else. ``address_of`` maps a name to an address, or None."""
+    """Answers for the zones; refuses everything else. ``address_of`` maps a name to an address, or None."""
 
     def __init__(self, address_of: Callable[[str], str | None], ttl: int) -> None:
         self.address_of = address_of
@@ -34,17 +36,18 @@ class Authority(BaseResolver):  # type: ignore[misc]
         reply = request.reply(aa=1, ra=0)
         name = str(request.q.qname).rstrip(".").lower()
         kind = QTYPE.get(request.q.qtype)
-        if name != ZONE and not name.endswith(f".{ZONE}"):
+        zone = next((one for one in ZONES if f".{name}".endswith(f".{one}")), None)
+        if zone is None:
             reply.header.rcode = RCODE.REFUSED
             reply.header.aa = 0
             return reply
-        if name == ZONE:
+        if name == zone:
             if kind in {"NS", "ANY"}:
-                reply.add_answer(RR(ZONE, QTYPE.NS, rdata=NS(NAME_SERVER), ttl=self.ttl))
+                reply.add_answer(RR(zone, QTYPE.NS, rdata=NS(NAME_SERVER), ttl=self.ttl))
             elif kind == "SOA":
-                reply.add_answer(self._authority())
+                reply.add_answer(self._authority(zone))
             else:
-                reply.add_auth(self._authority())
+                reply.add_auth(self._authority(zone))
             return reply
         address = self.address_of(name)
         if address is None:
@@ -52,13 +55,13 @@ class Authority(BaseResolver):  # type: ignore[misc]
         elif kind in {"A", "ANY"}:
             reply.add_answer(RR(request.q.qname, QTYPE.A, rdata=A(address), ttl=self.ttl))
         if not reply.rr:
-            reply.add_auth(self._authority())
+            reply.add_auth(self._authority(zone))
         return reply
 
-    def _authority(self) -> Any:
+    def _authority(self, zone: str) -> Any:
         # The last time is for how long a client may remember that there is no such name.
         times = (1, 60, 60, 3600, self.ttl)
-        return RR(ZONE, QTYPE.SOA, rdata=SOA(NAME_SERVER, f"hostmaster.{ZONE}", times), ttl=self.ttl)
+        return RR(zone, QTYPE.SOA, rdata=SOA(NAME_SERVER, f"hostmaster.{zone}", times), ttl=self.ttl)
 
 
 class NameServer:

@@ -86,7 +86,7 @@ class Changes:
             raise InvalidParameterValue(f"Could not rebuild environment {environment.name} because the cname is taken")
         self.region.version(environment.application, environment.version_label or "")
         if environment.cname:
-            self.region.control.names[self.region.name, environment.cname] = environment.id
+            self.region.hold(environment.cname, environment.id)
         environment.terminated = environment.terminated_at = None
         environment.health.refreshed = None
         environment.health.color, environment.health.status = "Grey", "Pending"

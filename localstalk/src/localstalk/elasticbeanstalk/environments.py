@@ -78,7 +78,7 @@ class Environments:
         environment.started_at = environment.health.since = self.region.control.clock.seconds()
         self.region.environments[environment.id] = environment
         if cname:
-            self.region.control.names[self.region.name, cname] = environment.id
+            self.region.hold(cname, environment.id)
         self.monitor.watch()
         context = self.runner.context(environment, call)
         self.runner.begin(environment, call, "create", "Launching", launch.create(context))
@@ -150,7 +150,7 @@ class Environments:
                 raise InvalidParameterValue("Environment does not support a cname")
             return ""
         if prefix is None:
-            return f"{name.lower()}.eba-{self.region.control.letters(8)}.{self.region.name}.elasticbeanstalk.com"
+            return self.region.new_name(name)
         full = self.region.full_name(prefix)
         if not self.region.is_free(full):
             raise InvalidParameterValue(f"DNS name ({prefix}) is not available.")

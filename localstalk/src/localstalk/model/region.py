@@ -22,9 +22,6 @@ from localstalk.model.storage import Storage
 
 _LISTED_SECONDS = 3600.0
 """For which a terminated environment is still described without IncludeDeleted: API reference, "up to an hour"."""
-_LISTED_REAL_SECONDS = 60.0
-"""Clients wait in real time, however fast the clock: the waiters of the SDKs and of the AWS CLI look every 20 seconds,
-and never end when they find nothing."""
 _RESTORABLE = timedelta(days=42)
 
 
@@ -109,9 +106,8 @@ class Region:
 
     def is_listed(self, environment: Environment) -> bool:
         """Whether an environment shows without being asked for: also for a while after it was terminated."""
-        ended, clock = environment.terminated_at, self.control.clock
-        limit = max(_LISTED_SECONDS, _LISTED_REAL_SECONDS * clock.speed)
-        return ended is None or clock.seconds() - ended <= limit
+        ended = environment.terminated_at
+        return ended is None or self.control.clock.seconds() - ended <= _LISTED_SECONDS
 
     def is_restorable(self, environment: Environment) -> bool:
         """Whether a terminated environment can be restored (42 days)."""
@@ -120,13 +116,36 @@ class Region:
 
     # --- public names ---
 
+    @property
+    def domain(self) -> str:
+        """What public names of the region end in (Public Suffix List: China has a domain of its own)."""
+        return f"{self.name}.{'eb.amazonaws.com.cn' if self.name.startswith('cn-') else 'elasticbeanstalk.com'}"
+
     def full_name(self, prefix: str) -> str:
         """The public name of a CNAME prefix."""
-        return f"{prefix.lower()}.{self.name}.elasticbeanstalk.com"
+        return f"{prefix.lower()}.{self.domain}"
+
+    def new_name(self, environment_name: str) -> str:
+        """A public name for an environment that is made without a prefix; capital letters of its name stay."""
+        return f"{environment_name}.eba-{self.control.letters(8)}.{self.domain}"
+
+    # DNS knows no upper case.
 
     def is_free(self, cname: str) -> bool:
         """Whether nobody, in any account, holds a public name of this region."""
-        return (self.name, cname) not in self.control.names
+        return self.holder(cname) is None
+
+    def holder(self, cname: str) -> str | None:
+        """Id of the environment that holds a public name."""
+        return self.control.names.get((self.name, cname.lower()))
+
+    def hold(self, cname: str, environment_id: str) -> None:
+        """Note who holds a public name from now on."""
+        self.control.names[self.name, cname.lower()] = environment_id
+
+    def free(self, cname: str) -> None:
+        """Note that nobody holds a public name."""
+        self.control.names.pop((self.name, cname.lower()), None)
 
     def public_url(self, name: str) -> str | None:
         """The plain URL of a CNAME or CNAME prefix held by an environment here."""

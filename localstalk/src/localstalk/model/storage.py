@@ -26,8 +26,9 @@ class Storage:
     @property
     def _backend(self) -> Any:
         from moto.backends import get_backend
+        from moto.utilities.utils import get_partition
 
-        return get_backend("s3")[self.account]["aws"]
+        return get_backend("s3")[self.account][get_partition(self.region)]
 
     def ensure_bucket(self, name: str) -> None:
         """Create a bucket unless it is there."""

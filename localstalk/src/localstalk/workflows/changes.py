@@ -23,7 +23,6 @@ async def swap(context: WorkflowContext, destination: Environment) -> None:
     context.record_event(f"Swapping CNAMEs for environments '{source.name}' and '{destination.name}'.")
     offset = context.control.faults.dns(source.name) or context.control.faults.dns(destination.name)
     await sleep(_SWAP_SECONDS + min(0.0, offset))
-    names, region = context.control.names, context.region.name
     if offset < 0:
         for holder, other in ((source, destination), (destination, source)):
             await context.call_driver(context.driver.point, other.cname, holder.id)
@@ -33,7 +32,7 @@ async def swap(context: WorkflowContext, destination: Environment) -> None:
     sides = (Renamed(source.id, source.name, *before), Renamed(destination.id, destination.name, *reversed(before)))
     context.region.swaps.append(Swap(context.control.clock.now(), *sides))
     for environment in (source, destination):
-        names[region, environment.cname] = environment.id
+        context.region.hold(environment.cname, environment.id)
     if offset > 0:
         late = _point_later(context, [source.cname, destination.cname], offset)
         context.control.scheduler.spawn(late, f"late DNS of {source.name}")
@@ -51,7 +50,7 @@ async def _point_later(context: WorkflowContext, cnames: list[str], seconds: flo
     """Let names lead to whoever holds them then: another swap may come first."""
     await sleep(seconds)
     for cname in cnames:
-        holder = context.control.names.get((context.region.name, cname))
+        holder = context.region.holder(cname)
         if holder is not None:
             await context.call_driver(context.driver.point, cname, holder)
 

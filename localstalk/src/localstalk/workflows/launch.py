@@ -264,7 +264,7 @@ async def _tear_down(context: WorkflowContext) -> None:
 def end(context: WorkflowContext) -> None:
     """The environment is Terminated; its name and CNAME are free at once."""
     environment, clock = context.environment, context.control.clock
-    context.control.names.pop((context.region.name, environment.cname), None)
+    context.region.free(environment.cname)
     environment.status, environment.abortable, environment.operation = "Terminated", False, None
     environment.terminated_at, environment.terminated = clock.seconds(), clock.now()
     environment.updated = clock.now()

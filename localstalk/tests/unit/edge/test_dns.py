@@ -11,7 +11,7 @@ from dnslib import QTYPE, RCODE, DNSRecord
 
 from localstalk.edge.dns import NameServer
 
-NAMES = {"blog.us-east-1.elasticbeanstalk.com": "127.77.1.1"}
+NAMES = {"blog.us-east-1.elasticbeanstalk.com": "127.77.1.1", "blog.cn-north-1.eb.amazonaws.com.cn": "127.77.1.1"}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,8 @@ def test_a_name_has_its_load_balancers_address(server: NameServer, name: str, tc
 
 def test_unknown_names_and_other_zones(server: NameServer) -> None:
     assert ask(server, "nobody.us-east-1.elasticbeanstalk.com").header.rcode == RCODE.NXDOMAIN
+    assert ask(server, "nobody.cn-north-1.eb.amazonaws.com.cn").header.rcode == RCODE.NXDOMAIN
+    assert ask(server, "s3.cn-north-1.amazonaws.com.cn").header.rcode == RCODE.REFUSED
     assert ask(server, "example.org").header.rcode == RCODE.REFUSED
     assert ask(server, "evilelasticbeanstalk.com").header.rcode == RCODE.REFUSED
 

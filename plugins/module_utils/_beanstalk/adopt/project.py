@@ -138,7 +138,10 @@ def _hosts(root: Path, config: EbCliConfig, notes: Notes) -> dict[str, dict[str,
         text = f"No branch has an environment; the inventory has one host, {name}, for what is checked out."
         notes.ask(FILE, 0, text)
         environments = {name: ["default"]}
-    text = "The CNAME prefix is not in the project: the inventory takes the environment's name; compare with eb status."
+    text = (
+        "The CNAME prefix is not in the project: the inventory takes the environment's name; compare with eb status, "
+        "and write all that stands before .REGION.elasticbeanstalk.com there."
+    )
     notes.ask(FILE, 0, text)
     if len(environments) > 1:
         text = "The project was read as it is checked out; compare .ebextensions of the other branches."

@@ -29,7 +29,7 @@ class Service:
 
     exceptions = type("Exceptions", (), {"ClientError": type("ClientError", (Exception,), {})})
 
-    meta = SimpleNamespace(endpoint_url="http://scripted")
+    meta = SimpleNamespace(endpoint_url="http://scripted", region_name="us-east-1")
 
     def __init__(self) -> None:
         self.updates = 0

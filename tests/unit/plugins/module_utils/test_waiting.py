@@ -7,6 +7,7 @@ Event texts are literal ones from real environments (eb-facts §3).
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ OURS = "11111111-2222-3333-4444-555555555555"
 class Script:
     """A service whose environment passes through states at given seconds."""
 
+    meta = SimpleNamespace(region_name="eu-central-1")
     exceptions = type("Exceptions", (), {"ClientError": type("ClientError", (Exception,), {})})
 
     def __init__(self) -> None:

@@ -41,6 +41,7 @@ def fleet(clients: dict[str, Any]) -> Iterator[list[str]]:
         eb.create_environment(
             ApplicationName=FLEET,
             EnvironmentName=name,
+            CNAMEPrefix=name,
             SolutionStackName="64bit Amazon Linux 2023 v4.8.0 running Docker",
             OptionSettings=settings,
         )

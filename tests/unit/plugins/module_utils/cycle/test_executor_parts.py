@@ -19,7 +19,6 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common i
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_calls import copied_settings
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import chosen_prefix
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import from_document, to_document
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_stages import (
@@ -105,23 +104,6 @@ def test_a_candidate_gets_the_live_settings_minus_what_belongs_to_one_environmen
         setting(properties, "SecurityGroups", "awseb-is-my-own-value"),
         {**setting("aws:autoscaling:asg", "MinSize", "2"), "ResourceName": "AWSEBAutoScalingGroup"},
     ]
-
-
-@pytest.mark.parametrize(
-    ("cname", "prefix"),
-    [
-        ("blog.us-east-1.elasticbeanstalk.com", "blog"),
-        ("blog.ap-southeast-2.elasticbeanstalk.com", "blog"),
-        ("blog.us-gov-west-1.elasticbeanstalk.com", "blog"),
-        ("blog.cn-north-1.elasticbeanstalk.com.cn", "blog"),
-        ("blog.elasticbeanstalk.com", "blog"),
-        ("blog.eba-a1b2c3d4.us-east-1.elasticbeanstalk.com", ""),
-        ("blog.x2k9d8s7aq.elasticbeanstalk.com", ""),
-        ("", ""),
-    ],
-)
-def test_a_name_that_eb_made_up_is_no_prefix(cname: str, prefix: str) -> None:
-    assert chosen_prefix(cname) == prefix
 
 
 class Site(http.server.BaseHTTPRequestHandler):

@@ -152,6 +152,9 @@ class Scripted:
     def cname(self, _environments: tuple[Environment, ...]) -> str:
         return "live"
 
+    def unclear(self, _name: str) -> str:
+        return ""
+
     def unchanged(self, ids: list[str], not_before: float) -> bool:
         assert ids == ["e-1", "e-2"]
         assert not_before > 0
