@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import api, naming, platforms, references, settings, tags
-from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
 from .environment_memory import EnvironmentMemory
+from .errors import BundleError
 from .verification import Verdict
 
 Environment = Mapping[str, Any]

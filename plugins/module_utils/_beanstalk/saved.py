@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import api, naming, platforms, settings
-from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
 from .environments import find_environment
+from .errors import BundleError
 from .transformations import plain
 
 Result = tuple[bool, dict[str, Any]]
