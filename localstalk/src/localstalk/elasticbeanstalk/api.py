@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from localstalk.model.errors import InvalidParameterValue
+from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 T = TypeVar("T")
 Params = dict[str, Any]
@@ -30,5 +30,14 @@ def page(
 
 
 def read_tags(params: Params, name: str = "Tags") -> dict[str, str]:
-    """Tags of a call, by key."""
-    return {tag["Key"]: tag.get("Value", "") for tag in params.get(name) or ()}
+    """Tags of a call, by key. A tag has a key, though the service model does not say so."""
+    found = {}
+    for number, tag in enumerate(params.get(name) or (), 1):
+        if tag.get("Key") is None:
+            raise ServiceError(
+                "ValidationError",
+                f"1 validation error detected: Value null at '{name[:1].lower()}{name[1:]}.{number}.member.key' failed "
+                "to satisfy constraint: Member must not be null",
+            )
+        found[tag["Key"]] = tag.get("Value", "")
+    return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from localstalk.elasticbeanstalk.api import Answer, Params, page
-from localstalk.elasticbeanstalk.platforms import catalogue
+from localstalk.elasticbeanstalk.platforms import catalogue, version_numbers
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 from localstalk.model.region import Region
 from localstalk.model.settings import effective_settings, option
@@ -61,10 +61,10 @@ class ManagedActions:
         level = option(environment, "aws:elasticbeanstalk:managedactions:platformupdate", "UpdateLevel", "minor")
         have = environment.platform
         for platform in catalogue(self.region.name):
-            if platform.branch != have.branch or _number(platform.version) <= _number(have.version):
+            if platform.branch != have.branch or version_numbers(platform.version) <= version_numbers(have.version):
                 continue
             same = 2 if level == "patch" else 1
-            if _number(platform.version)[:same] == _number(have.version)[:same]:
+            if version_numbers(platform.version)[:same] == version_numbers(have.version)[:same]:
                 return platform
         return None
 
@@ -117,7 +117,3 @@ class ManagedActions:
             "ActionType": action.kind,
             "Status": action.status,
         }
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())

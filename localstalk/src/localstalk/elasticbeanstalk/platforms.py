@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -21,6 +22,9 @@ _RELEASED = datetime(2026, 9, 1, tzinfo=UTC)
 # The Amazon Linux AMI was retired then (eb-facts, 5), so that none of its versions is younger.
 _RETIRED = datetime(2022, 7, 18, tzinfo=UTC)
 _BUILDER = "Packer Builder"
+_ARN = re.compile(
+    r"arn:aws:elasticbeanstalk:(?P<region>[^:]*):(?P<account>[^:]*):platform/(?P<name>[^/]+)(/(?P<version>[^/]+))?"
+)
 
 
 @cache
@@ -67,11 +71,20 @@ class Platforms:
         raise InvalidParameterValue(f"No Solution Stack named '{stack}' found.")
 
     def platform_by_arn(self, arn: str) -> Platform:
-        """The platform of an ARN; one without a version means the newest."""
-        for platform in self.platforms():
-            if arn in (platform.arn, platform.arn.rpartition("/")[0]):
-                return platform
-        raise InvalidParameterValue(f"Platform ARN is invalid: {arn}")
+        """The platform of an ARN; one without a version means the newest. AWS's own need no region."""
+        match = _ARN.fullmatch(arn)
+        found = [
+            platform
+            for platform in self.platforms()
+            if match
+            and match["region"] in ("" if not match["account"] else self.region.name, self.region.name)
+            and match["account"] == platform.arn.split(":")[4]
+            and match["name"] == platform.name
+            and match["version"] in (None, platform.version)
+        ]
+        if not found:
+            raise InvalidParameterValue(f"Platform ARN is invalid: {arn}")
+        return max(found, key=lambda platform: version_numbers(platform.version))
 
     def chosen(self, params: Params) -> Platform | None:
         """What SolutionStackName or PlatformArn name, if any."""
@@ -109,7 +122,7 @@ class Platforms:
             )
         found = [
             branch
-            for branch in sorted(branches.values(), key=lambda branch: int(branch["BranchOrder"]))
+            for branch in sorted(branches.values(), key=lambda branch: int(branch["BranchOrder"]), reverse=True)
             if all(_branch_matches(branch, rule) for rule in params.get("Filters") or ())
         ]
         items, token = page(found, params)
@@ -177,6 +190,11 @@ class Platforms:
             raise ServiceError("PlatformVersionStillReferencedException", f"Platform {arn} is in use.")
         del self.custom_platforms[arn]
         return {"PlatformSummary": platform_summary(platform) | {"PlatformStatus": "Deleting"}}
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """A platform's version, to be compared."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def platform_summary(platform: Platform) -> Answer:

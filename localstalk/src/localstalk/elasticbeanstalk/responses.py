@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import logging
 import uuid
+from types import ModuleType
 from typing import Any
 
 from botocore.model import OperationNotFoundError
-from moto.core.parse import QueryParser
-from moto.core.utils import get_service_model
 from moto.elasticbeanstalk.responses import EBResponse
 from werkzeug.exceptions import HTTPException
 
-from localstalk.elasticbeanstalk import permissions, wire
+from localstalk.elasticbeanstalk import parameters, permissions, wire, wire_json
 from localstalk.elasticbeanstalk.validation import validate
 from localstalk.model.errors import ServiceError
 from localstalk.model.state import Call
@@ -37,13 +36,27 @@ class Response(EBResponse):  # type: ignore[misc]
             self.setup_class(request, full_url, headers)
             return self._call(request_id)
         except ServiceError as error:
-            return _failure(error, request_id)
+            return self._failure(error, request_id)
         except HTTPException as error:
-            return _failure(_denied(error), request_id)
+            return self._failure(_denied(error), request_id)
         except Exception:
             log.exception("request %s failed", request_id)
             message = "The request processing has failed because of an unknown error, exception or failure."
-            return _failure(ServiceError("InternalFailure", message, 500), request_id)
+            return self._failure(ServiceError("InternalFailure", message, 500), request_id)
+
+    @property
+    def _wire(self) -> ModuleType:
+        """In what the client wants its answer."""
+        wanted = (self.querystring.get("ContentType") or [""])[0]
+        as_json = wanted.upper() == "JSON" or wire_json.CONTENT_TYPE in (self.headers.get("Accept") or "")
+        return wire_json if as_json else wire
+
+    def _failure(self, error: ServiceError, request_id: str) -> Answer:
+        headers = self._answer_headers(request_id) | {"status": str(error.status)}
+        return error.status, headers, self._wire.error(error.type, error.code, error.message, request_id)
+
+    def _answer_headers(self, request_id: str) -> dict[str, str]:
+        return {"Content-Type": self._wire.CONTENT_TYPE, "x-amzn-RequestId": request_id}
 
     def _call(self, request_id: str) -> Answer:
         from localstalk.elasticbeanstalk.models import backends
@@ -58,7 +71,7 @@ class Response(EBResponse):  # type: ignore[misc]
             message = f"Could not find operation {action} for version 2010-12-01"
             raise ServiceError("InvalidAction", message) from None
         self.querystring["Action"] = [action]
-        params = self._parameters(operation)
+        params = parameters.read(operation, {name: values[0] for name, values in self.querystring.items()})
         backend = backends()[self.current_account][self.region]
         self._check_permissions(permissions.needed(backend.region, action, params))
         validate(operation, params)
@@ -67,7 +80,7 @@ class Response(EBResponse):  # type: ignore[misc]
         )
         call = Call(request_id, action, f"http://{self.headers.get('Host', '127.0.0.1')}", clone_of, contents)
         result = backend.carry_out(call, params)
-        return 200, _headers(request_id), wire.answer(operation, result, request_id)
+        return 200, self._answer_headers(request_id), self._wire.answer(operation, result, request_id)
 
     def _check_permissions(self, needed: list[tuple[str, str]]) -> None:
         for self._permission, arn in needed:
@@ -77,36 +90,6 @@ class Response(EBResponse):  # type: ignore[misc]
     def _get_action(self) -> str:
         """What moto takes for the IAM action: it differs from the operation's name where tags are concerned."""
         return self._permission or str(super()._get_action())
-
-    def _parameters(self, operation: Any) -> dict[str, Any]:
-        request = self.normalized_request
-        try:
-            parsed: dict[str, Any] = QueryParser(
-                get_service_model("elasticbeanstalk").operation_model(operation.name), map_type=dict
-            ).parse(
-                {
-                    "method": request.method,
-                    "values": {name: values[0] for name, values in self.querystring.items()},
-                    "headers": request.headers,
-                    "body": request.data,
-                    "url_path": request.path,
-                    "url_params": {},
-                }
-            )
-        except ServiceError:
-            raise
-        except Exception as error:
-            raise ServiceError("MalformedInput", f"The request could not be read: {error}") from error
-        return parsed or {}
-
-
-def _headers(request_id: str) -> dict[str, str]:
-    return {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
-
-
-def _failure(error: ServiceError, request_id: str) -> Answer:
-    headers = _headers(request_id) | {"status": str(error.status)}
-    return error.status, headers, wire.error(error.type, error.code, error.message, request_id)
 
 
 def _denied(error: HTTPException) -> ServiceError:

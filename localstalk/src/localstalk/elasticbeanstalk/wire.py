@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 NAMESPACE = "http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/"
+CONTENT_TYPE = "text/xml"
 Write = Callable[[Any, list[str]], None]
 
 

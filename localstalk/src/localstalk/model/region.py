@@ -22,6 +22,9 @@ from localstalk.model.storage import Storage
 
 _LISTED_SECONDS = 3600.0
 """For which a terminated environment is still described without IncludeDeleted: API reference, "up to an hour"."""
+_LISTED_REAL_SECONDS = 60.0
+"""Clients wait in real time, however fast the clock: the waiters of the SDKs and of the AWS CLI look every 20 seconds,
+and never end when they find nothing."""
 _RESTORABLE = timedelta(days=42)
 
 
@@ -106,8 +109,9 @@ class Region:
 
     def is_listed(self, environment: Environment) -> bool:
         """Whether an environment shows without being asked for: also for a while after it was terminated."""
-        ended = environment.terminated_at
-        return ended is None or self.control.clock.seconds() - ended <= _LISTED_SECONDS
+        ended, clock = environment.terminated_at, self.control.clock
+        limit = max(_LISTED_SECONDS, _LISTED_REAL_SECONDS * clock.speed)
+        return ended is None or clock.seconds() - ended <= limit
 
     def is_restorable(self, environment: Environment) -> bool:
         """Whether a terminated environment can be restored (42 days)."""
