@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from localstalk.model import groups
 from localstalk.model.control import Control
 from localstalk.model.state import Environment, Resources, Stack
 
@@ -65,12 +66,13 @@ class Fleet:
 
     def create_group(self, environment: Environment, least: int, most: int, instance_type: str, profile: str) -> None:
         """Make the launch configuration and the (still empty) Auto Scaling group."""
+        groups.install()
         resources, suffix = environment.resources, self.control.suffix()
         resources.launch = f"awseb-{environment.id}-stack-AWSEBAutoScalingLaunchConfiguration-{suffix}"
         resources.auto_scaling_group = f"awseb-{environment.id}-stack-AWSEBAutoScalingGroup-{self.control.suffix()}"
-        scaling, groups = self._backend("autoscaling"), [resources.security_groups["AWSEBSecurityGroup"]]
+        scaling, security = self._backend("autoscaling"), [resources.security_groups["AWSEBSecurityGroup"]]
         scaling.create_launch_configuration(
-            resources.launch, _IMAGE, None, "", "", groups, None, instance_type, False,
+            resources.launch, _IMAGE, None, "", "", security, None, instance_type, False,
             profile, None, False, False, [],
         )  # fmt: skip
         tags = [
@@ -89,6 +91,20 @@ class Fleet:
         group = self._backend("autoscaling").autoscaling_groups.get(environment.resources.auto_scaling_group)
         if group is not None:
             group.min_size, group.max_size = least, most
+
+    def group(self, environment: Environment) -> groups.Group | None:
+        """The environment's group as it is now, empty when somebody deleted it; None before it was made."""
+        name = environment.resources.auto_scaling_group
+        found = self._backend("autoscaling").autoscaling_groups.get(name) if name else None
+        if found is None:
+            return groups.Group() if name else None
+        return groups.read(found)
+
+    def settle(self, environment: Environment) -> None:
+        """Let the group reach its capacity, which it could not while its processes were suspended."""
+        scaling, name = self._backend("autoscaling"), environment.resources.auto_scaling_group
+        if name in scaling.autoscaling_groups:
+            scaling.set_desired_capacity(name, scaling.autoscaling_groups[name].desired_capacity)
 
     def create_classic_load_balancer(self, environment: Environment) -> None:
         """Make a classic load balancer, which has neither target group nor ARN."""
@@ -158,7 +174,7 @@ class Fleet:
 
     def create_address(self, environment: Environment, address: str) -> None:
         """Make the elastic IP of a single-instance environment; it shows the address that really answers."""
-        made = self._backend("ec2").allocate_address("vpc")
+        made = self._backend("ec2").allocate_address("vpc", address.partition(":")[0])
         environment.resources.elastic_ip = address
         environment.resources.elastic_ip_allocation = made.allocation_id
 
@@ -187,20 +203,30 @@ class Fleet:
         """Put an instance into the group."""
         scaling = self._backend("autoscaling")
         group = scaling.autoscaling_groups.get(environment.resources.auto_scaling_group)
+        self._point_address(environment, instance_id)
         if group is None or any(state.instance.id == instance_id for state in group.instance_states):
             return
         # A batch of additional instances may exceed the group's limit for a while, as it does in EB.
         most, group.max_size = group.max_size, 10_000
         try:
             scaling.attach_instances(environment.resources.auto_scaling_group, [instance_id])
+            # moto sets this for the instances that it launches itself, and needs it to terminate one in its group.
+            self._backend("ec2").get_instance(instance_id).autoscaling_group = group
         finally:
             group.max_size = most
+
+    def _point_address(self, environment: Environment, instance_id: str) -> None:
+        """Give the elastic IP of a single-instance environment to an instance."""
+        ec2, allocation = self._backend("ec2"), environment.resources.elastic_ip_allocation
+        if allocation:
+            instance = ec2.get_instance(instance_id)
+            ec2.associate_address(instance=instance, allocation_id=allocation, reassociate=True)
 
     def terminate(self, environment: Environment, instance_id: str) -> None:
         """End an EC2 instance and take it out of its group."""
         scaling = self._backend("autoscaling")
         group = scaling.autoscaling_groups.get(environment.resources.auto_scaling_group)
-        if group is not None:
+        if group is not None and any(state.instance.id == instance_id for state in group.instance_states):
             group.instance_states = [state for state in group.instance_states if state.instance.id != instance_id]
             group.desired_capacity = len(group.instance_states)
         resources = environment.resources

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from localstalk.driver import InstanceSpec
+from localstalk.model.groups import Member
 from localstalk.model.state import Instance
 from localstalk.workflows.context import LAUNCH, WorkflowContext
 
@@ -16,12 +17,23 @@ async def launch_instances(context: WorkflowContext, count: int) -> list[Instanc
     started = []
     for _ in range(count):
         instance_id, zone = context.fleet.launch(context.environment, kind)
-        clock = context.control.clock
-        instance = Instance(instance_id, clock.now(), clock.seconds(), zone=zone, kind=kind)
-        context.environment.instances[instance_id] = instance
-        started.append(instance)
+        started.append(_add(context, instance_id, zone, kind))
     await context.control.scheduler.gather(*(_start(context, instance) for instance in started))
     return started
+
+
+async def adopt_instances(context: WorkflowContext, members: Mapping[str, Member]) -> list[Instance]:
+    """Take over instances that the Auto Scaling group launched by itself. Raises :class:`DriverError`."""
+    started = [_add(context, each, member.zone, member.kind) for each, member in members.items()]
+    await context.control.scheduler.gather(*(_start(context, instance) for instance in started))
+    return started
+
+
+def _add(context: WorkflowContext, instance_id: str, zone: str, kind: str) -> Instance:
+    clock = context.control.clock
+    instance = Instance(instance_id, clock.now(), clock.seconds(), zone=zone, kind=kind)
+    context.environment.instances[instance_id] = instance
+    return instance
 
 
 async def _start(context: WorkflowContext, instance: Instance) -> None:

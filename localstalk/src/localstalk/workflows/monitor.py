@@ -7,6 +7,7 @@ from collections import Counter
 
 from localstalk.driver import DriverError
 from localstalk.model import health, settings
+from localstalk.model.groups import Group
 from localstalk.model.region import Region
 from localstalk.model.state import Environment, Instance
 from localstalk.scheduler import blocking, sleep
@@ -43,33 +44,45 @@ class Monitor:
                 watched = scaling.watches_cpu(context)
                 try:
                     healthy = await self.observe(environment)
-                    lost = await self._lost(environment, healthy)
+                    group = self.region.fleet.group(environment)
+                    lost = await self._lost(environment, healthy, group)
                     await scaling.measure(context)
                 except DriverError:
                     continue
                 self.assess(environment)
-                if environment.status != "Ready" or environment.workflows:
+                if environment.status != "Ready" or environment.workflows or group is None:
                     continue
-                self._rescale(context, lost, watched=watched)
+                self._rescale(context, group, lost, watched=watched)
 
-    async def _lost(self, environment: Environment, healthy: frozenset[str]) -> list[Instance]:
-        """Instances that are gone altogether; only those that answer nothing are asked."""
+    async def _lost(self, environment: Environment, healthy: frozenset[str], group: Group | None) -> list[Instance]:
+        """Instances that are gone or stopped; the driver is asked only for those that answer nothing."""
         lost = []
+        driver, members = self.region.control.driver, group.members if group is not None else {}
         for instance in list(environment.instances.values()):
-            if instance.id not in healthy and instance.address:
-                probe = await blocking(self.region.control.driver.probe, instance.id, "/")
+            if instance.id in members and not members[instance.id].running:
+                # Somebody has ended it in EC2.
+                await blocking(driver.terminate, instance.id)
+                lost.append(instance)
+            elif instance.id not in healthy and instance.address:
+                probe = await blocking(driver.probe, instance.id, "/")
                 if not probe.running:
                     lost.append(instance)
         return lost
 
-    def _rescale(self, context: WorkflowContext, lost: list[Instance], *, watched: bool) -> None:
+    def _rescale(self, context: WorkflowContext, group: Group, lost: list[Instance], *, watched: bool) -> None:
         """Start what Auto Scaling has to do now, one thing at a time."""
-        if lost:
-            self._start(context.environment, scaling.replace_lost(context, lost))
-        elif owed := scaling.owed(context):
-            self._start(context.environment, scaling.add(context, owed))
-        elif watched and (change := scaling.decide(context)):
-            self._start(context.environment, scaling.scale(context, change))
+        environment = context.environment
+        if group.wanted != len(group.members):
+            self.region.fleet.settle(environment)
+            group = self.region.fleet.group(environment) or group
+        if scaling.differs(environment, group):
+            self._start(environment, scaling.follow(context, group))
+        elif lost and group.allows("HealthCheck", "ReplaceUnhealthy", "Terminate"):
+            self._start(environment, scaling.replace_lost(context, lost, group))
+        elif owed := scaling.owed(context, group):
+            self._start(environment, scaling.add(context, owed))
+        elif watched and (change := scaling.decide(context, group)):
+            self._start(environment, scaling.scale(context, change))
 
     def _start(self, environment: Environment, workflow: Workflow) -> None:
         """Let Auto Scaling work on an environment, which stays Ready."""

@@ -6,21 +6,22 @@ from __future__ import annotations
 import contextlib
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from localstalk.driver import DriverError
+from localstalk.model.groups import Group
 from localstalk.model.state import Environment, Instance
 from localstalk.scheduler import sleep
 from localstalk.workflows.commands import report_results, run_command
 from localstalk.workflows.context import ASG, Failed, WorkflowContext
 from localstalk.workflows.instances import (
+    adopt_instances,
     announce_instances,
     attach,
     launch_instances,
     register_instances,
     remove_instances,
 )
-from localstalk.workflows.launch import group_limits
 
 TRIGGER = "aws:autoscaling:trigger"
 _MINUTE = 60.0
@@ -53,7 +54,7 @@ async def measure(context: WorkflowContext) -> None:
             instance.requests = loads[instance.id].requests
 
 
-def decide(context: WorkflowContext) -> int:
+def decide(context: WorkflowContext, group: Group) -> int:
     """How many instances more (or, below zero, fewer) there should be now, after the latest measurement."""
     environment, now = context.environment, context.control.clock.seconds()
     loads = [each.cpu_percent for each in environment.instances.values() if each.deployment is not None]
@@ -66,13 +67,12 @@ def decide(context: WorkflowContext) -> int:
     scaling.below_since = _since(scaling.below_since, below, now)
     if scaling.acted is not None and now - scaling.acted < context.number(ASG, "Cooldown", 360):
         return 0
-    least, most = group_limits(context, balanced=True)
     count, wanted = len(environment.instances), len(environment.instances)
     if _lasts(context, scaling.above_since, now):
-        wanted = min(most, count + context.number(TRIGGER, "UpperBreachScaleIncrement", 1))
+        wanted = min(group.most, count + context.number(TRIGGER, "UpperBreachScaleIncrement", 1))
     elif _lasts(context, scaling.below_since, now):
-        wanted = max(least, count + context.number(TRIGGER, "LowerBreachScaleIncrement", -1))
-    return wanted - count
+        wanted = max(group.least, count + context.number(TRIGGER, "LowerBreachScaleIncrement", -1))
+    return wanted - count if group.allows("AlarmNotification", "Launch" if wanted > count else "Terminate") else 0
 
 
 def _threshold(context: WorkflowContext, name: str, default: float) -> float:
@@ -96,11 +96,13 @@ def _lasts(context: WorkflowContext, since: float | None, now: float) -> bool:
     return now - since >= _MINUTE * max(periods, context.number(TRIGGER, "BreachDuration", 5))
 
 
-def owed(context: WorkflowContext) -> int:
-    """Instances whose launch failed, once it is time to try again."""
+def owed(context: WorkflowContext, group: Group) -> int:
+    """Instances that could not be launched, once it is time to try again; never more than the group takes."""
     scaling = context.environment.scaling
     waited = context.control.clock.seconds() - (scaling.acted or 0.0)
-    return scaling.owed if waited >= _MINUTE else 0
+    if waited < _MINUTE or not group.allows("Launch"):
+        return 0
+    return max(0, min(scaling.owed, group.most - len(group.members)))
 
 
 async def scale(context: WorkflowContext, change: int) -> None:
@@ -128,15 +130,18 @@ def surplus(environment: Environment, count: int) -> list[Instance]:
 
 async def add(context: WorkflowContext, count: int) -> None:
     """Launch instances that deploy the current version by themselves; what cannot start is tried again later."""
+    await _bring_in(context, launch_instances(context, count), count)
+
+
+async def _bring_in(context: WorkflowContext, launching: Awaitable[list[Instance]], count: int) -> None:
     environment, known = context.environment, set(context.environment.instances)
     environment.scaling.owed = 0
     try:
-        instances = await launch_instances(context, count)
+        instances = await launching
     except DriverError as error:
         context.record_event(str(error), "ERROR", linked=False)
-        await remove_instances(
-            context, [each for each in environment.instances.values() if each.id not in known], announce=False
-        )
+        failed = [each for each in environment.instances.values() if each.id not in known]
+        await remove_instances(context, failed, announce=False)
         environment.scaling.owed, environment.scaling.acted = count, context.control.clock.seconds()
         return
     attach(context, instances)
@@ -144,13 +149,30 @@ async def add(context: WorkflowContext, count: int) -> None:
     announce_instances(context, instances)
     # When that fails, the load balancer's health checks say the rest; the next deployment takes the instance along.
     with contextlib.suppress(Failed):
-        report_results(
-            context, await run_command(context, "app-deploy", instances, context.environment.version_label or "")
-        )
+        results = await run_command(context, "app-deploy", instances, context.environment.version_label or "")
+        report_results(context, results)
     await register_instances(context, instances)
 
 
-async def replace_lost(context: WorkflowContext, lost: Sequence[Instance]) -> None:
-    """Make up for instances that are gone."""
+def differs(environment: Environment, group: Group) -> bool:
+    """Whether somebody has changed the group: EB has the instances that its group has."""
+    return environment.instances.keys() != group.members.keys()
+
+
+async def follow(context: WorkflowContext, group: Group) -> None:
+    """Let go of instances that have left the group, and deploy to those that it launched."""
+    environment = context.environment
+    gone = [each for each in environment.instances.values() if each.id not in group.members]
+    arrived = {name: member for name, member in group.members.items() if name not in environment.instances}
+    await remove_instances(context, gone)
+    if arrived:
+        await _bring_in(context, adopt_instances(context, arrived), len(arrived))
+
+
+async def replace_lost(context: WorkflowContext, lost: Sequence[Instance], group: Group) -> None:
+    """Make up for instances that are gone, as far as the group may launch new ones."""
     await remove_instances(context, lost)
-    await add(context, len(lost))
+    if group.allows("Launch"):
+        await add(context, len(lost))
+    else:
+        context.environment.scaling.owed = len(lost)

@@ -15,7 +15,7 @@ from localstalk.scheduler import sleep
 from localstalk.workflows import checks, databases
 from localstalk.workflows.bundle_settings import read_bundle_settings
 from localstalk.workflows.commands import report_results, run_command
-from localstalk.workflows.context import COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, WorkflowContext
+from localstalk.workflows.context import ASG, COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, WorkflowContext
 from localstalk.workflows.deploy import deploy, replace_immutably
 from localstalk.workflows.instances import (
     announce_instances,
@@ -159,7 +159,7 @@ async def _configure(context: WorkflowContext, change: Change) -> bool:
     if any(key[0] in (PROCESS, "aws:elasticbeanstalk:application") for key in change.options):
         await context.call_driver(context.driver.configure_load_balancer, environment.id, context.health_check())
     await databases.adjust(context)
-    await _scale(context)
+    await _scale(context, change)
     if needs_replacement(environment, change, effective_settings(environment)):
         await _replace(context, label, immutable=change.immutable)
         return True
@@ -182,9 +182,11 @@ async def _become_balanced(context: WorkflowContext) -> None:
         await open_balancer(context)
 
 
-async def _scale(context: WorkflowContext) -> None:
-    """Bring the count of instances between MinSize and MaxSize."""
+async def _scale(context: WorkflowContext, change: Change) -> None:
+    """Bring the count of instances between MinSize and MaxSize; while these stay, so does what somebody set himself."""
     environment = context.environment
+    if change.options.isdisjoint(((ASG, "MinSize"), (ASG, "MaxSize"), (ENVIRONMENT, "EnvironmentType"))):
+        return
     if not environment.load_balanced and environment.tier == "WebServer":
         return
     least, most = group_limits(context, balanced=True)
