@@ -181,7 +181,7 @@ def test_options_are_described_and_validated(stalk: Stalk) -> None:
     stalk.create()
     asked = [{"Namespace": "aws:autoscaling:asg", "OptionName": "MinSize"}]
     (found,) = stalk.eb.describe_configuration_options(EnvironmentName="env-one", Options=asked)["Options"]
-    assert (found["DefaultValue"], found["MinValue"], found["ValueType"]) == ("1", 1, "Scalar")
+    assert (found["DefaultValue"], found["MinValue"], found["ValueType"]) == ("1", 0, "Scalar")
     messages = stalk.eb.validate_configuration_settings(
         ApplicationName="app",
         EnvironmentName="env-one",
