@@ -14,12 +14,13 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.model import ListShape, Shape, StructureShape
 from stalk import SINGLE, STACK, Stalk
 
-AUTHORIZATION = (
-    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/elasticbeanstalk/aws4_request, SignedHeaders=host, Signature=0"
-)
+KEY = Credentials("test", "test")
 MODEL = botocore.session.get_session().get_service_model("elasticbeanstalk")
 DOCKER = "Docker running on 64bit Amazon Linux 2023"
 
@@ -28,11 +29,9 @@ def ask(stalk: Stalk, body: dict[str, str] | None = None, query: str = "", **hea
     """Status, content type and text of one request: a POST of a form, or a GET where there is none."""
     data = urllib.parse.urlencode(body).encode() if body else None
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
-    request = urllib.request.Request(  # noqa: S310 - our own endpoint
-        f"{stalk.endpoint}/?{query}" if query else stalk.endpoint,
-        data,
-        {"Authorization": AUTHORIZATION} | form | headers,
-    )
+    signed = AWSRequest("POST" if body else "GET", f"{stalk.endpoint}/{query and f'?{query}'}", form | headers, data)
+    SigV4Auth(KEY, "elasticbeanstalk", "us-east-1").add_auth(signed)
+    request = urllib.request.Request(signed.url, data, dict(signed.headers))  # noqa: S310 - our own endpoint
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()

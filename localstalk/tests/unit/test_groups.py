@@ -117,6 +117,18 @@ def test_an_instance_terminated_in_its_group_takes_the_capacity_along(stalk: Sta
     assert group(stalk)["DesiredCapacity"] == 1
 
 
+def test_a_detached_instance_leaves_the_environment(stalk: Stalk) -> None:
+    stalk.create("env-one", option(ASG, "MinSize", "1"), option(ASG, "MaxSize", "4"))
+    name, scaling = group(stalk)["AutoScalingGroupName"], stalk.client("autoscaling")
+    scaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=2)
+    stalk.advance(120)
+    detached, other = listed(stalk)
+    scaling.detach_instances(AutoScalingGroupName=name, InstanceIds=[detached], ShouldDecrementDesiredCapacity=True)
+    stalk.advance(120)
+    assert listed(stalk) == members(stalk) == [other]
+    assert states(stalk, detached) == ["terminated"]
+
+
 def test_a_suspended_launch_waits_until_it_is_resumed(stalk: Stalk) -> None:
     stalk.create("env-one", *TWO)
     name, scaling = group(stalk)["AutoScalingGroupName"], stalk.client("autoscaling")
