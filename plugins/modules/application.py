@@ -127,12 +127,13 @@ def main():
         "tags": {"aliases": ["resource_tags"], "type": "dict"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
+    counter = CallCounter()
     try:
         check_application_params(module.params)
-        client = CallCounter().attach(module.client("elasticbeanstalk"))
+        client = counter.attach(module.client("elasticbeanstalk"))
         changed, result = ensure_application(client, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error)
+        fail(module, error, changed=counter.changed)
     finish(module, changed, result)
 
 

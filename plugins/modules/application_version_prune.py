@@ -115,7 +115,7 @@ def main():
         client = counter.attach(module.client("elasticbeanstalk"))
         changed, result = prune(client, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error)
+        fail(module, error, changed=counter.changed)
     if result["postponed"]:
         module.warn(result["reason"])
     finish(module, changed, {**result, "api_calls": counter.total})

@@ -419,16 +419,23 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import run_cycle
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
+    AnsibleBeanstalkError,
+    CallCounter,
+    fail,
+    finish,
+)
 
 
 def main():
     module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     invocation = guard_secrets(module)
+    counter = CallCounter()
     try:
-        changed, result = run_cycle(module.client, module.params, module.check_mode, listener(module))
+        parts = (module.check_mode, listener(module), counter)
+        changed, result = run_cycle(module.client, module.params, *parts)
     except AnsibleBeanstalkError as error:
-        fail(module, error, invocation=invocation)
+        fail(module, error, changed=counter.changed, invocation=invocation)
     finish(module, changed, {**result, "invocation": invocation})
 
 

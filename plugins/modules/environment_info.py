@@ -166,6 +166,38 @@ environments:
       type: list
       elements: dict
       returned: when instances are gathered
+    verification:
+      description:
+        - Whether the environment runs the version that it says, by the rules of M(jack.beanstalk.environment). An
+          environment without instances, or with basic health reporting, costs up to three calls more for it.
+      type: dict
+      returned: when instances are gathered
+      contains:
+        state:
+          description:
+            - V(verified) when every instance says that it runs the version, its deployment is Deployed and its health
+              is accepted.
+            - V(waiting) while an operation is running or an instance is starting.
+            - V(redeploy) when an instance runs another version or its deployment failed.
+            - V(failed) when only health is bad, or instances are missing.
+          type: str
+          returned: always
+          sample: verified
+        reasons:
+          description: Why it is not V(verified).
+          type: list
+          elements: str
+          returned: always
+        causes:
+          description: What Elastic Beanstalk says of bad health.
+          type: list
+          elements: str
+          returned: always
+        warnings:
+          description: What was accepted, and should be known.
+          type: list
+          elements: str
+          returned: always
     tags:
       description: Tags that users set.
       type: dict
@@ -201,7 +233,8 @@ def main():
     try:
         client = counter.attach(module.client("elasticbeanstalk"))
         found = select_environments(client, module.params)
-        environments = [describe_environment(client, item, module.params["gather"]) for item in found]
+        gathered = (module.params["gather"], lambda: counter.attach(module.client("autoscaling")))
+        environments = [describe_environment(client, item, *gathered) for item in found]
     except AnsibleBeanstalkError as error:
         fail(module, error)
     module.exit_json(changed=False, environments=environments, api_calls=counter.total)

@@ -76,7 +76,8 @@ options:
     type: str
   require_health:
     description:
-      - Whether the environment has to be Green before it gets the CNAME.
+      - Whether the environment has to be Green, and every instance has to say that it runs the environment's version
+        and is healthy, before it gets the CNAME.
     type: bool
     default: true
   wait_timeout:
@@ -199,7 +200,7 @@ def main():
         client = counter.attach(module.client("elasticbeanstalk"))
         changed, result = Swap(client, module.params, module.check_mode).ensure()
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
+        fail(module, error, changed=counter.changed, api_calls=counter.total)
     finish(module, changed, {**result, "api_calls": counter.total})
 
 

@@ -182,7 +182,7 @@ def main():
         services = Services(*(counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")))
         result = run_command(services, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
+        fail(module, error, changed=counter.changed, api_calls=counter.total)
     module.exit_json(changed=True, **result, api_calls=counter.total)
 
 

@@ -126,6 +126,12 @@ leaders:
       description: The environment, as M(jack.beanstalk.environment) returns it.
       type: dict
       returned: always
+    verification:
+      description:
+        - Whether the environment runs what it should, as M(jack.beanstalk.environment_info) returns it. It is judged by
+          the version label, the events of the last deployment and the environment's health, as instances are not asked.
+      type: dict
+      returned: always
     leader:
       description: The leader of its last deployment.
       type: dict
@@ -305,7 +311,8 @@ def main():
     )
     counter = CallCounter()
     try:
-        services = Services(*(counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")))
+        clients = [counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")]
+        services = Services(*clients, lambda: counter.attach(module.client("autoscaling")))
         query = LeaderQuery(services, module.params, lambda: counter.total)
         leaders = query.ask(choose(services.eb, module.params))
     except AnsibleBeanstalkError as error:

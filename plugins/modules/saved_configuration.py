@@ -139,7 +139,7 @@ def main():
         client = counter.attach(module.client("elasticbeanstalk"))
         changed, result = ensure_saved(client, module.params, module.check_mode)
     except AnsibleBeanstalkError as error:
-        fail(module, error, invocation=invocation)
+        fail(module, error, changed=counter.changed, invocation=invocation)
     finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})
 
 

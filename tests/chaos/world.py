@@ -24,6 +24,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Policy,
     Status,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.verification import Instance
 
 LOGICAL = "blog/blog-production"
 CNAME = "blog-production.eu-central-1.elasticbeanstalk.com"
@@ -128,7 +129,7 @@ class Box:
             version_label=self.label,
             created=self.created,
             updated=self.updated,
-            instance_labels=self.instance_labels,
+            instances=tuple(Instance(f"i-{number}", label) for number, label in enumerate(self.instance_labels)),
             tags=dict(self.tags),
             requests=None if self.requests is None else self.requests + self.checks,
             database_loss=self.database_loss,

@@ -132,11 +132,13 @@ _ADVICE = (
 )
 
 
-_DENIED = ("AccessDenied", "InsufficientPrivileges", "UnauthorizedOperation")
+# The answer to a HEAD request has no body, so no more than its status.
+_DENIED = ("AccessDenied", "InsufficientPrivileges", "UnauthorizedOperation", "403")
 _NAMED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _UNNAMED_ACTIONS = {
     # S3 says so of an object that is not there, unless the bucket may be listed (S3 API reference, GetObject).
     "GetObject": "s3:GetObject (with s3:ListBucket on the bucket)",
+    "HeadObject": "s3:GetObject (with s3:ListBucket on the bucket)",
     "PutObject": "s3:PutObject",
     "DescribeInstances": "ec2:DescribeInstances",
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .cycle_world import TAG_LOGICAL, Capacity, Environment, Goal, Policy, Result, Retired, Status, World
+from .verification import TOLERANT, State, judge
 
-HEALTHY_ENOUGH = ("Green", "Yellow")
+HEALTHY_ENOUGH = TOLERANT
 
 
 @dataclass(frozen=True)
@@ -144,22 +145,33 @@ def preflight(world: World, policy: Policy) -> Verdict | None:
             )
     if sentence := destructive(world.live):
         return Verdict(Result.REFUSED, sentence)
-    if policy.goal is not Goal.ROLLBACK and not policy.force and (sentence := _not_due(world, world.live, policy)):
-        return Verdict(Result.SKIPPED, sentence)
+    if policy.goal is not Goal.ROLLBACK and not policy.force and (verdict := _not_due(world, world.live, policy)):
+        return verdict
     return _preflight_new(world, world.live, policy)
 
 
-def _not_due(world: World, live: Environment, policy: Policy) -> str:
+def _not_due(world: World, live: Environment, policy: Policy) -> Verdict | None:
     if policy.goal is Goal.DEPLOY:
-        if live.version_label == policy.version_label:
-            return f"{describe(live)} already runs version {policy.version_label}."
-        return ""
+        return _not_due_deploy(world, live, policy.version_label)
     age = world.now - live.created
     if age < policy.min_age:
-        return f"{describe(live)} is only {age / 3600:.1f} hours old (limit {policy.min_age / 3600:.1f})."
+        limit = policy.min_age / 3600
+        return Verdict(Result.SKIPPED, f"{describe(live)} is only {age / 3600:.1f} hours old (limit {limit:.1f}).")
     if not in_window(world.now, policy.window):
-        return "It is outside the window in which cycles may begin."
-    return ""
+        return Verdict(Result.SKIPPED, "It is outside the window in which cycles may begin.")
+    return None
+
+
+def _not_due_deploy(world: World, live: Environment, label: str) -> Verdict | None:
+    """A version that runs, verified, is not deployed again; one that failed is. Bad health is no reason for either."""
+    if live.version_label != label or live.status is not Status.READY:
+        return None
+    found = judge(live.facts(world.capacity.now if world.capacity else None), label)
+    if found.state is State.VERIFIED:
+        return Verdict(Result.SKIPPED, f"{describe(live)} already runs version {label}.")
+    if found.state is State.REDEPLOY:
+        return None
+    return Verdict(Result.REFUSED, f"{describe(live)} already runs version {label}, but {found.reason}.")
 
 
 def _preflight_new(world: World, live: Environment, policy: Policy) -> Verdict | None:
@@ -183,19 +195,7 @@ def candidate_problems(world: World, policy: Policy, candidate: Environment, lab
 
     A missing or old probe is a problem too: the planner then asks for a new one.
     """
-    problems: list[str] = []
-    if candidate.status is not Status.READY:
-        problems.append(f"its status is {candidate.status}")
-    if candidate.health not in policy.accepted_health:
-        problems.append(f"its health is {candidate.health}")
-    if candidate.version_label != label:
-        problems.append(f"it runs version {candidate.version_label or 'none'} instead of {label or 'none'}")
-    if not candidate.instance_labels:
-        problems.append("no instance reports a version")
-    wrong = sorted({one for one in candidate.instance_labels if one != label})
-    if wrong:
-        problems.append(f"instances run {', '.join(one or 'nothing' for one in wrong)}")
-    return tuple(problems)
+    return judge(candidate.facts(), label or None, policy.accepted_health).reasons
 
 
 def probe_problem(world: World, policy: Policy, candidate: Environment) -> str | None:

@@ -33,6 +33,8 @@ from .memory import memory_of
 from .settings import current_values
 from .shared import SharedLooks, timed
 from .tags import user_tags
+from .verification import Instance
+from .verifier import read_facts
 
 Answer = dict[str, Any]
 _Got = TypeVar("_Got")
@@ -43,10 +45,11 @@ _LEFT_OVER = ("Ready", "Launching")
 class Observer:
     """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id.
 
-    What a candidate's instances say is good for ``fresh`` seconds while Elastic Beanstalk has not changed it.
+    What a candidate's instances say is good for ``fresh`` seconds while Elastic Beanstalk has not changed it. Before a
+    cycle, those of the live environment are asked when it has the version ``wanted`` already.
     """
 
-    def __init__(self, client: Any, application: str, prefix: str, fresh: float = 0.0) -> None:
+    def __init__(self, client: Any, application: str, prefix: str, fresh: float = 0.0, wanted: str = "") -> None:
         self.client, self.application, self.prefix = client, application, cnames.key_of(prefix)
         self.region = api.region_of(client)
         self.logical = cnames.logical_name(application, prefix)
@@ -58,6 +61,7 @@ class Observer:
         self._settings: dict[str, tuple[Any, list[Answer]]] = {}
         self._last_tags: dict[str, dict[str, str]] = {}
         self._fresh = fresh
+        self._wanted = wanted
         self._not_before = 0.0
         self._counting = False
         self._draining = False
@@ -161,7 +165,7 @@ class Observer:
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
         return replace(
             _described(raw),
-            instance_labels=self._labels(raw, journal),
+            **self._instances(raw, journal),
             tags=tags,
             requests=self._requests(raw, journal),
             database_loss=_loss(database) if loses_database(database) else "",
@@ -197,20 +201,25 @@ class Observer:
     def _is_live(self, raw: Answer) -> bool:
         return cnames.prefix_of(raw.get("CNAME"), self.region) == self.prefix
 
-    def _labels(self, raw: Answer, journal: Journal | None) -> tuple[str, ...]:
-        """What the instances of a candidate say that they run. Without enhanced health only EB's word is known."""
-        if journal is None or raw["Status"] != "Ready" or raw["EnvironmentId"] == journal.live:
-            return ()
-        if journal.swapped or self._draining:
-            return ()
-        return self.recent("labels", raw["EnvironmentId"], lambda: self._ask_for_labels(raw), self._fresh)
+    def _instances(self, raw: Answer, journal: Journal | None) -> dict[str, Any]:
+        """What the instances of a candidate say, or those of the live one that has the wanted version already."""
+        if raw["Status"] != "Ready" or (journal is not None and (journal.swapped or self._draining)):
+            return {}
+        if journal is None:
+            asked = bool(self._wanted) and raw.get("VersionLabel") == self._wanted and self._is_live(raw)
+        else:
+            asked = raw["EnvironmentId"] != journal.live
+        if not asked:
+            return {}
+        return self.recent("instances", raw["EnvironmentId"], lambda: self._ask_for_instances(raw), self._fresh)
 
-    def _ask_for_labels(self, raw: Answer) -> tuple[str, ...]:
-        instances = api.describe_instances_health(self.client, raw["EnvironmentId"])
-        if instances is None:
-            resources = api.describe_resources(self.client, raw["EnvironmentId"])
-            return (raw.get("VersionLabel") or "",) * len(resources.get("Instances", []))
-        return tuple((one.get("Deployment") or {}).get("VersionLabel") or "" for one in instances)
+    def _ask_for_instances(self, raw: Answer) -> dict[str, Any]:
+        facts, instances = read_facts(self.client, raw)
+        if instances is not None:
+            return {"instances": facts.instances or ()}
+        there = api.describe_resources(self.client, raw["EnvironmentId"]).get("Instances", [])
+        counted = tuple(Instance(str(one["Id"]), facts.label) for one in there)
+        return {"instances": counted, "enhanced": False, "failure": facts.failure}
 
     def _requests(self, raw: Answer, journal: Journal | None) -> int | None:
         """Requests per minute of the one that has no visitors yet, or should have none any more."""
@@ -236,6 +245,7 @@ def _described(raw: Mapping[str, Any]) -> Environment:
         application=raw["ApplicationName"],
         status=Status(raw["Status"]),
         health=raw.get("Health", "Grey"),
+        health_status=raw.get("HealthStatus") or "",
         cname=(raw.get("CNAME") or "").lower(),
         version_label=raw.get("VersionLabel") or "",
         created=_seconds(raw.get("DateCreated")),

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .verification import Facts, Instance
+
 TAG_CYCLE = "jack:cycle"
 TAG_ROLE = "jack:role"
 TAG_LOGICAL = "jack:logical"
@@ -96,8 +98,9 @@ EFFECTS = frozenset(
 class Environment:
     """One physical environment.
 
-    ``cname`` is lower case and empty where there is none. ``instance_labels`` are the version labels that the
-    instances themselves report (DescribeInstancesHealth). ``requests`` are those per minute, as of the last seconds and
+    ``cname`` is lower case and empty where there is none. ``instances`` are what the instances say of themselves, where
+    they were asked; without ``enhanced`` health they are only counted, and ``failure`` is the event that says that the
+    last deployment failed. ``requests`` are those per minute, as of the last seconds and
     with the load balancer's health checks; None when unknown. ``database_loss`` says, in a few words, why terminating
     would lose a coupled database's data; empty when it would not. ``min_size`` is the least number of instances, None
     where it was not asked for.
@@ -113,7 +116,10 @@ class Environment:
     created: float
     updated: float
     tier: str = "WebServer"
-    instance_labels: tuple[str, ...] = ()
+    health_status: str = ""
+    instances: tuple[Instance, ...] = ()
+    enhanced: bool = True
+    failure: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     requests: int | None = None
     database_loss: str = ""
@@ -125,6 +131,24 @@ class Environment:
     def gone(self) -> bool:
         """True for the terminated ones that EB keeps listing for about an hour (eb-facts §1.6)."""
         return self.status is Status.TERMINATED
+
+    @property
+    def instance_labels(self) -> tuple[str, ...]:
+        """The version that each instance has; EB's own word where they say nothing."""
+        return tuple(one.label for one in self.instances)
+
+    def facts(self, desired: int | None = None) -> Facts:
+        """What a verification needs; ``desired`` is the number of instances that Auto Scaling shall keep, if known."""
+        return Facts(
+            status=str(self.status),
+            label=self.version_label,
+            health=self.health,
+            health_status=self.health_status,
+            instances=self.instances if self.enhanced else None,
+            failure=self.failure,
+            count=len(self.instances),
+            desired=desired,
+        )
 
     @property
     def protected(self) -> bool:

@@ -88,9 +88,16 @@ def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run_cycle(
-    client: Callable[..., Any], params: Mapping[str, Any], check_mode: bool, progress: Progress | None = None
+    client: Callable[..., Any],
+    params: Mapping[str, Any],
+    check_mode: bool,
+    progress: Progress | None = None,
+    counter: api.CallCounter | None = None,
 ) -> tuple[bool, dict[str, Any]]:
-    """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result)."""
+    """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result).
+
+    ``counter`` knows of changes also when the run ends with an error.
+    """
 
     def tell(step: Step) -> None:
         if progress and not check_mode:
@@ -103,6 +110,8 @@ def run_cycle(
     policy = policy_of(params)
     reader = metered("elasticbeanstalk")
     writer = client("elasticbeanstalk", aws_config=writer_config(params))
+    if counter is not None:
+        counter.note_changes(writer)
     bucket = params["bucket"] or asked_together(reader, "bucket", lambda: api.create_storage_location(reader))
     application, prefix = params["application"], params["cname_prefix"]
     budget = SharedBudget(writer, ahead=True)
@@ -110,7 +119,7 @@ def run_cycle(
         reader,
         writer,
         LockStore(client("s3"), bucket, application, prefix, memory=memory_of(reader, application, "lock")),
-        Observer(reader, application, prefix, policy.step_fresh),
+        Observer(reader, application, prefix, policy.step_fresh, policy.version_label),
         policy,
         owner=params["owner"],
         prober=Prober(checks_of(params), params["url_service"] or ""),

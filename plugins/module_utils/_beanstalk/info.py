@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import api, tags
 from .common import AnsibleBeanstalkRefusedError
 from .environments import live_or_refused
 from .transformations import environment_out, instance_out, tags_out
+from .verification import judge
+from .verifier import read_facts
 
 Environment = dict[str, Any]
 
@@ -35,16 +38,22 @@ def select(client: Any, params: Mapping[str, Any]) -> list[Environment]:
     return sorted(found, key=lambda item: (item["ApplicationName"], item["EnvironmentName"]))
 
 
-def describe(client: Any, environment: Environment, gather: Sequence[str]) -> dict[str, Any]:
-    """One environment with what was asked for: health, instances, tags (one call each)."""
+def describe(
+    client: Any, environment: Environment, gather: Sequence[str], scaling: Callable[[], Any] | None = None
+) -> dict[str, Any]:
+    """One environment with what was asked for: health, instances, tags (one call each).
+
+    With instances comes the verdict on them; ``scaling`` makes a client of Auto Scaling, needed where there are none.
+    """
     result = environment_out(environment, api.region_of(client))
     environment_id = environment["EnvironmentId"]
     if "health" in gather:
         health = api.describe_environment_health(client, environment_id)
         result["causes"] = list(health.get("Causes") or [])
     if "instances" in gather:
-        instances = api.describe_instances_health(client, environment_id) or []
-        result["instances"] = [instance_out(item) for item in instances]
+        facts, instances = read_facts(client, environment, scaling)
+        result["instances"] = [instance_out(item) for item in instances or []]
+        result["verification"] = judge(replace(facts, causes=tuple(result.get("causes", ())))).as_dict()
     if "tags" in gather:
         arn = environment.get("EnvironmentArn") or ""
         result["tags"] = tags.user_tags(tags_out(api.list_tags(client, arn)))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import api
@@ -57,11 +57,12 @@ echo "$packed"
 
 
 class Services(NamedTuple):
-    """Clients; `ssm` is None where Systems Manager is not to be asked."""
+    """Clients; `ssm` is None where Systems Manager is not to be asked. `scaling` makes one of Auto Scaling."""
 
     eb: Any
     ec2: Any
     ssm: Any = None
+    scaling: Callable[[], Any] | None = None
 
 
 class Instance(NamedTuple):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import api
+from .events import failed_deployment
 from .transformations import iso
 
 _BIRTHS = ("createEnvironment is starting.", "restoreEnvironment is starting.", "rebuildEnvironment is starting.")
@@ -47,6 +48,8 @@ class Timeline:
     """It was an update, not the environment's creation."""
     batches: bool = False
     """The deployment went in batches, each of which may have elected a leader of its own."""
+    failure: str = ""
+    """The event that says that the very last deployment failed; the one above is then an earlier one, or the same."""
     added: dict[str, str] = field(default_factory=dict)
     removed: dict[str, str] = field(default_factory=dict)
 
@@ -82,8 +85,9 @@ def timeline(events: Iterable[Event]) -> Timeline:
             mine = _of_operation(event, later)
             found.start, found.end, found.update = at, _end(event, mine), text == _UPDATE
             found.batches = any(_BATCH.match(told) for _event, told in mine)
-            return found
+            break
         later.append((event, text))
+    found.failure = failed_deployment(event for event, _text in later)
     return found
 
 

@@ -11,6 +11,7 @@ and the events. The sources follow, the cheap ones first, each for those environ
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from . import api
@@ -34,6 +35,8 @@ from .leader_timeline import Timeline, read_timelines
 from .leader_verdict import Verdict, World, decide
 from .settings import current_values
 from .transformations import environment_out
+from .verification import Facts, judge
+from .verifier import desired_size
 from .waiters import Deadline
 
 Environment = Mapping[str, Any]
@@ -46,7 +49,13 @@ _MANY = (TAGS, SSM, TAIL, BUNDLE)
 class Case:
     """One environment whose leader is sought."""
 
-    def __init__(self, environment: Environment, instances: Sequence[Instance], timeline: Timeline) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        instances: Sequence[Instance],
+        timeline: Timeline,
+        desired: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self.environment = environment
         self.environment_id = str(environment["EnvironmentId"])
         self.instances = instances
@@ -58,6 +67,10 @@ class Case:
             self.existing, environment.get("VersionLabel"), timeline, environment.get("HealthStatus") is not None
         )
         self.verdict = self._decide()
+        count = len(self.existing)
+        self._facts = Facts.of(
+            environment, None, failure=timeline.failure, count=count, desired=None if count else desired()
+        )
 
     def take(self, found: Found) -> None:
         """Weigh anew with what a source told."""
@@ -115,6 +128,7 @@ class Case:
                 "evidence": [item.as_dict() for item in self.evidence],
             },
             "hooks": hook_results(self.tails),
+            "verification": judge(self._facts).as_dict(),
         }
 
 
@@ -193,7 +207,13 @@ class LeaderQuery:
         ids = [item["EnvironmentId"] for item in environments]
         instances = read_instances(self._services.ec2, ids)
         timelines = read_timelines(self._services.eb, environments)
-        return [Case(item, instances[item["EnvironmentId"]], timelines[item["EnvironmentId"]]) for item in environments]
+        return [
+            Case(item, instances[name], timelines[name], partial(self._desired, name))
+            for item, name in zip(environments, ids, strict=True)
+        ]
+
+    def _desired(self, environment_id: str) -> int | None:
+        return desired_size(self._services.eb, self._services.scaling, environment_id)
 
     def _ask(self, source: str, cases: Sequence[Case], everyone: bool) -> None:
         if source == TAGS:

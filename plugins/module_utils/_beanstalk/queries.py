@@ -24,6 +24,7 @@ from .transformations import (
     tags_out,
     version_out,
 )
+from .verification import Instance
 from .waiters import Deadline
 
 _AGO = re.compile(r"(\d+)\s*(s|m|h|d)")
@@ -118,7 +119,7 @@ def list_instances(client: Any, params: Mapping[str, Any]) -> list[dict[str, Any
                     "environment": environment["EnvironmentName"],
                     "environment_id": environment["EnvironmentId"],
                     "application": environment["ApplicationName"],
-                    "current": deployment.get("VersionLabel") == environment.get("VersionLabel"),
+                    "current": Instance.of(item).runs(environment.get("VersionLabel") or ""),
                 }
             )
     return result

@@ -14,6 +14,8 @@ from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, Ansible
 from .environments import live_or_refused
 from .proof import Side, proof_of
 from .transformations import environment_out, event_out
+from .verification import STRICT, State, judge
+from .verifier import read_facts
 
 Environment = dict[str, Any]
 
@@ -42,6 +44,8 @@ class Swap:
             after = {taker["EnvironmentId"]: holder.get("CNAME"), holder["EnvironmentId"]: taker.get("CNAME")}
             return True, self._result(taker, holder, before, after)
         self._wait_for_both(taker, holder)
+        if taker.get("Status") != "Ready":
+            self._check_verified(self._describe([taker["EnvironmentId"]])[0])
         identities = self.proof.distinguish(_side(taker), _side(holder)) if self.proof else {}
         answer = self._call(taker, holder)
         taker, holder = self._prove(taker, holder, before, answer)
@@ -65,14 +69,23 @@ class Swap:
         return taker, holder
 
     def _check(self, taker: Environment) -> None:
-        """A name goes only to an environment that was healthy when it got it (promise 1 of the design)."""
+        """A name goes only to an environment that was healthy and verified when it got it."""
         name = taker["EnvironmentName"]
         if not taker.get("CNAME"):
             why = "a worker environment, which has no CNAME" if cnames.is_worker(taker) else "without a CNAME yet"
             raise AnsibleBeanstalkRefusedError(message=f"The environment {name} is {why}: there is nothing to swap.")
-        if self.params["require_health"] and taker.get("Health") != "Green":
+        if taker.get("Status") == "Ready":
+            self._check_verified(taker)
+
+    def _check_verified(self, taker: Environment) -> None:
+        if not self.params["require_health"]:
+            return
+        facts, _instances = read_facts(self.client, taker)
+        verdict = judge(facts, accepted=STRICT)
+        if facts.empty or verdict.state is not State.VERIFIED:
+            reason = "it has no instance" if facts.empty else verdict.reason
             raise AnsibleBeanstalkRefusedError(
-                message=f"The environment {name} is not healthy (its health is {taker.get('Health')}), so it does not "
+                message=f"The environment {taker['EnvironmentName']} is not fit to serve ({reason}), so it does not "
                 f"get the CNAME prefix {self.params['cname_prefix']}."
             )
 

@@ -94,6 +94,50 @@ def test_failed_creation_is_deployed_again(deploy: Deploy, faults: Any, instance
     assert (third["changed"], third["actions"]) == (False, [])
 
 
+def test_whoever_only_looks_judges_alike(deploy: Deploy, faults: Any, run: Run) -> None:
+    faults.add(kind="command", command="app-deploy", environment="looked-at", times=1)
+    assert deploy("looked-at")["failed"]
+
+    def verdicts() -> dict[str, Any]:
+        named = {"application": "verified", "names": ["looked-at"]}
+        (environment,) = run("environment_info", **named)["environments"]
+        told = run("leader_info", poll_interval=0.2, **named)
+        (instance,) = run("instance_info", **named)["instances"]
+        return {
+            "info": environment["verification"],
+            "leader": told["verification"],
+            "current": instance["current"],
+        }
+
+    bad = verdicts()
+    assert (bad["info"]["state"], bad["leader"]["state"], bad["current"]) == ("redeploy", "redeploy", False)
+    assert bad["info"]["reasons"][0].startswith("not every instance runs version v1: i-")
+    assert any("Engine execution has encountered an error" in cause for cause in bad["info"]["causes"])
+    assert bad["leader"]["reasons"] == [
+        "its last deployment failed (Create environment operation is complete, but with errors. For more information, "
+        "see troubleshooting documentation)"
+    ]
+    assert deploy("looked-at")["actions"] == ["redeploy"]
+    good = verdicts()
+    assert (good["info"]["state"], good["leader"]["state"], good["current"]) == ("verified", "verified", True)
+
+
+def test_live_name_goes_only_to_a_verified_environment(deploy: Deploy, faults: Any, run: Run) -> None:
+    assert deploy("swap-live")["changed"]
+    faults.add(kind="command", command="app-deploy", environment="swap-next", times=1)
+    assert deploy("swap-next")["failed"]
+    wanted = {"application": "verified", "cname_prefix": "swap-live", "name": "swap-next", "poll_interval": 0.2}
+    for check in (True, False):
+        refused = run("environment_swap", check=check, **wanted)
+        assert not refused.get("changed")
+        assert refused["msg"].startswith(
+            "The environment swap-next is not fit to serve (not every instance runs version v1: i-"
+        )
+        assert refused["msg"].endswith("), so it does not get the CNAME prefix swap-live.")
+    assert deploy("swap-next")["actions"] == ["redeploy"]
+    assert run("environment_swap", **wanted)["changed"]
+
+
 def test_creation_that_still_fails_fails_again(deploy: Deploy, faults: Any, eb: Any) -> None:
     faults.add(kind="command", command="app-deploy", environment="stuck-one")
     assert deploy("stuck-one")["failed"]
@@ -219,19 +263,24 @@ def test_refused_report_after_a_verified_deployment_warns(deploy: Deploy, faults
     assert warned(done, "The leader could not be asked for: Failed to request logs of the environment")
 
 
-def test_bundle_that_left_s3_is_uploaded_again(deploy: Deploy, eb: Any, aws: dict[str, str], instances: Any) -> None:
-    assert deploy("lifecycle")["changed"]
-    assert deploy("lifecycle", "v2")["changed"]
-    (version,) = eb.describe_application_versions(ApplicationName="verified", VersionLabels=["v1"])[
-        "ApplicationVersions"
-    ]
-    s3 = boto3.client(
+@pytest.fixture
+def s3(aws: dict[str, str]) -> Any:
+    """A plain client, to do what a lifecycle rule does."""
+    return boto3.client(
         "s3",
         endpoint_url=aws["endpoint_url"],
         region_name=aws["region"],
         aws_access_key_id=aws["access_key"],
         aws_secret_access_key=aws["secret_key"],
     )
+
+
+def test_bundle_that_left_s3_is_uploaded_again(deploy: Deploy, eb: Any, s3: Any, instances: Any) -> None:
+    assert deploy("lifecycle")["changed"]
+    assert deploy("lifecycle", "v2")["changed"]
+    (version,) = eb.describe_application_versions(ApplicationName="verified", VersionLabels=["v1"])[
+        "ApplicationVersions"
+    ]
     place = {"Bucket": version["SourceBundle"]["S3Bucket"], "Key": version["SourceBundle"]["S3Key"]}
     s3.delete_object(**place)
     lost = deploy("lifecycle", "v1", src=None)

@@ -204,7 +204,7 @@ def test_the_lock_of_a_dead_process_of_this_machine_is_taken_at_once() -> None:
     [
         (Launch.RED, "its health is Red"),
         (Launch.MUTE, "no answer"),
-        (Launch.OLD_LABEL, "instances run v0"),
+        (Launch.OLD_LABEL, "not every instance runs version v1: i-1 (v0, Deployed)"),
         (Launch.TERMINATED, "failed to launch"),
         (Launch.NEVER, "is still Launching after 600 seconds"),
     ],

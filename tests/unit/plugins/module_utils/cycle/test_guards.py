@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import (
     candidate_problems,
+    preflight,
     probe_problem,
     termination_refusal,
 )
@@ -22,13 +23,16 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Policy,
     Probe,
     Record,
+    Result,
     Retired,
     Status,
     World,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.verification import Instance
 
+GOOD, SECOND = Instance("i-a", "v1"), Instance("i-b", "v1")
 OURS = Environment(
-    "e-1", "blog-1", "blog", Status.READY, "Green", "blog-1.example.com", "v1", 0, 0, instance_labels=("v1", "v1")
+    "e-1", "blog-1", "blog", Status.READY, "Green", "blog-1.example.com", "v1", 0, 0, instances=(GOOD, SECOND)
 )
 WORLD = World(
     1000.0,
@@ -71,9 +75,21 @@ def test_what_an_earlier_cycle_retired_may_go() -> None:
         ({}, None),
         ({"status": Status.UPDATING}, "its status is Updating"),
         ({"health": "Yellow"}, "its health is Yellow"),
-        ({"version_label": "v0"}, "it runs version v0 instead of v1"),
-        ({"instance_labels": ()}, "no instance reports a version"),
-        ({"instance_labels": ("v1", "v0", "")}, "instances run nothing, v0"),
+        ({"version_label": "v0"}, "it runs version v0, not v1"),
+        ({"instances": ()}, "it has no instance, and it is not known how many it should have"),
+        (
+            {"instances": (GOOD, Instance("i-b", "v0"))},
+            "not every instance runs version v1: i-b (v0, Deployed)",
+        ),
+        (
+            {"instances": (GOOD, Instance("i-b", "v1", "Failed"))},
+            "not every instance runs version v1: i-b (v1, Failed)",
+        ),
+        ({"instances": (GOOD, Instance("i-b", "v1", health="Severe"))}, "not every instance is healthy: i-b is Severe"),
+        (
+            {"enhanced": False, "failure": "Failed to deploy application."},
+            "its last deployment failed (Failed to deploy application)",
+        ),
     ],
 )
 def test_what_keeps_a_candidate_from_going_live(changes: dict[str, Any], problem: str | None) -> None:
@@ -94,3 +110,28 @@ def test_what_keeps_a_candidate_from_going_live(changes: dict[str, Any], problem
 )
 def test_only_fresh_answers_of_the_environment_itself_count(probe: Probe | None, problem: str | None) -> None:
     assert probe_problem(replace(WORLD, probe=probe), Policy(), OURS) == problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "result", "words"),
+    [
+        ({}, Result.SKIPPED, "blog-1 (e-1) already runs version v1."),
+        ({"instances": (GOOD, Instance("i-b", "v1", "Failed"))}, None, ""),
+        ({"instances": (GOOD, Instance("i-b", "v0"))}, None, ""),
+        ({"version_label": "v0"}, None, ""),
+        (
+            {"health": "Red"},
+            Result.REFUSED,
+            "blog-1 (e-1) already runs version v1, but its health is Red.",
+        ),
+        (
+            {"instances": (GOOD, Instance("i-b", deployment="", health="Pending"))},
+            Result.REFUSED,
+            "blog-1 (e-1) already runs version v1, but not every instance has started: i-b (Pending).",
+        ),
+    ],
+)
+def test_version_that_runs_is_not_deployed_again(changes: dict[str, Any], result: Result | None, words: str) -> None:
+    live = replace(OURS, cname=WORLD.cname, **changes)
+    verdict = preflight(replace(WORLD, environments=(live,)), Policy(goal=Goal.DEPLOY, version_label="v1"))
+    assert (verdict.result if verdict else None, verdict.sentence if verdict else "") == (result, words)
