@@ -67,7 +67,7 @@ CASES = [
     Case("yaml-syntax", {CONFIG: "a: [1\nb: 2\n"}, {CONFIG: "# all commented out\n"}, 2),
     Case("yaml-syntax", {CONFIG: b"files:\n  /tmp/\xff: {}\n"}, {CONFIG: "files:\n  /tmp/ä: {content: x}\n"}, 2),
     Case("yaml-syntax", {"cron.yaml": "version: 1\ncron: ]\n"}, {"cron.yaml": "version: 1\n"}, 2),
-    Case("json-syntax", {"Dockerrun.aws.json": '{\n "AWSEBDockerrunVersion": "1",\n}'}, DOCKERFILE, 3),
+    Case("json-syntax", {"Dockerrun.aws.json": '{\n "AWSEBDockerrunVersion": "1"\n "x"}'}, DOCKERFILE, 3),
     Case("json-syntax", {"Dockerrun.aws.json": '{\n "AWSEBDockerrunVersion":\r\n NaN}'}, DOCKERFILE, 3),
     Case("json-syntax", {"Dockerrun.aws.json": "{\n'a': 1}"}, {"Dockerrun.aws.json": DOCKERRUN % (1, "")}, 2),
     Case(
