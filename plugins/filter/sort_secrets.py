@@ -16,7 +16,7 @@ description:
   - The role C(secrets) uses it. No error message holds a value.
 options:
   _input:
-    description: Names, each with one of C(file) (and C(content)), C(arn), C(value).
+    description: Names, each with one of C(file) (and C(content)), C(arn), C(value), or null to remove it.
     type: dict
     required: true
   properties:
@@ -24,8 +24,8 @@ options:
     type: dict
     default: {}
   options:
-    description: The environment's option settings, namespace to option to value.
-    type: dict
+    description: The environment's option settings, in either form.
+    type: raw
     default: {}
   platform:
     description: Name or ARN of the platform.

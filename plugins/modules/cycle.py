@@ -89,13 +89,27 @@ options:
     description:
       - Solution stack name, platform ARN, or platform branch name (its newest version) of the new environment. The live
         environment's own when it is not given.
+      - When the live environment runs a newer version of it than a pinned one, that is kept, with a warning.
     type: str
+  platform_downgrade:
+    description:
+      - Whether the new environment gets O(platform) even if the live one runs a newer version of it.
+    type: bool
+    default: false
   option_settings:
     description:
       - Option settings of the new environment in place of the live environment's, as a dictionary of namespaces, each
-        a dictionary of options. A null value drops one.
-    type: dict
+        a dictionary of options, or as a list, as M(jack.beanstalk.environment) takes them. A null value drops one.
+      - What Elastic Beanstalk itself chose or made for the live environment is left out, such as its security groups,
+        its machine image and the plain texts of C(aws:cloudformation:template:parameter).
+    type: raw
     default: {}
+  purge_properties:
+    description:
+      - Whether the live environment's properties and secrets by ARN that are not in O(option_settings) are left out.
+      - V(true) leaves out those that this collection has set, V(all) all of them; see M(jack.beanstalk.environment).
+    type: raw
+    default: false
   until:
     description:
       - Go on until this point only, so that something else can be done there. Call the module again to go on.

@@ -111,10 +111,19 @@ options:
     description:
       - Name of a solution stack, ARN of a platform version, or name of a platform branch such as V(Docker running on
         64bit Amazon Linux 2023).
-      - For a branch, the newest version is taken when the environment is created; any version of the branch is right
-        later on.
-      - Another platform replaces the running instances.
+      - For a branch, and for an ARN that leaves the version out, the newest version is taken when the environment is
+        created; any version of the branch is right later on. An ARN may leave the region out, too.
+      - Another version of the platform, or another branch of the same kind, replaces the running instances. A platform
+        of another family, generation or architecture is refused, as that needs a new environment; see
+        M(jack.beanstalk.cycle).
+      - An environment that runs a newer version than this one, by managed updates for instance, keeps it, and a warning
+        says so.
     type: str
+  platform_downgrade:
+    description:
+      - Whether an environment that runs a newer version than O(platform) goes back to that.
+    type: bool
+    default: false
   tier:
     description:
       - Tier of a new environment. It cannot be changed.
@@ -127,20 +136,29 @@ options:
   option_settings:
     description:
       - Option settings as a dictionary of namespaces, each a dictionary of options. Numbers, booleans and lists may
-        be given as such.
+        be given as such, and C(ConfigDocument) as a dictionary.
+      - Or a list of dictionaries with C(namespace), C(option_name), C(value), and for scheduled actions
+        (C(aws:autoscaling:scheduledaction)) C(resource_name), which is the action's name and needed.
       - An option that has a parameter of its own may be given either way, but not differently in both.
-      - Options that are not named are left alone. A null value removes an environment property.
+      - Options that are not named are left alone. A null value removes an option, which has its default then.
+      - What Elastic Beanstalk takes and does not describe back, or keeps in another way, is sent once; from then on a
+        warning names it. It is noted in the record of O(purge_properties).
+      - A secret by ARN removes the plain property of its name, and the reverse, in the same update.
       - Secrets by ARN (C(aws:elasticbeanstalk:application:environmentsecrets)) are refused on a platform version from
         before 26 March 2025, which cannot fetch them.
       - The service tells nobody a C(DBPassword). It is sent when the database has none yet, and when this controller
         has seen another one before.
       - Depending on the option, Elastic Beanstalk restarts the application or replaces the instances.
-    type: dict
+    type: raw
     default: {}
   purge_properties:
     description:
-      - Whether environment properties that are not in O(option_settings) are removed.
-    type: bool
+      - Whether environment properties, and secrets by ARN, that are not in O(option_settings) are removed.
+      - V(true) removes those that this collection has set. Their names, and no values, are in a record object of the
+        logical environment, in the bucket of the lock. Where that is missing or cannot be read nothing is removed, and
+        a warning says so.
+      - V(all) removes those that others have set, too, but none that the platform sets itself, as C(PYTHONPATH).
+    type: raw
     default: false
   tags:
     description:
@@ -384,11 +402,12 @@ ARGUMENTS = {
     "gather": {"choices": ["leader"], "default": [], "elements": "str", "type": "list"},
     "lock": {"type": "dict", "options": LOCK_ARGUMENTS},
     "name": {"type": "str"},
-    "option_settings": {"default": {}, "no_log": True, "type": "dict"},
+    "option_settings": {"default": {}, "no_log": True, "type": "raw"},
     "platform": {"type": "str"},
+    "platform_downgrade": {"default": False, "type": "bool"},
     "poll_interval": {"default": 5, "type": "float"},
     "progress_file": {"type": "path"},
-    "purge_properties": {"default": False, "type": "bool"},
+    "purge_properties": {"default": False, "type": "raw"},
     "purge_tags": {"default": True, "type": "bool"},
     "remove_src": {"default": False, "type": "bool"},
     "src": {"type": "path"},

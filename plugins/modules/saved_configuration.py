@@ -54,8 +54,9 @@ options:
   option_settings:
     description:
       - Option settings as a dictionary of namespaces, each a dictionary of options. They win over those of
-        O(environment). Options that are not named are left alone.
-    type: dict
+        O(environment). Options that are not named are left alone. A null value removes one.
+      - Or a list, as M(jack.beanstalk.environment) takes it.
+    type: raw
     default: {}
   description:
     description:
@@ -127,7 +128,7 @@ def main():
         "description": {"type": "str"},
         "environment": {"type": "str"},
         "name": {"required": True, "type": "str"},
-        "option_settings": {"default": {}, "no_log": True, "type": "dict"},
+        "option_settings": {"default": {}, "no_log": True, "type": "raw"},
         "platform": {"type": "str"},
         "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
     }

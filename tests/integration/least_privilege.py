@@ -50,10 +50,13 @@ _IN_TROUBLE = {
 }
 _LEADER = {"ec2:DescribeInstances": ["*"]}
 _SINGLE_INSTANCE = {"ec2:DescribeAccountAttributes": ["*"], "ec2:DescribeAddresses": ["*"]}
-_CYCLE = {**_IN_TROUBLE, **_LEADER, **_SINGLE_INSTANCE, "ec2:DescribeSecurityGroups": ["*"]}
-RARE = {"deploy": _LEADER, "recreate_and_swap": _CYCLE, "rollback": _CYCLE}
+_SETTINGS = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribeConfigurationOptions": ["*"]}
+_COPY = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribePlatformVersion": ["*"]}
+_CYCLE = {**_IN_TROUBLE, **_LEADER, **_SINGLE_INSTANCE, **_COPY}
+RARE = {"deploy": {**_LEADER, **_SETTINGS}, "recreate_and_swap": _CYCLE, "rollback": _CYCLE}
 """What a smooth run does not ask for: the leader of a deployment that another run began or a gate waits for, a
-candidate that fails or hangs, old versions, another platform, a single instance, security groups by id."""
+candidate that fails or hangs, old versions, another platform, a single instance, security groups, an option that is
+removed, a machine image."""
 Policy = dict[str, Any]
 _PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
 _NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")

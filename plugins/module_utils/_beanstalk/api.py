@@ -291,6 +291,12 @@ def describe_settings(client: Client, application: str, environment_name: str) -
     return []
 
 
+@_call("describe the options of the environment")
+def option_defaults(client: Client, options: Sequence[Mapping[str, str]], **place: Any) -> list[Answer]:
+    """Definitions of options, with their default values. ``place`` names the environment or saved configuration."""
+    return list(client.describe_configuration_options(Options=list(options), **place)["Options"])
+
+
 @_call("list tags")
 def list_tags(client: Client, arn: str) -> list[Answer]:
     """Tags of an application, version or environment."""

@@ -8,18 +8,19 @@ All of it is to do better than Elastic Beanstalk's own words allow. Where the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from . import api
 from .common import AnsibleBeanstalkError, translate_errors
 from .cycle_world import Capacity
-from .settings import Settings
+from .option_settings.keys import Key, Settings
+from .security_groups import generated_groups
 from .shared import asked_together
 from .verifier import desired_of
 
 ASG = "aws:autoscaling:asg"
-_ENVIRONMENT = "aws:elasticbeanstalk:environment"
+_TYPE = Key("aws:elasticbeanstalk:environment", "EnvironmentType")
 
 
 @translate_errors("look at the account")
@@ -38,9 +39,8 @@ class Account:
         """How many instances the environment has now, and the limits in ``wanted``; None for a single instance."""
         if single_instance(wanted):
             return None
-        limits = wanted.get(ASG, {})
         try:
-            least, most = int(limits.get("MinSize") or 1), int(limits.get("MaxSize") or 4)
+            least, most = int(wanted.get(Key(ASG, "MinSize")) or 1), int(wanted.get(Key(ASG, "MaxSize")) or 4)
         except ValueError:
             return None
         resources = api.describe_resources(self.client("elasticbeanstalk"), environment_id)
@@ -79,25 +79,9 @@ class Account:
             return ""
         return f"the region's quota of {most} Elastic IP addresses is used up" if used >= most else ""
 
-    def generated_groups(self, environment_id: str, groups: Iterable[str]) -> frozenset[str]:
-        """Those of the security groups, given by id, that belong to the environment's own stack.
-
-        In a VPC Elastic Beanstalk lists its own groups beside the user's, and only their tags tell which is which.
-        """
-        ids = sorted({one.strip() for one in groups if one.strip().startswith("sg-")})
-        if not ids:
-            return frozenset()
-        try:
-            found = _ask(self.client("ec2"), "describe_security_groups", GroupIds=ids)["SecurityGroups"]
-        except AnsibleBeanstalkError:
-            return frozenset()
-        stack = f"awseb-{environment_id}-stack"
-        return frozenset(
-            str(one["GroupId"])
-            for one in found
-            if one["GroupName"].startswith(("awseb-", "awseb_"))
-            or any(tag["Value"] in (stack, environment_id) for tag in one.get("Tags", []))
-        )
+    def generated_groups(self, environment_id: str) -> frozenset[str]:
+        """Ids and names of the security groups that Elastic Beanstalk made for the environment."""
+        return frozenset(generated_groups(self.client("ec2"), environment_id))
 
 
 def _environments_allowed(eb: Any) -> int | None:
@@ -122,4 +106,4 @@ def _groups_used_and_allowed(scaling: Any) -> list[int]:
 
 def single_instance(values: Settings) -> bool:
     """Whether the option settings make an environment of one instance without a load balancer."""
-    return values.get(_ENVIRONMENT, {}).get("EnvironmentType") == "SingleInstance"
+    return values.get(_TYPE) == "SingleInstance"

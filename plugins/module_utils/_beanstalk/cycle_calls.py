@@ -11,32 +11,25 @@ again and decides.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from . import settings
 from .common import translate_errors
-from .cycle_account import ASG
+from .cycle_settings import MIN_SIZE
+from .option_settings.comparison import specification
+from .option_settings.copying import to_call
+from .option_settings.keys import Settings
 from .transformations import tags_in
 
 # For botocore.config.Config. The time limits together stay below what Policy.settle leaves after step_fresh.
 ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 45}
 
-RDS = "aws:rds:dbinstance"
-# What belongs to one environment only: a coupled database, its stack's parameters.
-_NEVER_COPIED = frozenset({RDS, "aws:cloudformation:template:parameter"})
-_SECURITY_GROUPS = frozenset({"securitygroups", "managedsecuritygroup"})
-_TOPICS = "aws:elasticbeanstalk:sns:topics"
-_OWN_TOPIC = "ElasticBeanstalkNotifications-Environment-"  # EB's name for the topic that it makes for an endpoint
-
 
 @translate_errors("create the candidate")
-def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]], **given: Any) -> None:
-    """Start to create a candidate like ``live``, whose option settings were ``described``.
+def create(client: Any, live: Mapping[str, Any], settings: Settings, **given: Any) -> None:
+    """Start to create a candidate like ``live``, with these option settings.
 
-    ``given`` has name, label, tags, settings (namespace to option to value, in place of what was described), platform
-    (parameters of the call; empty takes the live environment's own), and generated (ids of security groups and machine
-    images that nobody chose).
+    ``given`` has name, label, tags and platform (parameters of the call; empty takes the live environment's own).
     """
     platform = given["platform"] or _own_platform(live)
     call = {
@@ -45,7 +38,7 @@ def create(client: Any, live: Mapping[str, Any], described: Sequence[Mapping[str
         "Description": live.get("Description"),
         "VersionLabel": given["label"],
         "Tier": {key: live["Tier"][key] for key in ("Name", "Type") if live.get("Tier", {}).get(key)},
-        "OptionSettings": changed_settings(copied_settings(described, given["generated"]), given["settings"]),
+        "OptionSettings": to_call(settings),
         "Tags": tags_in(given["tags"]),
         **platform,
     }
@@ -56,51 +49,6 @@ def _own_platform(live: Mapping[str, Any]) -> dict[str, str]:
     if live.get("PlatformArn"):
         return {"PlatformArn": live["PlatformArn"]}
     return {"SolutionStackName": live["SolutionStackName"]}
-
-
-def security_groups(described: Iterable[Mapping[str, Any]]) -> list[str]:
-    """All security groups that option settings name."""
-    lists = [
-        str(item.get("Value") or "")
-        for item in described
-        if str(item["OptionName"]).lower() in _SECURITY_GROUPS and item["Namespace"] != settings.PROPERTIES
-    ]
-    return [group.strip() for one in lists for group in one.split(",") if group.strip()]
-
-
-def copied_settings(
-    described: Iterable[Mapping[str, Any]], generated: Collection[str] = frozenset()
-) -> list[dict[str, str]]:
-    """The option settings of a candidate: those of the live environment minus what must not be copied."""
-    copied = []
-    for item in described:
-        namespace, option, value = str(item["Namespace"]), str(item["OptionName"]), item.get("Value")
-        if value in (None, "") or namespace in _NEVER_COPIED:
-            continue
-        if (namespace == _TOPICS and _OWN_TOPIC in str(value)) or (option == "ImageId" and value in generated):
-            continue
-        if option.lower() in _SECURITY_GROUPS and namespace != settings.PROPERTIES:
-            # EB makes groups of its own for every environment, and lists them beside the user's.
-            groups = [group.strip() for group in str(value).split(",")]
-            value = ",".join(one for one in groups if not one.startswith("awseb-") and one not in generated)
-            if not value:
-                continue
-        setting = {"Namespace": namespace, "OptionName": option, "Value": str(value)}
-        if item.get("ResourceName"):
-            setting["ResourceName"] = str(item["ResourceName"])
-        copied.append(setting)
-    return copied
-
-
-def changed_settings(copied: Iterable[Mapping[str, str]], wanted: settings.Settings) -> list[dict[str, str]]:
-    """The copied option settings with the user's wishes in place of the same ones; None drops one."""
-    asked = {(space, option): value for space, options in wanted.items() for option, value in options.items()}
-    kept = [dict(one) for one in copied if (one["Namespace"], one["OptionName"]) not in asked]
-    return kept + [
-        {"Namespace": space, "OptionName": option, "Value": value}
-        for (space, option), value in asked.items()
-        if value is not None
-    ]
 
 
 @translate_errors("swap the CNAMEs")
@@ -118,7 +66,7 @@ def terminate(client: Any, environment_id: str) -> None:
 @translate_errors("set the size of the environment")
 def resize(client: Any, environment_id: str, least: int) -> None:
     """Set MinSize, which replaces no instance."""
-    setting = {"Namespace": ASG, "OptionName": "MinSize", "Value": str(least)}
+    setting = {**specification(MIN_SIZE), "Value": str(least)}
     client.update_environment(EnvironmentId=environment_id, OptionSettings=[setting])
 
 

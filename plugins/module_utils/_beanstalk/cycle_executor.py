@@ -10,7 +10,7 @@ It decides nothing. It keeps in memory only what it can measure again, so it may
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,20 +18,20 @@ from . import api, cycle_calls
 from .answerer import who_answers
 from .common import AnsibleBeanstalkError, already_exists, denied_action, error_code, error_text, says
 from .cycle import jitter, plan
-from .cycle_account import ASG, Account
+from .cycle_account import Account
 from .cycle_base import counts_requests, stem
 from .cycle_evidence import failure_of, leader_trouble
 from .cycle_guards import HEALTHY_ENOUGH, preflight, rollback_target, termination_refusal
 from .cycle_observe import Observer, lock_of
 from .cycle_probe import Prober
 from .cycle_record import to_document
+from .cycle_settings import CandidateSettings
 from .cycle_stages import Stage, position, reached, stops_at
 from .cycle_world import EFFECTS, Action, Goal, Journal, Policy, Probe, Result, Status, Step, Version, World
 from .leader_sources import Services
 from .leaders import LeaderQuery, choose
 from .lease import Lease, LeaseLostError
 from .lock_store import LockStore
-from .settings import Settings, current_values
 from .waiters import SAME_TICK, slowed
 
 _UNWRITTEN = frozenset({Action.WAIT, Action.DRAIN, Action.VERIFY, Action.ASK_LEADER, Action.PROVE, Action.FINISH})
@@ -66,10 +66,9 @@ class Run:
 class Executor:
     """One run over one logical environment.
 
-    ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``platform`` has the parameters of
-    CreateEnvironment that choose another platform; empty keeps the live environment's. ``wanted`` are option settings
-    of the candidate in place of the live environment's. ``turn`` waits until a request may be sent within the budget of
-    the account, and ``begin`` until there is room for a whole cycle; both return whether they had to.
+    ``reader`` may retry, ``writer`` must not (cycle_calls.ONE_ATTEMPT). ``candidate`` says what a candidate has that
+    the live environment has not; nothing when it is not given. ``turn`` waits until a request may be sent within the
+    budget of the account, and ``begin`` until there is room for a whole cycle; both return whether they had to.
     """
 
     def __init__(
@@ -83,8 +82,7 @@ class Executor:
         owner: str,
         prober: Prober,
         account: Account,
-        platform: Mapping[str, str] | None = None,
-        wanted: Settings | None = None,
+        candidate: CandidateSettings | None = None,
         turn: Callable[[], bool] = lambda: False,
         begin: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
@@ -92,8 +90,8 @@ class Executor:
     ) -> None:
         self.reader, self.writer, self.store, self.observer = reader, writer, store, observer
         self.policy, self.owner, self.prober = policy, owner, prober
-        self.platform, self.wanted = dict(platform or {}), dict(wanted or {})
         self.account = account
+        self.candidate = candidate or CandidateSettings(reader, account)
         self._turn, self._begin, self._sleep, self._tell = turn, begin, sleep, tell
         self.started = store.now
         self._changed_at = time.monotonic()
@@ -169,9 +167,7 @@ class Executor:
         verdict = None if journal is not None else preflight(world, self.policy)
         if verdict is not None and (verdict.result is Result.SKIPPED or live.health in HEALTHY_ENOUGH):
             return world
-        values = current_values(
-            cycle_calls.changed_settings(self.observer.settings(self.observer.raw[live.id]), self.wanted)
-        )
+        values = self.candidate.predicted(self.observer.settings(self.observer.raw[live.id]))
         shortage = world.shortage or (self.account.shortage(values) if journal is None else "")
         # What was learnt before the cycle says whether it may begin; how large a candidate is made is asked again.
         age = self.policy.step_fresh if journal is not None else self.store.now - self.started
@@ -411,18 +407,9 @@ class Executor:
         tags = self.observer.user_tags(live) | dict(step.tags)
         described = self.observer.settings(live)
         journal = step.record.journal if step.record else None
-        wanted = dict(self.wanted)
-        if journal is not None and journal.start_size is not None:
-            wanted[ASG] = {**wanted.get(ASG, {}), "MinSize": str(journal.start_size)}
-        given = {"name": step.name, "label": step.label, "tags": tags, "settings": wanted, "platform": self.platform}
-        cycle_calls.create(self.writer, live, described, **given, generated=self._generated(live, described))
-
-    def _generated(self, live: Mapping[str, Any], described: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-        """Security groups and, when the platform changes, machine images that came with the live environment."""
-        groups, images = cycle_calls.security_groups(described), frozenset[str]()
-        if self.platform and live.get("PlatformArn"):
-            images = frozenset(api.platform_images(self.reader, live["PlatformArn"]))
-        return images | self.account.generated_groups(live["EnvironmentId"], groups)
+        settings = self.candidate.make(live, described, journal.start_size if journal else None)
+        given = {"name": step.name, "label": step.label, "tags": tags, "platform": self.candidate.platform(live)}
+        cycle_calls.create(self.writer, live, settings, **given)
 
     def _ask_leader(self, environment_id: str) -> Probe:
         limits = {"wait_timeout": min(_LOG_SECONDS, self.policy.verify_timeout), "poll_interval": 2.0}

@@ -30,7 +30,7 @@ from .cycle_world import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal,
 from .environments import loses_database
 from .lease import Claim, Lease
 from .memory import memory_of
-from .settings import current_values
+from .option_settings.comparison import current_values
 from .shared import SharedLooks, timed
 from .tags import user_tags
 from .verification import Instance

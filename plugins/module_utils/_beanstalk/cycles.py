@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from . import api, cycle_calls, platforms
+from . import api, cycle_calls
 from .budget import SharedBudget
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
 from .cycle_account import Account
@@ -22,12 +22,14 @@ from .cycle_cost import instance_minutes
 from .cycle_executor import Executor, Run
 from .cycle_observe import Observer
 from .cycle_probe import Check, Prober
+from .cycle_settings import CandidateSettings
 from .cycle_stages import Stage
 from .cycle_world import Environment, Goal, Journal, Policy, Step, World
+from .environment_settings import purge_mode, record_store
 from .lock_store import LockStore
 from .memory import memory_of
+from .option_settings.given import parse
 from .progress import Progress
-from .settings import normalise
 from .shared import asked_together
 from .transformations import event_out, iso
 
@@ -115,6 +117,16 @@ def run_cycle(
     bucket = params["bucket"] or asked_together(reader, "bucket", lambda: api.create_storage_location(reader))
     application, prefix = params["application"], params["cname_prefix"]
     budget = SharedBudget(writer, ahead=True)
+    account = Account(metered)
+    candidate = CandidateSettings(
+        reader,
+        account,
+        parse(params["option_settings"]),
+        platform=params["platform"] or "",
+        downgrade=params["platform_downgrade"],
+        purge=purge_mode(params["purge_properties"]),
+        record=record_store(reader, client, {**params, "bucket": bucket}),
+    )
     executor = Executor(
         reader,
         writer,
@@ -123,16 +135,15 @@ def run_cycle(
         policy,
         owner=params["owner"],
         prober=Prober(checks_of(params), params["url_service"] or ""),
-        platform=platforms.resolve(params["platform"], api.solution_stacks(reader)) if params["platform"] else {},
-        wanted=normalise(params["option_settings"]),
-        account=Account(metered),
+        account=account,
+        candidate=candidate,
         turn=budget.turn,
         begin=lambda: budget.begin(_REQUESTS),
         tell=tell,
     )
     until = Stage(params["until"]) if params["until"] else None
     run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
-    result = _result(run, policy)
+    result = _result(run, policy) | {"warnings": candidate.warnings}
     if run.result and run.journal and not check_mode:
         told = _events(reader, run.journal, application)
         result["events"] = [event_out(event) for event in told]

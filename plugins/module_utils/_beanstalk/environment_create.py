@@ -9,22 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import settings
+from .option_settings.comparison import HIDDEN
+from .option_settings.copying import to_call
+from .option_settings.keys import Settings, is_hidden
 from .transformations import tags_in
 
-Flat = Mapping[tuple[str, str], "str | None"]
 
-
-def create_call(params: Mapping[str, Any], platform: Mapping[str, str], wanted: Flat) -> dict[str, Any]:
-    """The call for the module's parameters; ``wanted`` are option settings by namespace and option, None for unset."""
+def create_call(params: Mapping[str, Any], platform: Mapping[str, str], wanted: Settings) -> dict[str, Any]:
+    """The call for the module's parameters; ``wanted`` are option settings, None for unset."""
     call: dict[str, Any] = {
         "ApplicationName": params["application"],
         "EnvironmentName": params["name"],
-        "OptionSettings": [
-            {"Namespace": space, "OptionName": option, "Value": value}
-            for (space, option), value in wanted.items()
-            if value is not None
-        ],
+        "OptionSettings": to_call(wanted),
         "Tags": tags_in(params["tags"] or {}),
         **platform,
     }
@@ -37,13 +33,11 @@ def create_call(params: Mapping[str, Any], platform: Mapping[str, str], wanted: 
     return {key: value for key, value in call.items() if value}
 
 
-def create_diff(params: Mapping[str, Any], platform: Mapping[str, str], wanted: Flat) -> dict[str, Any]:
+def create_diff(params: Mapping[str, Any], platform: Mapping[str, str], wanted: Settings) -> dict[str, Any]:
     """What is made, without secret values."""
     shown = {key: params[key] for key in ("name", "application", "cname_prefix", "version_label", "tags")}
     shown["platform"] = next(iter(platform.values()))
-    for (space, option), value in wanted.items():
-        shown[f"{space}:{option}"] = settings.HIDDEN if settings.is_hidden(space, option) else value
-    return shown
+    return shown | {key.label: HIDDEN if is_hidden(key) else value for key, value in sorted(wanted.items())}
 
 
 def predicted(params: Mapping[str, Any], platform: Mapping[str, str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from .environment_create import create_call, create_diff, predicted
 from .environment_leader import ask_leader, leader_unknown
 from .environment_memory import EnvironmentMemory
 from .environment_plan import Plan, Planner, check_params, update_calls
+from .environment_settings import EnvironmentSettings
 from .environment_verify import not_verified, verify_unchanged
 from .environment_version import EnvironmentVersion
 from .environments import check_names_free, find_environment
@@ -71,7 +72,8 @@ class EnvironmentManager:
         self._version = EnvironmentVersion(client, clients, params, check_mode, self.deadline.timeout)
         self._termination = Termination(client, params, self.deadline, self.progress)
         self._redeployed = False
-        self._planner = Planner(client, params, self.wanted_settings)
+        self._settings = EnvironmentSettings(client, params, self.wanted_settings, clients)
+        self._planner = Planner(client, params, self._settings)
         self._looked = 0.0
 
     def ensure(self) -> tuple[bool, dict[str, Any]]:
@@ -88,10 +90,11 @@ class EnvironmentManager:
                 environment = self._update(environment)
             if environment is not None and not self.check_mode:
                 EnvironmentMemory(self.client, environment).note_password(self.wanted_settings)
+                if not self.actions:
+                    self._settings.unchanged(environment)
         finally:
             problem = self.lock.release() if self.lock else ""
-            if problem:
-                self._warn(problem)
+            self._warn_all([*self._planner.warnings, *self._settings.warnings, *([problem] if problem else [])])
         return bool(self.actions), {**self._result(environment), **self._leader(environment)}
 
     def _first_look(self) -> list[Environment]:
@@ -139,44 +142,37 @@ class EnvironmentManager:
             )
         check_names_free(self.client, params)
         self._provide_version(None)
-        by_arn = platforms.is_arn(params["platform"])
-        platform = platforms.resolve(params["platform"], [] if by_arn else api.solution_stacks(self.client))
+        platform = platforms.choose(self.client, params["platform"])
         references.check_platform(self.client, self.wanted_settings, platform)
-        wanted = self._flat_settings()
         if not self.check_mode:
             _changed, found = self._changed_meanwhile(None)
             if found is not None:
                 return self._update(found)
         self.actions.append("create")
-        self.diffs.append({"before": {}, "after": create_diff(params, platform, wanted)})
+        self.diffs.append({"before": {}, "after": create_diff(params, platform, self.wanted_settings)})
         if self.check_mode:
             return predicted(params, platform)
-        answer = self._create_call(platform, wanted)
+        self._settings.before(None)
+        answer = self._create_call(platform)
         try:
-            return self._watch(answer, params["version_label"], quiet=False)
+            made = self._watch(answer, params["version_label"], quiet=False)
+            return self._settle(made) if self.wanted_settings else made
         except AnsibleBeanstalkError as error:
             if not self._goes_on(error):
                 raise self._told(error, str(answer["EnvironmentId"])) from error
         return self._update(answer)
 
-    def _create_call(self, platform: Mapping[str, str], wanted: Mapping[tuple[str, str], str | None]) -> Environment:
+    def _create_call(self, platform: Mapping[str, str]) -> Environment:
         try:
-            return api.create_environment(self.client, **create_call(self.params, platform, wanted))
+            return api.create_environment(self.client, **create_call(self.params, platform, self.wanted_settings))
         except AnsibleBeanstalkError as error:
             if self._restore_version(error):
-                return self._create_call(platform, wanted)
+                return self._create_call(platform)
             # The first request may have been carried out although its answer was lost.
             found = find_environment(self.client, self.params) if already_exists(error) else None
             if found is None or found.get("Status") != "Launching":
                 raise self._explained(error) from error
             return found
-
-    def _flat_settings(self) -> dict[tuple[str, str], str | None]:
-        return {
-            (space, option): options[option]
-            for space, options in sorted(self.wanted_settings.items())
-            for option in sorted(options)
-        }
 
     # -- update ---------------------------------------------------------------------------------------------------
 
@@ -295,6 +291,9 @@ class EnvironmentManager:
     def _carry_out(self, environment: Environment, plan: Plan) -> Environment:
         environment_id = environment["EnvironmentId"]
         noted = False
+        sets = "update_settings" in plan.actions
+        if sets:
+            self._settings.before(environment)
         calls = update_calls(plan.update)
         while calls:
             call = calls.pop(0)
@@ -322,6 +321,12 @@ class EnvironmentManager:
             if self.params["wait"]:
                 self.deadline.pause(1)
                 environment = waiters.wait_until_ready(self.client, environment_id, self.deadline)
+        return self._settle(environment) if sets else environment
+
+    def _settle(self, environment: Environment) -> Environment:
+        """See what became of settings that were sent, once that is over."""
+        if self.params["wait"]:
+            self._settings.after(environment)
         return environment
 
     # -- wait -----------------------------------------------------------------------------------------------------
@@ -341,8 +346,8 @@ class EnvironmentManager:
         outcome = watch.run(waiters.QUIET_SECONDS if quiet else 0.0)
         if quiet:
             memory.note_seconds(watch.seconds)
-        if self._planner.settings_are_right:
-            memory.note_settings(outcome.environment, self.wanted_settings)
+        if self._settings.right:
+            self._settings.note(outcome.environment)
         self.events += outcome.events
         self.instances = None if outcome.instances is None else list(outcome.instances)
         self._warn_all(outcome.warnings)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import settings
 from .memory import Memory, memory_of
+from .option_settings.comparison import Change
+from .option_settings.keys import PASSWORD, Key, Settings
 from .transformations import iso
 
 Environment = Mapping[str, Any]
@@ -22,34 +23,33 @@ class EnvironmentMemory:
     def __init__(self, client: Any, environment: Environment) -> None:
         self.file: Memory = memory_of(client, str(environment["EnvironmentId"]))
 
-    def has_settings(self, environment: Environment, wanted: Mapping[str, Any]) -> bool:
-        """Whether these settings were what ran, and Elastic Beanstalk has changed nothing since then."""
+    def right_settings(self, environment: Environment, wanted: Any) -> list[str] | None:
+        """None unless these settings were what ran, and Elastic Beanstalk has changed nothing since then.
+
+        Else what has to be said of them all the same.
+        """
         known = self.file.get("settings") or {}
         updated = environment.get("DateUpdated")
-        return (
-            updated is not None and known.get("updated") == iso(updated) and known["hash"] == self.file.digest(wanted)
-        )
+        if updated is None or known.get("updated") != iso(updated) or known.get("hash") != self.file.digest(wanted):
+            return None
+        return list(known.get("notes") or [])
 
-    def note_settings(self, environment: Environment, wanted: Mapping[str, Any]) -> None:
-        """These settings are what runs."""
+    def note_settings(self, environment: Environment, wanted: Any, notes: Sequence[str] = ()) -> None:
+        """These settings are what runs. ``notes`` are sentences that are said whenever that is found so."""
         if environment.get("DateUpdated") is not None and environment.get("Status") == "Ready":
-            self.file.put(settings={"updated": iso(environment["DateUpdated"]), "hash": self.file.digest(wanted)})
+            found = {"updated": iso(environment["DateUpdated"]), "hash": self.file.digest(wanted), "notes": list(notes)}
+            self.file.put(settings=found)
 
-    def password_changes(self, wanted: settings.Settings, known: Sequence[settings.Change]) -> list[settings.Change]:
+    def password_changes(self, wanted: Settings, known: Sequence[Key]) -> list[Change]:
         """A change of the database's password since it was last seen here, unless that is among the known changes."""
-        namespace, option = settings.PASSWORD
-        password, before = wanted.get(namespace, {}).get(option), self.file.get("password")
-        listed = any((one.namespace, one.option) == settings.PASSWORD for one in known)
-        if not password or not before or listed or before == self.file.digest(password):
+        password, before = wanted.get(PASSWORD), self.file.get("password")
+        if not password or not before or PASSWORD in known or before == self.file.digest(password):
             return []
-        return [settings.Change(namespace, option, None, password)]
+        return [Change(PASSWORD, None, password)]
 
-    def note_password(self, wanted: settings.Settings) -> None:
+    def note_password(self, wanted: Settings) -> None:
         """This is the password of the coupled database, which the service does not tell."""
-        namespace, option = settings.PASSWORD
-        if (password := wanted.get(namespace, {}).get(option)) and self.file.get("password") != (
-            seen := self.file.digest(password)
-        ):
+        if (password := wanted.get(PASSWORD)) and self.file.get("password") != (seen := self.file.digest(password)):
             self.file.put(password=seen)
 
     @property

@@ -10,7 +10,9 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
-from . import settings
+from .common import AnsibleBeanstalkRefusedError
+from .option_settings.given import parse
+from .option_settings.hiding import hide_values, secret_values
 from .progress import Progress
 
 _NOT_SHOWN = ("access_key", "progress_file", "secret_key", "session_token")
@@ -23,10 +25,15 @@ def guard_secrets(module: Any) -> dict[str, Any]:
     """
     params = module.params
     given = params["option_settings"]
-    module.no_log_values.difference_update(_texts(given))
-    module.no_log_values.update(settings.secret_values(given))
+    try:
+        parse(given)
+    except AnsibleBeanstalkRefusedError:
+        pass  # what cannot be read is hidden as a whole
+    else:
+        module.no_log_values.difference_update(_texts(given))
+        module.no_log_values.update(secret_values(given))
     shown = {key: value for key, value in params.items() if key not in _NOT_SHOWN}
-    return {"module_args": {**shown, "option_settings": settings.hide_values(given)}}
+    return {"module_args": {**shown, "option_settings": hide_values(given)}}
 
 
 def _texts(value: Any) -> set[str]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import api, naming, platforms, references, settings, tags
+from . import naming, platforms, references, tags
+from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
-from .environment_memory import EnvironmentMemory
-from .errors import BundleError
+from .environment_settings import EnvironmentSettings
+from .option_settings.comparison import to_api
+from .platforms import Fit
 from .verification import Verdict
 
 Environment = Mapping[str, Any]
@@ -66,12 +68,11 @@ class Plan:
 class Planner:
     """Compares an environment with what the module was told, as often as it is needed."""
 
-    def __init__(self, client: Any, params: Mapping[str, Any], wanted: settings.Settings) -> None:
+    def __init__(self, client: Any, params: Mapping[str, Any], settings: EnvironmentSettings) -> None:
         self.client = client
         self.params = params
-        self.wanted = wanted
-        self.settings_are_right = False
-        """Whether the last environment had all wanted settings."""
+        self.settings = settings
+        self.warnings: list[str] = []
 
     def plan(self, environment: Environment) -> Plan:
         """What differs now; reads only."""
@@ -82,12 +83,7 @@ class Planner:
             plan.tracker.add("version_label", environment.get("VersionLabel"), params["version_label"])
             plan.update["VersionLabel"] = params["version_label"]
             plan.actions.append("update_version")
-        if params["platform"] and not platforms.runs_on(environment, params["platform"]):
-            stacks = [] if platforms.is_arn(params["platform"]) else api.solution_stacks(self.client)
-            platform = platforms.resolve(params["platform"], stacks)
-            plan.tracker.add("platform", environment.get("SolutionStackName"), next(iter(platform.values())))
-            plan.update.update(platform)
-            plan.actions.append("update_platform")
+        self._plan_platform(environment, plan)
         if params["description"] is not None and (environment.get("Description") or "") != params["description"]:
             plan.tracker.add("description", environment.get("Description") or "", params["description"])
             plan.update["Description"] = params["description"]
@@ -100,7 +96,7 @@ class Planner:
         self._plan_settings(environment, plan)
         platform = plan.platform()
         if platform or "OptionSettings" in plan.update:
-            references.check_platform(self.client, self.wanted, platform or environment)
+            references.check_platform(self.client, self.settings.wanted, platform or environment)
         plan.tag_plan = tags.plan_tags(
             self.client, environment.get("EnvironmentArn") or "", params["tags"], params["purge_tags"]
         )
@@ -109,30 +105,33 @@ class Planner:
             plan.actions.append("update_tags")
         return plan
 
+    def _plan_platform(self, environment: Environment, plan: Plan) -> None:
+        wanted = self.params["platform"]
+        if not wanted:
+            return
+        platforms.refuse_other_kind(environment, wanted)
+        fit = platforms.fit(environment, wanted)
+        if fit is Fit.RIGHT:
+            return
+        if fit is Fit.NEWER and not self.params["platform_downgrade"]:
+            self.warnings = [platforms.newer_sentence(environment, wanted)]
+            return
+        platform = platforms.choose(self.client, wanted)
+        plan.tracker.add("platform", environment.get("SolutionStackName"), next(iter(platform.values())))
+        plan.update.update(platform)
+        plan.actions.append("update_platform")
+
     def _plan_settings(self, environment: Environment, plan: Plan) -> None:
-        if not self.wanted and not self.params["purge_properties"]:
-            return
-        memory = EnvironmentMemory(self.client, environment)
-        if not self.params["purge_properties"] and memory.has_settings(environment, self.wanted):
-            self.settings_are_right = True
-            return
-        described = api.describe_settings(self.client, environment["ApplicationName"], environment["EnvironmentName"])
-        changes = settings.compare(self.wanted, described)
-        changes += memory.password_changes(self.wanted, changes)
-        if self.params["purge_properties"]:
-            changes += settings.purge_changes(self.wanted, described)
+        changes = self.settings.plan(environment)
         for change in changes:
-            plan.tracker.add(f"{change.namespace}:{change.option}", *settings.shown(change))
-        to_set, to_remove = settings.to_api(changes)
+            plan.tracker.add(change.key.label, *change.shown())
+        to_set, to_remove = to_api(changes)
         if to_set:
             plan.update["OptionSettings"] = to_set
         if to_remove:
             plan.update["OptionsToRemove"] = to_remove
         if changes:
             plan.actions.append("update_settings")
-        self.settings_are_right = not changes
-        if not changes:
-            memory.note_settings(environment, self.wanted)
 
 
 def _platform(update: Mapping[str, Any]) -> dict[str, Any]:

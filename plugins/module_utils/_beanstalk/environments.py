@@ -11,7 +11,7 @@ from typing import Any
 
 from . import api, cnames
 from .common import AnsibleBeanstalkRefusedError
-from .settings import current_values
+from .option_settings.comparison import current_values
 
 Environment = dict[str, Any]
 

@@ -10,8 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import settings
 from .common import AnsibleBeanstalkRefusedError
+from .option_settings.given import parse
+from .option_settings.keys import LAUNCH, Key, Settings
+from .option_settings.values import equal, text_value
 
 _ASG = "aws:autoscaling:asg"
 _COMMAND = "aws:elasticbeanstalk:command"
@@ -40,37 +42,34 @@ _PLAIN = {
     "min_size": (_ASG, "MinSize"),
     "max_size": (_ASG, "MaxSize"),
     "instance_type": ("aws:ec2:instances", "InstanceTypes"),
-    "instance_profile": ("aws:autoscaling:launchconfiguration", "IamInstanceProfile"),
+    "instance_profile": (LAUNCH, "IamInstanceProfile"),
     "service_role": (_ENVIRONMENT, "ServiceRole"),
     "health_check_path": ("aws:elasticbeanstalk:environment:process:default", "HealthCheckPath"),
     "deployment_policy": (_COMMAND, "DeploymentPolicy"),
 }
 
 
-def option_settings(params: Mapping[str, Any]) -> settings.Settings:
+def option_settings(params: Mapping[str, Any]) -> Settings:
     """All option settings that a module's parameters stand for, those of `option_settings` included.
 
     Raises AnsibleBeanstalkRefusedError for values that make no sense, and for an option that is said twice.
     """
-    given = settings.normalise(params["option_settings"])
-    meant: settings.Settings = {}
+    given = parse(params["option_settings"])
+    meant: Settings = {}
     for name, (namespace, option) in _PLAIN.items():
         if params.get(name) is not None:
-            meant.setdefault(namespace, {})[option] = settings.text_value(params[name])
+            meant[Key(namespace, option)] = text_value(params[name])
     _check_sizes(params)
     for namespace, options in (*_scaling(params), *_batches(params), *_balancer(params)):
-        meant.setdefault(namespace, {}).update(options)
-    for namespace, extra in meant.items():
-        options = given.setdefault(namespace, {})
-        for option, value in extra.items():
-            said = options.get(option)
-            if said is not None and value is not None and not settings.equal(namespace, option, said, value):
-                raise AnsibleBeanstalkRefusedError(
-                    message=f"The option {option} in {namespace} is said twice: {said} in option_settings, and "
-                    f"{value} by a parameter of its own."
-                )
-            options[option] = value
-    return given
+        meant |= {Key(namespace, option): value for option, value in options.items()}
+    for key, value in meant.items():
+        said = given.get(key)
+        if said is not None and value is not None and not equal(key, said, value):
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The option {key.option} in {key.namespace} is said twice: {said} in option_settings, and "
+                f"{value} by a parameter of its own."
+            )
+    return given | meant
 
 
 def _check_sizes(params: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ from .leader_sources import (
 )
 from .leader_timeline import Timeline, read_timelines
 from .leader_verdict import Verdict, World, decide
-from .settings import current_values
+from .option_settings.comparison import current_values
 from .transformations import environment_out
 from .verification import Facts, judge
 from .verifier import desired_size

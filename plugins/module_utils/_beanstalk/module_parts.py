@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import naming
+from .bundle_types import NameRefusedError
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, advice
-from .errors import NameRefusedError
 
 
 def check_application_params(params: dict[str, Any]) -> None:
@@ -52,8 +52,10 @@ def fail(module: Any, error: AnsibleBeanstalkError, **extra: Any) -> NoReturn:
 
 
 def finish(module: Any, changed: bool, result: dict[str, Any]) -> NoReturn:
-    """End the module; the diff is shown only when it was asked for."""
+    """End the module; the diff is shown only when it was asked for, and ``warnings`` are sentences."""
     answer = dict(result)
+    for text in answer.pop("warnings", []):
+        module.warn(text)
     diff = answer.pop("diff", None)
     if module._diff and diff is not None:
         answer["diff"] = diff

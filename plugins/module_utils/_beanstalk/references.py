@@ -13,23 +13,23 @@ from typing import Any
 from . import api, platforms
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
 from .lint.platforms import recognise
+from .option_settings.keys import SECRETS, Settings
 
-NAMESPACE = "aws:elasticbeanstalk:application:environmentsecrets"
 SINCE = datetime(2025, 3, 26, tzinfo=UTC)
 
 
-def check_platform(client: Any, settings: Mapping[str, Any], platform: Mapping[str, Any]) -> None:
+def check_platform(client: Any, settings: Settings, platform: Mapping[str, Any]) -> None:
     """Raise AnsibleBeanstalkRefusedError when ``settings`` have references and the platform version is too old.
 
     ``platform`` has PlatformArn or SolutionStackName, as an environment or a call has them. One call, and none without
     references. Nothing is refused when the version's date cannot be asked, or when the platform is the user's own.
     """
-    if not settings.get(NAMESPACE):
+    if not any(key.namespace == SECRETS and value is not None for key, value in settings.items()):
         return
     name = platform.get("SolutionStackName") or platform.get("PlatformArn") or ""
     if recognise(name).is_legacy or _is_too_old(client, platform):
         raise AnsibleBeanstalkRefusedError(
-            message=f"The platform {name} cannot fetch secrets by ARN ({NAMESPACE}): that came with the versions of "
+            message=f"The platform {name} cannot fetch secrets by ARN ({SECRETS}): that came with the versions of "
             f"{SINCE:%Y-%m-%d}; choose a newer one."
         )
 

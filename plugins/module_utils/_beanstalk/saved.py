@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import api, naming, platforms, settings
+from . import api, naming, platforms
+from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
+from .environment_settings import without_defaults
 from .environments import find_environment
-from .errors import BundleError
+from .option_settings import comparison
+from .option_settings.given import doubts, parse
+from .option_settings.keys import Settings
+from .platforms import Fit
 from .transformations import plain
 
 Result = tuple[bool, dict[str, Any]]
@@ -26,18 +31,20 @@ def ensure_saved(client: Any, params: Mapping[str, Any], check_mode: bool) -> Re
         naming.check_description(params["description"] or "")
     except BundleError as error:
         raise AnsibleBeanstalkRefusedError(message=str(error)) from error
-    wanted = settings.normalise(params["option_settings"])
+    wanted = parse(params["option_settings"])
     current = api.describe_template(client, params["application"], params["name"])
     if params["state"] == "absent":
         return _ensure_absent(client, params, current, check_mode)
     if current is None:
-        return _create(client, params, wanted, check_mode)
-    return _update(client, params, wanted, current, check_mode)
+        changed, result = _create(client, params, wanted, check_mode)
+    else:
+        changed, result = _update(client, params, wanted, current, check_mode)
+    return changed, {**result, "warnings": doubts(wanted)}
 
 
-def _create(client: Any, params: Mapping[str, Any], wanted: settings.Settings, check_mode: bool) -> Result:
-    changes = settings.compare(wanted, [])
-    to_set, _to_remove = settings.to_api(changes)
+def _create(client: Any, params: Mapping[str, Any], wanted: Settings, check_mode: bool) -> Result:
+    changes = comparison.compare(wanted, [])
+    to_set, _to_remove = comparison.to_api(changes)
     call: dict[str, Any] = {
         "ApplicationName": params["application"],
         "TemplateName": params["name"],
@@ -52,24 +59,23 @@ def _create(client: Any, params: Mapping[str, Any], wanted: settings.Settings, c
             )
         call["EnvironmentId"] = source["EnvironmentId"]
     elif params["platform"]:
-        stacks = [] if platforms.is_arn(params["platform"]) else api.solution_stacks(client)
-        call.update(platforms.resolve(params["platform"], stacks))
+        call.update(platforms.choose(client, params["platform"]))
     else:
         raise AnsibleBeanstalkRefusedError(
             message=f"The application {params['application']} has no saved configuration {params['name']}; "
             "environment or platform is needed to make one."
         )
     after = {"description": call["Description"]}
-    after.update({f"{change.namespace}:{change.option}": settings.shown(change)[1] for change in changes})
+    after.update({change.key.label: change.shown()[1] for change in changes})
     if not check_mode:
         api.create_template(client, **{key: value for key, value in call.items() if value})
     return True, {"saved_configuration": _out(call), "diff": {"before": {}, "after": after}}
 
 
 def _update(
-    client: Any, params: Mapping[str, Any], wanted: settings.Settings, current: Mapping[str, Any], check_mode: bool
+    client: Any, params: Mapping[str, Any], wanted: Settings, current: Mapping[str, Any], check_mode: bool
 ) -> Result:
-    if params["platform"] and not platforms.runs_on(current, params["platform"]):
+    if params["platform"] and platforms.fit(current, params["platform"]) is not Fit.RIGHT:
         raise AnsibleBeanstalkRefusedError(
             message=f"The saved configuration {params['name']} is for {current.get('SolutionStackName')}, which cannot "
             "be changed; remove it first, or make one of another name."
@@ -79,10 +85,12 @@ def _update(
     if params["description"] is not None:
         tracker.add("description", current.get("Description") or "", params["description"])
         call["Description"] = params["description"]
-    changes = settings.compare(wanted, current.get("OptionSettings", []))
+    changes = comparison.compare(wanted, current.get("OptionSettings", []))
+    place = {"ApplicationName": params["application"], "TemplateName": params["name"]}
+    changes = without_defaults(client, changes, **place)
     for change in changes:
-        tracker.add(f"{change.namespace}:{change.option}", *settings.shown(change))
-    to_set, to_remove = settings.to_api(changes)
+        tracker.add(change.key.label, *change.shown())
+    to_set, to_remove = comparison.to_api(changes)
     call.update({key: value for key, value in (("OptionSettings", to_set), ("OptionsToRemove", to_remove)) if value})
     if not tracker.empty and not check_mode:
         api.update_template(client, **call)

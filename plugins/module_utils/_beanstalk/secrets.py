@@ -4,7 +4,8 @@
 
 """Secrets by how they reach the application: a file of the bundle, a reference, or a plain environment property.
 
-Names, limits and forms: eb-facts §8. No message holds a value.
+Names and limits: "Environment properties and other software settings" of the AWS Elastic Beanstalk Developer Guide;
+forms of ARNs: "Fetching secrets and parameters to environment variables" there. No message holds a value.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .common import AnsibleBeanstalkRefusedError
+from .option_settings.given import MAX_PROPERTIES_BYTES, parse
+from .option_settings.keys import LAUNCH, Key
+from .option_settings.values import text_value
+
 MAX_NAME = 128
-MAX_VALUE = 256
-MAX_BYTES = 4096
-PROFILE = ("aws:autoscaling:launchconfiguration", "IamInstanceProfile")
+PROFILE = Key(LAUNCH, "IamInstanceProfile")
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"arn:aws[\w-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+(?::[^:\s]+)?")
@@ -31,19 +35,23 @@ class SecretsError(ValueError):
 
 
 def sort_secrets(
-    secrets: Mapping[str, Any], properties: Mapping[str, Any], options: Mapping[str, Any], platform: str
+    secrets: Mapping[str, Any], properties: Mapping[str, Any], options: Any, platform: str
 ) -> dict[str, Any]:
     """The secrets as `overlay` and `files` of the bundle, `references`, and `properties` of the environment.
 
-    `properties` and `options` are the other ones of the environment, against which limits are checked. Raises
-    SecretsError.
+    `properties` and `options` (in either form) are the other ones of the environment, against which limits are checked.
+    A secret that is None (YAML null) is removed, by whichever way it got there. Raises SecretsError.
     """
     sorted_out: dict[str, Any] = {"overlay": [], "files": [], "references": {}, "properties": {}}
     for name, given in secrets.items():
+        if given is None:
+            _check_name(str(name), properties)
+            sorted_out["references"][str(name)] = sorted_out["properties"][str(name)] = None
+            continue
         if not isinstance(given, Mapping) or set(given) not in _FORMS:
             raise SecretsError(
                 f"The secret {name} is none of: a file in the bundle (file, and content unless it is a file that git "
-                "ignores), a reference (arn), a plain property (value)."
+                "ignores), a reference (arn), a plain property (value), or null to remove it."
             )
         if "file" in given:
             _add_file(sorted_out, str(name), given)
@@ -52,11 +60,17 @@ def sort_secrets(
         if "arn" in given:
             sorted_out["references"][str(name)] = _checked_arn(str(name), str(given["arn"]))
         else:
-            sorted_out["properties"][str(name)] = str(given["value"])
+            sorted_out["properties"][str(name)] = _plain_text(str(name), given["value"])
     _check_limits({**properties, **sorted_out["properties"]})
-    if sorted_out["references"]:
+    if any(sorted_out["references"].values()):
         _check_environment(options, platform)
     return sorted_out
+
+
+def _plain_text(name: str, value: Any) -> str | None:
+    if isinstance(value, Mapping):
+        raise SecretsError(f"The value of the secret {name} is a dictionary, not a plain value.")
+    return None if value is None else text_value(value)
 
 
 def _add_file(sorted_out: dict[str, Any], name: str, given: Mapping[str, Any]) -> None:
@@ -74,7 +88,8 @@ def _add_file(sorted_out: dict[str, Any], name: str, given: Mapping[str, Any]) -
 def _check_name(name: str, properties: Mapping[str, Any]) -> None:
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise SecretsError(f"The secret {name} cannot be an environment variable: letters, digits and _, at most 128.")
-    if name in properties:
+    # A null property beside a secret says that the plain one is to go.
+    if properties.get(name) is not None:
         raise SecretsError(
             f"The secret {name} is also among the environment properties (eb_environment_properties): keep one."
         )
@@ -95,29 +110,23 @@ def _checked_arn(name: str, arn: str) -> str:
 
 
 def _check_limits(properties: Mapping[str, Any]) -> None:
-    total = 0
-    for name, value in properties.items():
-        text = str(value)
-        if value is None:
-            continue
-        if len(str(name)) > MAX_NAME or len(text) > MAX_VALUE:
-            raise SecretsError(
-                f"The environment property {name} is longer than Elastic Beanstalk takes (name {MAX_NAME}, value "
-                f"{MAX_VALUE} characters): make it a file of the bundle or a reference (eb_secrets)."
-            )
-        total += len(f"{name}={text}".encode())
-    if total > MAX_BYTES:
+    texts = {name: text_value(value) for name, value in properties.items() if value is not None}
+    total = sum(len(f"{name}={text}".encode()) for name, text in texts.items())
+    if total > MAX_PROPERTIES_BYTES:
         raise SecretsError(
             f"The environment properties have {total} bytes together, secrets included; Elastic Beanstalk takes "
-            f"{MAX_BYTES}: make some files of the bundle or references (eb_secrets)."
+            f"{MAX_PROPERTIES_BYTES}: make some files of the bundle or references (eb_secrets)."
         )
 
 
-def _check_environment(options: Mapping[str, Any], platform: str) -> None:
-    namespace, option = PROFILE
-    if not (options.get(namespace) or {}).get(option):
+def _check_environment(options: Any, platform: str) -> None:
+    try:
+        settings = parse(options)
+    except AnsibleBeanstalkRefusedError as error:
+        raise SecretsError(str(error)) from error
+    if not settings.get(PROFILE):
         raise SecretsError(
-            f"Secrets by ARN are fetched with the rights of the instance profile: set {option} in {namespace} "
+            f"Secrets by ARN are fetched with the rights of the instance profile: set {PROFILE.option} in {LAUNCH} "
             "(eb_option_settings), with secretsmanager:GetSecretValue or ssm:GetParameter."
         )
     if _LEGACY.search(platform):

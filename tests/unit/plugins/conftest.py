@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import subprocess
@@ -15,7 +16,10 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+
+from .dressed_service import DressedService
 
 Result = dict[str, Any]
 SPEED = "200"
@@ -84,18 +88,50 @@ def eb(aws: dict[str, str]) -> Any:
     )
 
 
+@pytest.fixture(scope="session")
+def dressed(aws: dict[str, str]) -> Iterator[DressedService]:
+    """A service in front of localstalk that describes settings as AWS does."""
+    keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
+    place = {"endpoint_url": aws["endpoint_url"], "region_name": aws["region"]}
+    service = DressedService(aws["endpoint_url"], functools.cache(lambda name: boto3.client(name, **place, **keys)))
+    yield service
+    service.close()
+
+
+ANSWERS = ("plain", "dressed")
+
+
 @pytest.fixture
-def run(aws: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    """Run one module; returns what it printed as JSON."""
+def answers(request: pytest.FixtureRequest) -> str:
+    """Whose answers modules get: localstalk's as they are, or dressed as AWS's (parametrised with ANSWERS)."""
+    return str(getattr(request, "param", ANSWERS[0]))
+
+
+@pytest.fixture
+def connection(aws: dict[str, str], answers: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Connection parameters of what answers."""
+    if answers == ANSWERS[0]:
+        return aws
+    return aws | {"endpoint_url": request.getfixturevalue("dressed").url}
+
+
+@pytest.fixture
+def run(
+    connection: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Run one module; returns what it printed as JSON, with its warnings, which would go to the screen of the tests."""
+    warnings: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text, **_more: warnings.append(text))
 
     def call(module_name: str, /, *, check: bool = False, **params: Any) -> Result:
-        connection = {} if module_name in ("source_bundle", "bundle_lint") else aws
-        arguments = {**connection, **params, "_ansible_check_mode": check, "_ansible_diff": True}
+        place = {} if module_name in ("source_bundle", "bundle_lint") else connection
+        arguments = {**place, **params, "_ansible_check_mode": check, "_ansible_diff": True}
         module = importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{module_name}")
         capsys.readouterr()
+        warnings.clear()
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
-        return dict(json.loads(capsys.readouterr().out))
+        return {**json.loads(capsys.readouterr().out), **({"warnings": list(warnings)} if warnings else {})}
 
     return call
 

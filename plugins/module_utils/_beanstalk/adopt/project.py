@@ -67,6 +67,7 @@ def read_project(path: str, platform: str | None = None) -> Adopted:
     options = _options(config, ritual, notes)
     if options:
         variables["eb_option_settings"] = options
+    variables["eb_environment_properties_purge"] = True
     if ritual.hooks:
         variables |= {"eb_hooks_prefix": _prefix(ritual.prefix), "eb_hooks": ritual.hooks}
     if ritual.overlay:

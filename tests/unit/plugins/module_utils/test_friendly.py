@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkRefusedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.friendly import option_settings
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.keys import Key
 
 TRIGGER = "aws:autoscaling:trigger"
+
+
+def nested(settings: Mapping[Key, str | None]) -> dict[str, dict[str, str | None]]:
+    found: dict[str, dict[str, str | None]] = {}
+    for key, value in settings.items():
+        assert not key.resource
+        found.setdefault(key.namespace, {})[key.option] = value
+    return found
 
 
 def test_they_stand_for_option_settings() -> None:
@@ -27,7 +36,7 @@ def test_they_stand_for_option_settings() -> None:
         "batch_size": "30%",
         "load_balancer": "application",
     }
-    assert option_settings(params) == {
+    assert nested(option_settings(params)) == {
         "aws:autoscaling:asg": {"Cooldown": "120", "MinSize": "2", "MaxSize": "6"},
         "aws:ec2:instances": {"InstanceTypes": "t3.small,t3.medium"},
         "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "eb-ec2"},
@@ -57,7 +66,7 @@ def test_nothing_said_is_nothing_set() -> None:
 
 
 def test_a_single_instance_and_a_fixed_batch() -> None:
-    assert option_settings({"option_settings": {}, "load_balancer": "none", "batch_size": "2"}) == {
+    assert nested(option_settings({"option_settings": {}, "load_balancer": "none", "batch_size": "2"})) == {
         "aws:elasticbeanstalk:environment": {"EnvironmentType": "SingleInstance"},
         "aws:elasticbeanstalk:command": {"BatchSizeType": "Fixed", "BatchSize": "2"},
     }

@@ -30,18 +30,18 @@ def environment(minute: int = 0) -> dict[str, Any]:
 
 
 def test_settings_are_known_until_the_environment_changes(folder: Path) -> None:
-    EnvironmentMemory(CLIENT, environment()).note_settings(environment(), SETTINGS)
+    EnvironmentMemory(CLIENT, environment()).note_settings(environment(), SETTINGS, ["A sentence."])
     again = EnvironmentMemory(CLIENT, environment())
-    assert again.has_settings(environment(), SETTINGS)
-    assert not again.has_settings(environment(1), SETTINGS)
-    assert not again.has_settings(environment(), {})
-    assert not EnvironmentMemory(CLIENT, {"EnvironmentId": "e-2"}).has_settings(environment(), SETTINGS)
+    assert again.right_settings(environment(), SETTINGS) == ["A sentence."]
+    assert again.right_settings(environment(1), SETTINGS) is None
+    assert again.right_settings(environment(), {}) is None
+    assert EnvironmentMemory(CLIENT, {"EnvironmentId": "e-2"}).right_settings(environment(), SETTINGS) is None
     files = list(folder.iterdir())
     assert files
     assert all("very secret" not in file.read_text() for file in files)
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
     next(folder.glob("memory-*.json")).write_text("not JSON")
-    assert not EnvironmentMemory(CLIENT, environment()).has_settings(environment(), SETTINGS)
+    assert EnvironmentMemory(CLIENT, environment()).right_settings(environment(), SETTINGS) is None
 
 
 def test_the_leader_is_asked_for_once_per_deployment() -> None:

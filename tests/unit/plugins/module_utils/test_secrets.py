@@ -23,14 +23,16 @@ def test_sorted() -> None:
         "WHOLE": {"arn": SECRET},
         "PARAMETER": {"arn": PARAMETER},
         "SENTRY": {"value": 12},
+        "FLAG": {"value": True},
+        "GONE": None,
     }
     assert sort_secrets(secrets, {"A": "b"}, OPTIONS, DOCKER) == {
         "overlay": [
             {"path": ".secrets/key", "content": "abc", "mode": "0600"},
         ],
         "files": [".secrets/certificate.pem"],
-        "references": {"PASSWORD": SECRET + ":password", "WHOLE": SECRET, "PARAMETER": PARAMETER},
-        "properties": {"SENTRY": "12"},
+        "references": {"PASSWORD": SECRET + ":password", "WHOLE": SECRET, "PARAMETER": PARAMETER, "GONE": None},
+        "properties": {"SENTRY": "12", "FLAG": "true", "GONE": None},
     }
 
 
@@ -59,7 +61,8 @@ def test_limit_counts_bytes_of_all_properties() -> None:
         ({"A": {"file": "/etc/x", "content": HIDDEN}}, "names /etc/x, which is not a path inside the bundle"),
         ({"A-B": {"value": HIDDEN}}, "The secret A-B cannot be an environment variable"),
         ({"N" * 129: {"value": HIDDEN}}, "cannot be an environment variable"),
-        ({"A": {"value": HIDDEN * 20}}, "The environment property A is longer than Elastic Beanstalk takes"),
+        ({"A": {"value": {"b": HIDDEN}}}, "The value of the secret A is a dictionary, not a plain value."),
+        ({"A": {"value": HIDDEN * 300}}, "bytes together, secrets included; Elastic Beanstalk takes 4096"),
         ({"GIVEN": {"value": HIDDEN}}, "GIVEN is also among the environment properties"),
         ({"A": {"arn": PARAMETER + ":key"}}, "names a key of an SSM parameter"),
         ({"A": {"arn": HIDDEN}}, "is not the ARN of a Secrets Manager secret"),
@@ -72,6 +75,19 @@ def test_refusals_show_no_value(secrets: dict[str, Any], sentence: str) -> None:
         sort_secrets(secrets, {"GIVEN": "1"}, OPTIONS, DOCKER)
     assert sentence in str(refused.value)
     assert HIDDEN not in str(refused.value)
+
+
+def test_a_null_property_beside_a_secret_is_no_second_one() -> None:
+    sorted_out = sort_secrets({"A": {"arn": SECRET}}, {"A": None}, OPTIONS, DOCKER)
+    assert (sorted_out["references"], sorted_out["properties"]) == ({"A": SECRET}, {})
+
+
+def test_options_are_read_in_both_forms() -> None:
+    profile = {"namespace": "aws:autoscaling:launchconfiguration", "option_name": "IamInstanceProfile"}
+    listed = [{**profile, "value": "shop"}]
+    assert sort_secrets({"A": {"arn": SECRET}}, {}, listed, DOCKER)["references"] == {"A": SECRET}
+    with pytest.raises(SecretsError, match=r"Entry 1 of the option settings .* has no value"):
+        sort_secrets({"A": {"arn": SECRET}}, {}, [profile], DOCKER)
 
 
 def test_references_need_a_profile_and_a_platform() -> None:

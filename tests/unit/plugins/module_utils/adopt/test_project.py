@@ -62,6 +62,7 @@ def test_variables(project):
         "eb_option_settings": {
             "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
         },
+        "eb_environment_properties_purge": True,
         "eb_hooks_prefix": "nick",
         "eb_hooks": [
             {

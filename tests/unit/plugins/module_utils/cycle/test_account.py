@@ -7,16 +7,17 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_evidence import leader_trouble
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import start_size
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import Capacity
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.keys import Key, Settings
 from botocore.stub import Stubber
 
 pytestmark = pytest.mark.usefixtures("nothing_known")
 ASG = "aws:autoscaling:asg"
-BALANCED = {ASG: {"MinSize": "2", "MaxSize": "6"}}
-SINGLE = {"aws:elasticbeanstalk:environment": {"EnvironmentType": "SingleInstance"}}
+BALANCED: Settings = {Key(ASG, "MinSize"): "2", Key(ASG, "MaxSize"): "6"}
+SINGLE: Settings = {Key("aws:elasticbeanstalk:environment", "EnvironmentType"): "SingleInstance"}
 DENIED = "AccessDenied"
 
 
@@ -140,41 +141,25 @@ def test_a_shortage_is_told_where_it_can_be_known(values: Any, answers: Any, sen
     assert known.shortage(values) == sentence, "asked once: the stubs have no second answer"
 
 
-def test_groups_of_the_environments_own_stack_are_told_from_the_users() -> None:
+def test_a_group_is_generated_when_its_tags_say_so_and_not_by_its_looks() -> None:
+    stack = {"Key": "aws:cloudformation:stack-name", "Value": "awseb-e-1-stack"}
     found = [
-        {"GroupId": "sg-1", "GroupName": "mine", "Tags": [{"Key": "team", "Value": "web"}]},
-        {"GroupId": "sg-2", "GroupName": "awseb-e-1-stack-AWSEBSecurityGroup-X"},
+        {"GroupId": "sg-2", "GroupName": "awseb-e-1-stack-AWSEBSecurityGroup-X", "Tags": [stack]},
         {
             "GroupId": "sg-3",
-            "GroupName": "renamed",
-            "Tags": [{"Key": "aws:cloudformation:stack-name", "Value": "awseb-e-1-stack"}],
+            "GroupName": "shop-caches",
+            "Tags": [stack, {"Key": "aws:cloudformation:logical-id", "Value": "CacheSecurityGroup"}],
         },
     ]
-    known = account(ec2=[("describe_security_groups", {"SecurityGroups": found})])
-    assert known.generated_groups("e-1", ["sg-1", "sg-2", "sg-3", "awseb-x"]) == {"sg-2", "sg-3"}
-    assert account().generated_groups("e-1", ["default"]) == frozenset(), "nothing is asked"
+    asked = {"Filters": [{"Name": "tag:aws:cloudformation:stack-name", "Values": ["awseb-e-1-stack"]}]}
+    client = boto3.client("ec2", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_response("describe_security_groups", {"SecurityGroups": found}, asked)
+        known = Account({"ec2": client}.__getitem__).generated_groups("e-1")
+    assert known == {"sg-2", "awseb-e-1-stack-AWSEBSecurityGroup-X"}, "one of .ebextensions is the user's"
+
+
+def test_groups_that_cannot_be_asked_about_stop_the_cycle() -> None:
     denied = account(ec2=[("describe_security_groups", DENIED)])
-    assert denied.generated_groups("e-1", ["sg-1"]) == frozenset()
-
-
-def hook(**changes: Any) -> dict[str, Any]:
-    fine = {"instance_id": "i-1", "name": "migrate", "leader_only": True, "ran": True, "rc": 0}
-    return {**fine, "reason": "marker", **changes}
-
-
-@pytest.mark.parametrize(
-    ("state", "hooks", "trouble"),
-    [
-        ("found", [], ""),
-        ("found", [hook()], ""),
-        ("found", [hook(rc=3)], "migrate ended with 3 on i-1"),
-        ("found", [hook(ran=False, rc=None)], "migrate did not run on i-1 (marker)"),
-        ("found", [hook(ran=False, rc=None, reason="the ledger says that this version has run it: i-9")], ""),
-        ("found", [hook(instance_id="i-2", ran=False, rc=None)], ""),
-        ("found", [hook(leader_only=False, rc=3)], ""),
-        ("unknown", [], "the leader is unknown (no log)"),
-    ],
-)
-def test_leader_tasks_ran_when_the_logs_show_it(state: str, hooks: list[dict[str, Any]], trouble: str) -> None:
-    told = {"leader": {"state": state, "instance_id": "i-1", "reason": "no log"}, "hooks": hooks}
-    assert leader_trouble(told) == trouble
+    with pytest.raises(AnsibleBeanstalkError, match="which security groups are Elastic Beanstalk's"):
+        denied.generated_groups("e-1")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts of the executor that need no service: records, copied settings, probes, stages, parameters."""
+"""The parts of the executor that need no service: records, probes, stages, parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common i
     AnsibleBeanstalkRefusedError,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_calls import copied_settings
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import from_document, to_document
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_stages import (
@@ -72,38 +71,6 @@ def test_a_record_can_be_stored_and_read() -> None:
 def test_a_record_that_is_not_understood_stops_the_run(document: dict[str, Any]) -> None:
     with pytest.raises(AnsibleBeanstalkError, match="cannot be read"):
         from_document(document)
-
-
-def setting(namespace: str, option: str, value: str | None) -> dict[str, Any]:
-    return {"Namespace": namespace, "OptionName": option, "Value": value}
-
-
-def test_a_candidate_gets_the_live_settings_minus_what_belongs_to_one_environment() -> None:
-    launch = "aws:autoscaling:launchconfiguration"
-    properties = "aws:elasticbeanstalk:application:environment"
-    described = [
-        setting("aws:rds:dbinstance", "DBEngine", "postgres"),
-        setting("aws:cloudformation:template:parameter", "InstancePort", "80"),
-        setting(launch, "SecurityGroups", "sg-mine,awseb-e-1-stack-AWSEBSecurityGroup-X"),
-        setting("aws:elb:loadbalancer", "SecurityGroups", "awseb-e-1-stack-LB-X"),
-        setting("aws:elbv2:loadbalancer", "SecurityGroups", "sg-made"),
-        setting("aws:elasticbeanstalk:sns:topics", "Notification Endpoint", "ops@example.com"),
-        setting(
-            "aws:elasticbeanstalk:sns:topics",
-            "Notification Topic ARN",
-            "arn:aws:sns:eu-central-1:123456789012:ElasticBeanstalkNotifications-Environment-blog",
-        ),
-        setting(launch, "ImageId", "ami-made"),
-        setting(launch, "InstanceType", None),
-        setting(properties, "SecurityGroups", "awseb-is-my-own-value"),
-        {**setting("aws:autoscaling:asg", "MinSize", "2"), "ResourceName": "AWSEBAutoScalingGroup"},
-    ]
-    assert copied_settings(described, {"sg-made", "ami-made"}) == [
-        setting(launch, "SecurityGroups", "sg-mine"),
-        setting("aws:elasticbeanstalk:sns:topics", "Notification Endpoint", "ops@example.com"),
-        setting(properties, "SecurityGroups", "awseb-is-my-own-value"),
-        {**setting("aws:autoscaling:asg", "MinSize", "2"), "ResourceName": "AWSEBAutoScalingGroup"},
-    ]
 
 
 class Site(http.server.BaseHTTPRequestHandler):

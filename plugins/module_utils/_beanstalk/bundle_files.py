@@ -17,8 +17,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ..errors import BundleError
-from .types import SYMLINK
+from .bundle_types import SYMLINK, BundleError
 
 MAX_FILE_BYTES = 500 * 1024 * 1024
 """Elastic Beanstalk takes bundles of 500 MB; more than that in one file is refused before it is read."""

@@ -14,12 +14,11 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 
-from ..errors import BundleError
-from .files import SourceFolder
-from .git import git
-from .gitattributes import export_ignored
-from .names import check_git_names, shipped
-from .repository import (
+from .bundle_attributes import export_ignored
+from .bundle_files import SourceFolder
+from .bundle_names import check_git_names, shipped
+from .bundle_process import git
+from .bundle_repository import (
     ObjectReader,
     Repository,
     ensure_empty_repository,
@@ -27,7 +26,7 @@ from .repository import (
     repository_settings,
     require_nested,
 )
-from .types import GITLINK, SYMLINK, Entry
+from .bundle_types import GITLINK, SYMLINK, BundleError, Entry
 
 _RULES = (b".gitignore", b".gitattributes")
 
