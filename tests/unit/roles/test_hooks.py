@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.collectstatic import PROGRAM
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_evidence import LEADER_TAG, tag_evidence
 
 from .conftest import NASTY, NASTY_ENVIRONMENT
@@ -214,6 +215,29 @@ def test_any_command_arrives_as_written(
     done = instance.hook()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(expected.stdout)
+
+
+# Stands for the container's Python: notes what it is called with.
+PYTHON = """#!/bin/sh
+printf '%s\\0' "$@" >"$JACK_HOOKS_ROOT/arguments"
+"""
+
+
+@pytest.mark.parametrize("case", ["django", "legacy"])
+def test_the_program_of_collectstatic_arrives_as_written(
+    instance: Instance, rendered: dict[str, dict[str, Any]], case: str
+) -> None:
+    instance.program("bin/python", PYTHON)
+    if case == "legacy":
+        instance.install_legacy(rendered[case]["overlay"])
+        instance.program("opt/elasticbeanstalk/bin/get-config", "#!/bin/sh\necho '{}'\n")
+        done = legacy(instance, "appdeploy/post", "jack_10_collectstatic.sh")
+    else:
+        instance.install(rendered[case]["overlay"])
+        done = instance.hook("collectstatic")
+    assert done.returncode == 0, done.stderr
+    arguments = (instance.root / "arguments").read_text().split("\0")[:-1]
+    assert arguments == ["manage.py", "shell", "-c", PROGRAM]
 
 
 def test_the_container_is_the_one_that_gets_the_traffic(
