@@ -78,8 +78,8 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hooks as rendering
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_preview import read_files
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.preview import read_files
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import recognise
 from jinja2 import Environment, FileSystemLoader, StrictUndefined

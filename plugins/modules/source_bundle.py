@@ -199,8 +199,8 @@ bundle:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import make_bundle, source_spec
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.build import make_bundle, source_spec
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.document import HAS_YAML
 
 

@@ -23,11 +23,11 @@ import os, sys, time
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 root, source, cache = sys.argv[1:]
 _AnsibleCollectionFinder(paths=[root + "/collections"])._install()
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle, bundle_types
-spec = bundle_types.SourceSpec(source, "ref", "HEAD", (), (), "bench", cache)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build, types
+spec = types.SourceSpec(source, "ref", "HEAD", (), (), "bench", cache)
 processor = sum(os.times()[:4])
 start = time.perf_counter()
-made = bundle.make_bundle(spec)
+made = build.make_bundle(spec)
 seconds = time.perf_counter() - start
 import json
 print(json.dumps([seconds, sum(os.times()[:4]) - processor, made.changed, made.bundle.path]))

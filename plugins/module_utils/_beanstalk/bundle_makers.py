@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .bundle_types import is_confidential
+from .bundle.types import is_confidential
 
 NAMES = frozenset(
     (

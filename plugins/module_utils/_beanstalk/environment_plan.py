@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import naming, platforms, references, tags
-from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
 from .environment_settings import EnvironmentSettings
+from .errors import BundleError
 from .option_settings.comparison import to_api
 from .platforms import Fit
 from .verification import Verdict

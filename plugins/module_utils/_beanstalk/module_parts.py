@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import naming
-from .bundle_types import NameRefusedError
 from .common import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, advice
+from .errors import NameRefusedError
 
 
 def check_application_params(params: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from . import cnames
-from .bundle_types import NameRefusedError
+from .errors import NameRefusedError
 
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import api, naming, platforms
-from .bundle_types import BundleError
 from .common import AnsibleBeanstalkRefusedError
 from .diff import DifferenceTracker
 from .environment_settings import without_defaults
 from .environments import find_environment
+from .errors import BundleError
 from .option_settings import comparison
 from .option_settings.given import doubts, parse
 from .option_settings.keys import Settings

@@ -11,10 +11,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import bundle_git, bundle_repository
-from ..bundle_cache import default_cache_dir
-from ..bundle_files import SourceFolder
-from ..bundle_types import SYMLINK, BundleError, Entry
+from ..bundle import listing, repository
+from ..bundle.cache import default_cache_dir
+from ..bundle.files import SourceFolder
+from ..bundle.types import SYMLINK, Entry
+from ..errors import BundleError
 
 
 class Source:
@@ -76,7 +77,7 @@ class Source:
         entry = self._listing().get(name)
         if entry is None:
             return None
-        reader = bundle_repository.ObjectReader()
+        reader = repository.ObjectReader()
         try:
             return next(reader.read(entry.root, [entry.oid]))
         finally:
@@ -88,14 +89,14 @@ class Source:
         return self._entries
 
     def _list(self) -> list[Entry]:
-        bundle_repository.require_git()
+        repository.require_git()
         root = os.fsencode(self.root)
-        repository = bundle_repository.open_repository(root)
+        repo = repository.open_repository(root)
         if self.kind == "work_tree":
             empty = os.fsencode(Path(default_cache_dir()) / "empty.git")
-            return bundle_git.list_work_tree(root, repository, bundle_git.ignore_file(root)[0], empty)
-        if repository is None:
+            return listing.list_work_tree(root, repo, listing.ignore_file(root)[0], empty)
+        if repo is None:
             raise BundleError(f"{self.root} is not in a git repository: use from: work_tree, or run git init.")
         if self.kind == "index":
-            return bundle_git.list_index(repository, bundle_git.read_index(repository))
-        return bundle_git.list_tree(repository, bundle_repository.resolve(repository, self.ref)[1])
+            return listing.list_index(repo, listing.read_index(repo))
+        return listing.list_tree(repo, repository.resolve(repo, self.ref)[1])

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import SourceSpec
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.types import SourceSpec
 
 
 def git(folder: Path, *args: str) -> str:
@@ -44,12 +44,12 @@ def spec(root: Path, tmp_path: Path, source: str = "ref", **more: object) -> Sou
     return SourceSpec(path=str(root), source=source, **{**values, **more})  # type: ignore[arg-type]
 
 
-def names(result: bundle.BundleResult) -> dict[str, int]:
+def names(result: build.BundleResult) -> dict[str, int]:
     with zipfile.ZipFile(result.bundle.path) as archive:
         assert archive.testzip() is None
         return {item.filename: item.external_attr >> 16 for item in archive.infolist()}
 
 
-def read(result: bundle.BundleResult, name: str) -> bytes:
+def read(result: build.BundleResult, name: str) -> bytes:
     with zipfile.ZipFile(result.bundle.path) as archive:
         return archive.read(name)

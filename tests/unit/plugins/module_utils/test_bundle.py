@@ -9,16 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import (
-    bundle,
-    bundle_cache,
-    bundle_files,
-    bundle_zip,
-)
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import (
-    BundleError,
-    Overlay,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build, cache, files
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import zip as zip_file
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.types import Overlay
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 
 from .bundle_sources import git, names, read, repo, spec
 
@@ -28,7 +22,7 @@ __all__ = ["repo"]
 def test_ref_ships_what_is_committed(repo: Path, tmp_path: Path) -> None:
     (repo / "app" / "main.py").write_text("print('changed')\n")
     (repo / "new.py").write_text("")
-    made = bundle.make_bundle(spec(repo, tmp_path))
+    made = build.make_bundle(spec(repo, tmp_path))
     assert names(made) == {
         ".gitignore": 0o100644,
         "Dockerfile": 0o100644,
@@ -48,7 +42,7 @@ def test_ref_ships_what_is_committed(repo: Path, tmp_path: Path) -> None:
 
 
 def test_all_sources_of_a_clean_tree_have_one_label_and_equal_bytes(repo: Path, tmp_path: Path) -> None:
-    made = [bundle.make_bundle(spec(repo, tmp_path / kind, kind)) for kind in ("ref", "index", "work_tree")]
+    made = [build.make_bundle(spec(repo, tmp_path / kind, kind)) for kind in ("ref", "index", "work_tree")]
     assert len({item.bundle.version_label for item in made}) == 1
     assert len({item.bundle.sha256 for item in made}) == 1
     assert len({Path(item.bundle.path).read_bytes() for item in made}) == 1
@@ -57,18 +51,18 @@ def test_all_sources_of_a_clean_tree_have_one_label_and_equal_bytes(repo: Path, 
 
 def test_unchanged_is_recognised_and_a_change_is_seen(repo: Path, tmp_path: Path) -> None:
     for source in ("ref", "index", "work_tree"):
-        first = bundle.make_bundle(spec(repo, tmp_path, source))
-        again = bundle.make_bundle(spec(repo, tmp_path, source))
+        first = build.make_bundle(spec(repo, tmp_path, source))
+        again = build.make_bundle(spec(repo, tmp_path, source))
         assert again.bundle == first.bundle
         assert not again.changed
     (repo / "app" / "main.py").write_text("print('HELLO')\n")
-    assert bundle.make_bundle(spec(repo, tmp_path)).bundle == first.bundle
-    assert bundle.make_bundle(spec(repo, tmp_path, "index")).bundle.version_label == first.bundle.version_label
-    tree = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    assert build.make_bundle(spec(repo, tmp_path)).bundle == first.bundle
+    assert build.make_bundle(spec(repo, tmp_path, "index")).bundle.version_label == first.bundle.version_label
+    tree = build.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert tree.changed
     assert tree.bundle.version_label != first.bundle.version_label
     git(repo, "add", "-A")
-    assert bundle.make_bundle(spec(repo, tmp_path, "index")).bundle.version_label == tree.bundle.version_label
+    assert build.make_bundle(spec(repo, tmp_path, "index")).bundle.version_label == tree.bundle.version_label
 
 
 def test_nothing_of_the_repository_changes(repo: Path, tmp_path: Path) -> None:
@@ -82,24 +76,24 @@ def test_nothing_of_the_repository_changes(repo: Path, tmp_path: Path) -> None:
 
     before = state()
     for source in ("ref", "index", "work_tree"):
-        bundle.make_bundle(spec(repo, tmp_path, source, overlay=(Overlay("x", b"y", 0o644),)))
+        build.make_bundle(spec(repo, tmp_path, source, overlay=(Overlay("x", b"y", 0o644),)))
     assert state() == before
 
 
 def test_executable_bit_and_link_targets_count(repo: Path, tmp_path: Path) -> None:
-    labels = {bundle.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label}
+    labels = {build.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label}
     (repo / "run.sh").chmod(0o644)
-    labels.add(bundle.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
+    labels.add(build.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
     (repo / "link").unlink()
     (repo / "link").symlink_to("Dockerfile")
-    labels.add(bundle.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
+    labels.add(build.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
     assert len(labels) == 3
 
 
 def test_overlay_and_secrets_go_straight_into_the_zip(repo: Path, tmp_path: Path) -> None:
     (repo / ".secrets").mkdir()
     (repo / ".secrets" / "key").write_text("hush")
-    made = bundle.make_bundle(
+    made = build.make_bundle(
         spec(
             repo,
             tmp_path,
@@ -118,12 +112,12 @@ def test_overlay_and_secrets_go_straight_into_the_zip(repo: Path, tmp_path: Path
     assert Path(made.bundle.path).parent.stat().st_mode & 0o777 == 0o700
     assert not list((tmp_path / "cache").glob("*.part"))
     (repo / ".secrets" / "key").write_text("hush!")
-    again = bundle.make_bundle(spec(repo, tmp_path, secrets=(".secrets/",)))
+    again = build.make_bundle(spec(repo, tmp_path, secrets=(".secrets/",)))
     assert again.bundle.version_label != made.bundle.version_label
 
 
 def test_tracked_secret_is_warned_about(repo: Path, tmp_path: Path) -> None:
-    made = bundle.make_bundle(spec(repo, tmp_path, secrets=("Dockerfile",)))
+    made = build.make_bundle(spec(repo, tmp_path, secrets=("Dockerfile",)))
     assert made.warnings == ["Secret file(s) tracked by git: Dockerfile. Remove them from the repository's history."]
 
 
@@ -134,7 +128,7 @@ def test_ebignore_replaces_gitignore(repo: Path, tmp_path: Path, source: str) ->
     (repo / "noise.log").write_text("")
     git(repo, "add", "-f", "-A")
     git(repo, "commit", "-qm", "Rules")
-    shipped = set(names(bundle.make_bundle(spec(repo, tmp_path, source))))
+    shipped = set(names(build.make_bundle(spec(repo, tmp_path, source))))
     assert shipped == {".gitignore", "Dockerfile", "keep.sh", "link", "noise.log"}
 
 
@@ -144,7 +138,7 @@ def test_never_shipped_folders(repo: Path, tmp_path: Path) -> None:
         (repo / folder / "config.yml").write_text("")
     (repo / ".ebignore").write_text("nothing\n")
     (repo / "old.py~").write_text("")
-    shipped = names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
+    shipped = names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
     assert not [name for name in shipped if ".git/" in name or ".elasticbeanstalk" in name or name.endswith("~")]
 
 
@@ -156,7 +150,7 @@ def test_any_file_name(repo: Path, tmp_path: Path) -> None:
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Odd names")
     for source in ("ref", "index", "work_tree"):
-        made = bundle.make_bundle(spec(repo, tmp_path, source))
+        made = build.make_bundle(spec(repo, tmp_path, source))
         raw = Path(made.bundle.path).read_bytes()
         assert made.bundle.file_count == 5 + len(odd) + 1
         assert all(name.encode() in raw for name in odd)
@@ -165,10 +159,10 @@ def test_any_file_name(repo: Path, tmp_path: Path) -> None:
 
 def test_folder_inside_a_repository(repo: Path, tmp_path: Path) -> None:
     for source in ("ref", "index", "work_tree"):
-        assert set(names(bundle.make_bundle(spec(repo / "app", tmp_path, source)))) == {"main.py"}
+        assert set(names(build.make_bundle(spec(repo / "app", tmp_path, source)))) == {"main.py"}
     (repo / "fresh").mkdir()
     with pytest.raises(BundleError, match="is not part of the git ref HEAD: commit it, or use from: work_tree"):
-        bundle.make_bundle(spec(repo / "fresh", tmp_path))
+        build.make_bundle(spec(repo / "fresh", tmp_path))
 
 
 def test_submodule(repo: Path, tmp_path: Path) -> None:
@@ -181,31 +175,31 @@ def test_submodule(repo: Path, tmp_path: Path) -> None:
     git(repo, "commit", "-qm", "Use it")
     labels = set()
     for source in ("ref", "index", "work_tree"):
-        made = bundle.make_bundle(spec(repo, tmp_path, source))
+        made = build.make_bundle(spec(repo, tmp_path, source))
         assert read(made, "vendor/lib/lib.py") == b"x = 1\n"
         labels.add(made.bundle.version_label)
     assert len(labels) == 1
 
 
 def test_check_mode_writes_no_zip_but_knows_the_label(repo: Path, tmp_path: Path) -> None:
-    predicted = bundle.make_bundle(spec(repo, tmp_path), check_mode=True)
+    predicted = build.make_bundle(spec(repo, tmp_path), check_mode=True)
     assert predicted.changed
     assert predicted.bundle.size is None
     assert not Path(predicted.bundle.path).exists()
-    made = bundle.make_bundle(spec(repo, tmp_path))
+    made = build.make_bundle(spec(repo, tmp_path))
     assert made.bundle.version_label == predicted.bundle.version_label
-    assert not bundle.make_bundle(spec(repo, tmp_path), check_mode=True).changed
+    assert not build.make_bundle(spec(repo, tmp_path), check_mode=True).changed
 
 
 def test_work_tree_without_repository(tmp_path: Path) -> None:
     root = tmp_path / "plain"
     root.mkdir()
     (root / "Dockerfile").write_text("FROM scratch\n")
-    made = bundle.make_bundle(spec(root, tmp_path, "work_tree"))
+    made = build.make_bundle(spec(root, tmp_path, "work_tree"))
     assert set(names(made)) == {"Dockerfile"}
     assert made.bundle.commit is None
     (root / "Dockerfile").write_text("FROM debian\n")
-    assert bundle.make_bundle(spec(root, tmp_path, "work_tree")).changed
+    assert build.make_bundle(spec(root, tmp_path, "work_tree")).changed
 
 
 def test_large_files_and_many_files(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,9 +207,9 @@ def test_large_files_and_many_files(repo: Path, tmp_path: Path, monkeypatch: pyt
     for number in range(60):
         (repo / "app" / f"{number}.txt").write_text(f"{number}\n" * number)
     git(repo, "add", "-A")
-    one = bundle.make_bundle(spec(repo, tmp_path / "one", "index"))
-    monkeypatch.setattr(bundle_zip, "_MIN_PER_WORKER", 7)
-    many = bundle.make_bundle(spec(repo, tmp_path / "many", "index"))
+    one = build.make_bundle(spec(repo, tmp_path / "one", "index"))
+    monkeypatch.setattr(zip_file, "_MIN_PER_WORKER", 7)
+    many = build.make_bundle(spec(repo, tmp_path / "many", "index"))
     assert Path(one.bundle.path).read_bytes() == Path(many.bundle.path).read_bytes()
     assert read(many, "big") == (repo / "big").read_bytes()
 
@@ -223,21 +217,21 @@ def test_large_files_and_many_files(repo: Path, tmp_path: Path, monkeypatch: pyt
 def test_a_file_that_the_kernel_gives_in_parts(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (repo / "big").write_bytes(os.urandom(5000))
     read_whole = os.read
-    monkeypatch.setattr(bundle_files.os, "read", lambda handle, size: read_whole(handle, min(size, 999)))
-    made = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    monkeypatch.setattr(files.os, "read", lambda handle, size: read_whole(handle, min(size, 999)))
+    made = build.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert read(made, "big") == (repo / "big").read_bytes()
 
 
 def test_too_large(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_zip, "MAX_BUNDLE_BYTES", 1000)
+    monkeypatch.setattr(zip_file, "MAX_BUNDLE_BYTES", 1000)
     (repo / "big").write_bytes(os.urandom(5000))
     with pytest.raises(BundleError, match="at most 500 MB"):
-        bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+        build.make_bundle(spec(repo, tmp_path, "work_tree"))
 
 
 def test_more_entries_than_a_plain_zip_counts(tmp_path: Path) -> None:
-    many = [bundle_zip.Entry(b"f%06d" % number, 0o100644, b"", b"", data=b"") for number in range(70_000)]
-    handle, packed = bundle_zip.pack(many, b"/", 0, str(tmp_path), write=True)
+    many = [zip_file.Entry(b"f%06d" % number, 0o100644, b"", b"", data=b"") for number in range(70_000)]
+    handle, packed = zip_file.pack(many, b"/", 0, str(tmp_path), write=True)
     assert handle is not None
     with os.fdopen(handle, "rb") as file, zipfile.ZipFile(file) as archive:
         assert len(archive.infolist()) == len(packed) == 70_000
@@ -260,19 +254,19 @@ def test_more_entries_than_a_plain_zip_counts(tmp_path: Path) -> None:
 )
 def test_clear_errors(repo: Path, tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(BundleError, match=message):
-        bundle.make_bundle(spec(repo, tmp_path)._replace(**change))  # type: ignore[arg-type]
+        build.make_bundle(spec(repo, tmp_path)._replace(**change))  # type: ignore[arg-type]
 
 
 def test_outside_of_a_repository(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     with pytest.raises(BundleError, match="is not in a git repository: use from: work_tree, or run git init"):
-        bundle.make_bundle(spec(tmp_path / "plain", tmp_path))
+        build.make_bundle(spec(tmp_path / "plain", tmp_path))
 
 
 def test_no_commit_yet(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", str(tmp_path / "empty"))
     with pytest.raises(BundleError, match="has no commit yet"):
-        bundle.make_bundle(spec(tmp_path / "empty", tmp_path))
+        build.make_bundle(spec(tmp_path / "empty", tmp_path))
 
 
 def test_unfinished_merge(repo: Path, tmp_path: Path) -> None:
@@ -285,39 +279,39 @@ def test_unfinished_merge(repo: Path, tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         git(repo, "merge", "other")
     with pytest.raises(BundleError, match=r"1 file\(s\) with merge conflicts"):
-        bundle.make_bundle(spec(repo, tmp_path, "index"))
+        build.make_bundle(spec(repo, tmp_path, "index"))
 
 
 def test_git_missing(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BundleError, match="git is not installed on the controller"):
-        bundle.make_bundle(spec(repo, tmp_path))
+        build.make_bundle(spec(repo, tmp_path))
 
 
 def test_git_hook_variables_do_not_mislead(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/nowhere")
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
-    assert bundle.make_bundle(spec(repo, tmp_path)).bundle.file_count == 5
+    assert build.make_bundle(spec(repo, tmp_path)).bundle.file_count == 5
 
 
 def test_old_bundles_are_removed(repo: Path, tmp_path: Path) -> None:
-    first = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    first = build.make_bundle(spec(repo, tmp_path, "work_tree"))
     os.utime(first.bundle.path, (1, 1))
     left = tmp_path / "cache" / "attributes-of-a-killed-run"
     (left / "app").mkdir(parents=True)
     os.utime(left, (1, 1))
     (repo / "Dockerfile").write_text("FROM other\n")
-    bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    build.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert not Path(first.bundle.path).exists()
     assert not left.exists()
 
 
 def test_a_zip_gets_its_name_without_being_copied(tmp_path: Path) -> None:
-    handle = bundle_zip.anonymous_file(str(tmp_path))
+    handle = zip_file.anonymous_file(str(tmp_path))
     os.write(handle, b"zip")
     path = tmp_path / "bundle.zip"
     path.write_bytes(b"an older one")
-    bundle_cache.publish(handle, str(path))
+    cache.publish(handle, str(path))
     assert path.read_bytes() == b"zip"
     assert os.fstat(handle).st_ino == path.stat().st_ino
     assert [each.name for each in tmp_path.iterdir()] == ["bundle.zip"]
@@ -329,16 +323,16 @@ def test_faults_stop_before_the_zip_has_a_name(repo: Path, tmp_path: Path) -> No
     wanted = spec(repo, tmp_path, overlay=(faulty,), platform="al2023")
     for check_mode in (True, False):
         with pytest.raises(BundleError, match=r"\n\.ebextensions/a\.config:2: error: .*MinSize.*Correct the option"):
-            bundle.make_bundle(wanted, check_mode)
+            build.make_bundle(wanted, check_mode)
     assert list((tmp_path / "cache").glob("*.zip")) == []
-    assert bundle.make_bundle(wanted._replace(skip_rules=("unknown-option",))).changed
+    assert build.make_bundle(wanted._replace(skip_rules=("unknown-option",))).changed
     with pytest.raises(BundleError, match="no rule nonsense"):
-        bundle.make_bundle(wanted._replace(skip_rules=("nonsense",)))
+        build.make_bundle(wanted._replace(skip_rules=("nonsense",)))
 
 
 def test_warnings_are_shown_again_for_an_unchanged_bundle(repo: Path, tmp_path: Path) -> None:
     wanted = spec(repo, tmp_path, overlay=(Overlay(".ebextensions/a.config~", b"", 0o644),), platform="al2023")
-    first, again = bundle.make_bundle(wanted), bundle.make_bundle(wanted)
+    first, again = build.make_bundle(wanted), build.make_bundle(wanted)
     assert (first.changed, again.changed) == (True, False)
     assert first.warnings == again.warnings
     assert "backup-leftover" in first.warnings[0]
@@ -346,15 +340,15 @@ def test_warnings_are_shown_again_for_an_unchanged_bundle(repo: Path, tmp_path: 
 
 def test_a_bundle_with_secrets_has_a_name_of_its_own_and_does_not_stay(repo: Path, tmp_path: Path) -> None:
     wanted = spec(repo, tmp_path, overlay=(Overlay("key", b"very secret", 0o600),))
-    assert not bundle.make_bundle(spec(repo, tmp_path)).bundle.has_secrets
-    first, again = bundle.make_bundle(wanted), bundle.make_bundle(wanted)
+    assert not build.make_bundle(spec(repo, tmp_path)).bundle.has_secrets
+    first, again = build.make_bundle(wanted), build.make_bundle(wanted)
     assert first.bundle.has_secrets
     assert (first.changed, again.changed) == (True, False)
     assert first.bundle.version_label == again.bundle.version_label
     assert first.bundle.path != again.bundle.path
     Path(again.bundle.path).unlink()
-    assert not bundle.make_bundle(wanted).changed
+    assert not build.make_bundle(wanted).changed
     # What a killed run has left.
     os.utime(first.bundle.path, (0, 0))
-    bundle.make_bundle(wanted)
+    build.make_bundle(wanted)
     assert not Path(first.bundle.path).exists()

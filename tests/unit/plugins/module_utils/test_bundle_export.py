@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build
 
 from .bundle_sources import git, names, repo, spec
 
@@ -45,21 +45,21 @@ def test_export_ignore_is_what_git_archive_makes_of_it(repo: Path, tmp_path: Pat
     wanted = archived(repo, "HEAD", tmp_path / "git.zip")
     assert "app/notes.md" in wanted
     assert not wanted & {"docs/kept.py", "docs/a/b.txt", "README.md", "app/key", "app/build/x"}
-    made = {source: bundle.make_bundle(spec(repo, tmp_path, source)) for source in ("ref", "index", "work_tree")}
+    made = {source: build.make_bundle(spec(repo, tmp_path, source)) for source in ("ref", "index", "work_tree")}
     assert {source: set(names(each)) for source, each in made.items()} == dict.fromkeys(made, wanted)
     # git archive in a folder of the repository knows nothing of the rules above that folder.
     inside = archived(repo / "app", "HEAD", tmp_path / "git.zip")
     assert "key" in inside
-    assert set(names(bundle.make_bundle(spec(repo / "app", tmp_path)))) == inside
+    assert set(names(build.make_bundle(spec(repo / "app", tmp_path)))) == inside
     # Rules that are staged only.
     (repo / ".gitattributes").write_text("*.py export-ignore\n")
     git(repo, "add", "-A")
     staged = archived(repo, git(repo, "write-tree").strip(), tmp_path / "git.zip")
     assert "README.md" in staged
     assert "app/main.py" not in staged
-    assert set(names(bundle.make_bundle(spec(repo, tmp_path, "index")))) == staged
-    assert set(names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))) == staged
-    assert set(names(bundle.make_bundle(spec(repo, tmp_path)))) == wanted
+    assert set(names(build.make_bundle(spec(repo, tmp_path, "index")))) == staged
+    assert set(names(build.make_bundle(spec(repo, tmp_path, "work_tree")))) == staged
+    assert set(names(build.make_bundle(spec(repo, tmp_path)))) == wanted
     assert not list((tmp_path / "cache").glob("attributes-*"))
 
 
@@ -74,7 +74,7 @@ def test_rules_of_one_clone_or_machine_do_not_count(
     git(repo, "add", "-A")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     for source in ("index", "work_tree"):
-        shipped = set(names(bundle.make_bundle(spec(repo, tmp_path, source))))
+        shipped = set(names(build.make_bundle(spec(repo, tmp_path, source))))
         assert shipped == {".gitattributes", ".gitignore", "Dockerfile", "app/main.py", "link"}
 
 
@@ -84,7 +84,7 @@ def test_an_ebignore_makes_export_ignore_void(repo: Path, tmp_path: Path) -> Non
     (repo / ".ebignore").write_text("link\n")
     git(repo, "add", "-A")
     for source in ("index", "work_tree"):
-        assert "run.sh" in names(bundle.make_bundle(spec(repo, tmp_path, source)))
+        assert "run.sh" in names(build.make_bundle(spec(repo, tmp_path, source)))
 
 
 def test_a_submodule_is_exported_by_its_own_rules(repo: Path, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_submodule_is_exported_by_its_own_rules(repo: Path, tmp_path: Path) ->
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Use it")
     for source in ("ref", "index", "work_tree"):
-        shipped = names(bundle.make_bundle(spec(repo, tmp_path, source)))
+        shipped = names(build.make_bundle(spec(repo, tmp_path, source)))
         assert {name for name in shipped if "." in name[1:] and "/" in name and not name.startswith("app")} == {
             "vendor/lib/.gitattributes",
             "vendor/lib/docs.py",

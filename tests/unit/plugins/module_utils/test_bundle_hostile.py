@@ -11,14 +11,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import (
-    bundle,
-    bundle_files,
-    bundle_git,
-    bundle_process,
-    bundle_repository,
-)
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build, files, listing, repository
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import git as git_process
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image.source import Source
 
 from .bundle_sources import git, names, read, repo, spec
@@ -40,7 +35,7 @@ def outside(tmp_path: Path) -> Path:
 
 def refused(root: Path, tmp_path: Path, source: str, **more: object) -> str:
     with pytest.raises(BundleError) as error:
-        bundle.make_bundle(spec(root, tmp_path, source, **more))
+        build.make_bundle(spec(root, tmp_path, source, **more))
     assert not list((tmp_path / "cache").glob("*.zip"))
     return str(error.value)
 
@@ -52,12 +47,12 @@ def test_tracked_folder_that_became_a_link_is_a_link(repo: Path, tmp_path: Path,
     (repo / "app" / "main.py").unlink()
     (repo / "app").rmdir()
     (repo / "app").symlink_to(outside)
-    made = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    made = build.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert names(made)["app"] == 0o120777
     assert not [name for name in names(made) if name.startswith("app/")]
     assert read(made, "app") == os.fsencode(outside)
     for source in ("ref", "index"):
-        assert read(bundle.make_bundle(spec(repo, tmp_path, source)), "app/main.py") == b"print('hello')\n"
+        assert read(build.make_bundle(spec(repo, tmp_path, source)), "app/main.py") == b"print('hello')\n"
 
 
 def test_link_in_the_middle_of_a_path_is_not_followed(repo: Path, tmp_path: Path, outside: Path) -> None:
@@ -70,8 +65,8 @@ def test_link_in_the_middle_of_a_path_is_not_followed(repo: Path, tmp_path: Path
     (outside / "b" / "c").mkdir(parents=True)
     (outside / "b" / "c" / "key").write_text("theirs\n")
     (repo / "a").symlink_to(outside)
-    assert "a/b/c/key" not in names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
-    assert read(bundle.make_bundle(spec(repo, tmp_path)), "a/b/c/key") == b"ours\n"
+    assert "a/b/c/key" not in names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
+    assert read(build.make_bundle(spec(repo, tmp_path)), "a/b/c/key") == b"ours\n"
 
 
 def test_folder_reads_nothing_behind_links_or_above(tmp_path: Path, outside: Path) -> None:
@@ -79,7 +74,7 @@ def test_folder_reads_nothing_behind_links_or_above(tmp_path: Path, outside: Pat
     (root / "real").mkdir(parents=True)
     (root / "real" / "key").write_text("ours")
     (root / "link").symlink_to(outside)
-    with bundle_files.SourceFolder(os.fsencode(root)) as folder:
+    with files.SourceFolder(os.fsencode(root)) as folder:
         assert folder.read(b"real/key")[1] == b"ours"
         for path in (b"link/key", b"../outside/key", b"real/../../outside/key", b"/etc/passwd", b"real/key/x", b".."):
             with pytest.raises(FileNotFoundError):
@@ -107,8 +102,8 @@ def test_secrets_patterns_match_as_before(repo: Path, tmp_path: Path) -> None:
         (repo / name).write_text("x")
 
     def matched(*patterns: str) -> list[str]:
-        with bundle_files.SourceFolder(os.fsencode(repo)) as folder:
-            return [os.fsdecode(path) for path in bundle.secret_paths(folder, patterns)]
+        with files.SourceFolder(os.fsencode(repo)) as folder:
+            return [os.fsdecode(path) for path in build.secret_paths(folder, patterns)]
 
     assert matched("s/*.pem") == ["s/a.pem", "s/b.pem"]
     assert matched("s/**/*.pem") == ["s/a.pem", "s/b.pem", "s/deep/er/[x].pem", "s/deep/er/c.pem"]
@@ -167,7 +162,7 @@ def test_names_that_only_look_strange_are_shipped(repo: Path, tmp_path: Path) ->
         (repo / name).write_text("x")
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Odd")
-    assert set(odd) <= set(names(bundle.make_bundle(spec(repo, tmp_path))))
+    assert set(odd) <= set(names(build.make_bundle(spec(repo, tmp_path))))
 
 
 @pytest.mark.parametrize("mode", ["120000", "100644"])
@@ -188,7 +183,7 @@ def test_tracked_file_that_became_a_folder(repo: Path, tmp_path: Path) -> None:
     (repo / "run.sh").unlink()
     (repo / "run.sh").mkdir()
     (repo / "run.sh" / "inner").write_text("x")
-    shipped = names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
+    shipped = names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
     assert "run.sh/inner" in shipped
     assert "run.sh" not in shipped
 
@@ -246,12 +241,12 @@ def test_gitlink_without_gitmodules_is_refused(repo: Path, tmp_path: Path, sourc
 def test_submodule_that_is_left_out_need_not_be_there(repo: Path, tmp_path: Path, source: str) -> None:
     add_gitlink(repo, "vendor/lib", declared=True)
     (repo / ".ebignore").write_text("vendor/\n")
-    assert "Dockerfile" in names(bundle.make_bundle(spec(repo, tmp_path, source)))
+    assert "Dockerfile" in names(build.make_bundle(spec(repo, tmp_path, source)))
     (repo / ".ebignore").unlink()
     (repo / ".gitattributes").write_text("vendor/lib export-ignore\n")
     git(repo, "add", "-A", ".gitattributes")
     git(repo, "commit", "-qm", "Rules")
-    assert "Dockerfile" in names(bundle.make_bundle(spec(repo, tmp_path, source)))
+    assert "Dockerfile" in names(build.make_bundle(spec(repo, tmp_path, source)))
 
 
 def test_submodule_without_the_wanted_commit_is_refused(repo: Path, tmp_path: Path) -> None:
@@ -269,9 +264,9 @@ def test_change_inside_a_submodule_is_seen_each_time(repo: Path, tmp_path: Path)
     labels = set()
     for text in ("x = 1\n", "x = 2\n", "x = 3\n"):
         (repo / "vendor" / "lib" / "lib.py").write_text(text)
-        labels.add(bundle.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
+        labels.add(build.make_bundle(spec(repo, tmp_path, "work_tree")).bundle.version_label)
     assert len(labels) == 3
-    made = bundle.make_bundle(spec(repo, tmp_path))
+    made = build.make_bundle(spec(repo, tmp_path))
     assert read(made, "vendor/lib/lib.py") == b"x = 1\n"
     assert made.warnings[0].startswith("1 changed or new file(s) in ")
 
@@ -288,11 +283,11 @@ def test_git_modes_count_where_the_disk_has_none(repo: Path, tmp_path: Path, rul
     (repo / "new.py").chmod(0o755)
     if rules is not None:
         (repo / ".ebignore").write_text(rules)
-    shipped = names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
+    shipped = names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
     assert (shipped["run.sh"], shipped["Dockerfile"], shipped["new.py"]) == (0o100755, 0o100644, 0o100644)
     assert Source(str(repo), "work_tree", "HEAD").mode("run.sh") == 0o755
     git(repo, "config", "core.fileMode", "true")
-    shipped = names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
+    shipped = names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
     assert (shipped["run.sh"], shipped["Dockerfile"], shipped["new.py"]) == (0o100644, 0o100755, 0o100755)
 
 
@@ -300,7 +295,7 @@ def test_link_that_is_checked_out_as_a_file(repo: Path, tmp_path: Path) -> None:
     git(repo, "config", "core.symlinks", "false")
     (repo / "link").unlink()
     (repo / "link").write_text("app/main.py")
-    made = bundle.make_bundle(spec(repo, tmp_path, "work_tree"))
+    made = build.make_bundle(spec(repo, tmp_path, "work_tree"))
     assert (names(made)["link"], read(made, "link")) == (0o120777, b"app/main.py")
 
 
@@ -336,7 +331,7 @@ def test_no_file_in_place_of_a_tracked_file(repo: Path, tmp_path: Path, kind: st
     message = refused(repo, tmp_path, "work_tree")
     assert message.startswith(f"app/main.py is a {kind}; a source bundle holds files and symbolic links: remove it")
     for source in ("ref", "index"):
-        assert read(bundle.make_bundle(spec(repo, tmp_path, source)), "app/main.py") == b"print('hello')\n"
+        assert read(build.make_bundle(spec(repo, tmp_path, source)), "app/main.py") == b"print('hello')\n"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -358,7 +353,7 @@ def test_no_file_in_place_of_rules(repo: Path, tmp_path: Path, kind: str, name: 
     if name == ".ebignore":
         assert refused(repo, tmp_path, "ref").startswith(f"{name} is a {kind}; ")
         return
-    made = bundle.make_bundle(spec(repo, tmp_path))
+    made = build.make_bundle(spec(repo, tmp_path))
     assert made.warnings == [
         f"Whether files in {repo} differ from HEAD is not known: {name} is a {kind}; a source bundle holds files and "
         "symbolic links: remove it, or put the file there."
@@ -366,7 +361,7 @@ def test_no_file_in_place_of_rules(repo: Path, tmp_path: Path, kind: str, name: 
 
 
 def test_git_that_waits_is_ended(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_process, "DEADLINE", 1.0)
+    monkeypatch.setattr(git_process, "DEADLINE", 1.0)
     (repo / "new").mkdir()
     os.mkfifo(repo / "new" / ".gitignore")
     message = refused(repo, tmp_path, "work_tree")
@@ -374,17 +369,17 @@ def test_git_that_waits_is_ended(repo: Path, tmp_path: Path, monkeypatch: pytest
         f"git did not finish within 1 seconds in {repo}: look for a FIFO among its .gitignore files or in its .git "
         "folder, and for a disk that does not answer."
     )
-    made = bundle.make_bundle(spec(repo, tmp_path))
+    made = build.make_bundle(spec(repo, tmp_path))
     assert made.warnings == [f"Whether files in {repo} differ from HEAD is not known: {message}"]
 
 
 def test_object_reader_that_waits_is_ended(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle_process, "DEADLINE", 1.0)
+    monkeypatch.setattr(git_process, "DEADLINE", 1.0)
     oid = git(repo, "rev-parse", "HEAD:Dockerfile").strip()
     loose = repo / ".git" / "objects" / oid[:2] / oid[2:]
     loose.unlink()
     os.mkfifo(loose)
-    reader = bundle_repository.ObjectReader()
+    reader = repository.ObjectReader()
     with pytest.raises(BundleError, match=re.escape(f"git did not finish within 1 seconds in {repo}: ")):
         list(reader.read(os.fsencode(repo), [oid.encode()]))
     reader.close()
@@ -412,7 +407,7 @@ def test_huge_object_is_refused_unread(repo: Path, tmp_path: Path, monkeypatch: 
     (repo / "big").write_bytes(b"x" * 30_000_000)
     git(repo, "add", "big")
     (repo / "big").unlink()
-    monkeypatch.setattr(bundle_files, "MAX_FILE_BYTES", 20_000_000)
+    monkeypatch.setattr(files, "MAX_FILE_BYTES", 20_000_000)
     oid = git(repo, "rev-parse", ":big").strip()
     tracemalloc.start()
     try:
@@ -427,5 +422,5 @@ def test_huge_object_is_refused_unread(repo: Path, tmp_path: Path, monkeypatch: 
 def test_damaged_repository_inside_is_named(repo: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", str(repo / "nested"))
     (repo / "nested" / "x").write_text("x")
-    assert "nested/x" in names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
-    assert bundle_git.has_submodules(b"100644 a 0\tx\x00160000 b 0\ty\x00")
+    assert "nested/x" in names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
+    assert listing.has_submodules(b"100644 a 0\tx\x00160000 b 0\ty\x00")

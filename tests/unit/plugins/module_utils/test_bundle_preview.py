@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_preview import LARGEST, read_files
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.preview import LARGEST, read_files
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 
 from .bundle_sources import git, names, read, repo, spec
 
@@ -29,7 +29,7 @@ def seen(root: Path, source: str, *overlay: dict[str, Any]) -> bytes | None:
 
 
 def zipped(root: Path, tmp_path: Path, source: str) -> bytes | None:
-    made = bundle.make_bundle(spec(root, tmp_path, source))
+    made = build.make_bundle(spec(root, tmp_path, source))
     return read(made, NAME) if NAME in names(made) else None
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image.source import Source
 
 from .bundle_sources import git, names, read, repo, spec
@@ -97,9 +97,9 @@ def test_the_marker_would_appear(hostile: Path, marker: Path) -> None:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_no_program_of_the_configuration_runs(hostile: Path, tmp_path: Path, marker: Path, source: str) -> None:
-    made = bundle.make_bundle(spec(hostile, tmp_path, source, secrets=("run.sh",)))
+    made = build.make_bundle(spec(hostile, tmp_path, source, secrets=("run.sh",)))
     assert read(made, "run.sh") == b"#!/bin/sh\n"
-    bundle.make_bundle(spec(hostile, tmp_path, source))
+    build.make_bundle(spec(hostile, tmp_path, source))
     assert "Dockerfile" in set(Source(str(hostile), source, "HEAD").names())
     assert Source(str(hostile), source, "HEAD").read("Dockerfile") == b"FROM scratch\n"
     assert ran(marker) == ""
@@ -111,7 +111,7 @@ def test_no_program_of_one_setting_runs(repo: Path, tmp_path: Path, marker: Path
     (repo / ".gitattributes").write_text("*.py filter=evil diff=evil\n")
     git(repo, "config", key, str(marker))
     for source in SOURCES:
-        bundle.make_bundle(spec(repo, tmp_path, source))
+        build.make_bundle(spec(repo, tmp_path, source))
     assert ran(marker) == ""
 
 
@@ -122,7 +122,7 @@ def test_no_program_of_included_configuration_runs(repo: Path, tmp_path: Path, m
     git(repo, "config", "include.path", "../more.config")
     git(repo, "config", "includeIf.onbranch:main.path", "../more.config")
     (repo / "app" / "main.py").write_text("print('HELLO')\n")
-    bundle.make_bundle(spec(repo, tmp_path, source))
+    build.make_bundle(spec(repo, tmp_path, source))
     assert ran(marker) == ""
 
 
@@ -139,7 +139,7 @@ def test_no_program_of_a_submodule_runs(repo: Path, tmp_path: Path, marker: Path
     for key in ("core.fsmonitor", "filter.evil.clean", "filter.evil.process"):
         git(repo / "lib", "config", key, str(marker))
     (repo / "lib" / "lib.py").write_text("x = 2\n")
-    assert "lib/lib.py" in names(bundle.make_bundle(spec(repo, tmp_path, source)))
+    assert "lib/lib.py" in names(build.make_bundle(spec(repo, tmp_path, source)))
     assert ran(marker) == ""
 
 
@@ -154,9 +154,9 @@ def test_no_program_of_a_bare_repository_in_the_tree_runs(
         git(bare, "config", key, value)
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "A fixture")
-    assert "fixture.git/HEAD" in names(bundle.make_bundle(spec(repo, tmp_path, source)))
+    assert "fixture.git/HEAD" in names(build.make_bundle(spec(repo, tmp_path, source)))
     with pytest.raises(BundleError, match=r"git refuses to read .*fixture\.git: .*bare repository"):
-        bundle.make_bundle(spec(bare, tmp_path, source))
+        build.make_bundle(spec(bare, tmp_path, source))
     assert ran(marker) == ""
 
 
@@ -170,7 +170,7 @@ def test_no_program_of_the_callers_environment_runs(
     monkeypatch.setenv("GIT_EXEC_PATH", str(tmp_path))
     monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace"))
     for source in SOURCES:
-        bundle.make_bundle(spec(repo, tmp_path, source))
+        build.make_bundle(spec(repo, tmp_path, source))
     assert ran(marker) == ""
     assert not (tmp_path / "trace").exists()
 
@@ -180,7 +180,7 @@ def test_missing_object_is_not_fetched(hostile: Path, tmp_path: Path, marker: Pa
     oid = git(hostile, "rev-parse", "HEAD:app/main.py").strip()
     (hostile / ".git" / "objects" / oid[:2] / oid[2:]).unlink()
     with pytest.raises(BundleError, match=f"git has no object {oid} in .*: the clone is partial or damaged; fetch it"):
-        bundle.make_bundle(spec(hostile, tmp_path))
+        build.make_bundle(spec(hostile, tmp_path))
     assert ran(marker) == ""
 
 
@@ -189,7 +189,7 @@ def test_filter_that_cannot_be_switched_off_is_refused(repo: Path, tmp_path: Pat
         file.write(f'[filter "a=b"]\n\tclean = {marker}\n')
     (repo / ".gitattributes").write_text("*.py filter=a=b\n")
     with pytest.raises(BundleError, match="has a filter named 'a=b', which cannot be switched off: give it a name"):
-        bundle.make_bundle(spec(repo, tmp_path))
+        build.make_bundle(spec(repo, tmp_path))
     assert ran(marker) == ""
 
 
@@ -198,7 +198,7 @@ def test_the_users_own_configuration_counts(repo: Path, tmp_path: Path, monkeypa
     (tmp_path / "gitconfig").write_text(f"[core]\n\texcludesFile = {tmp_path / 'ignore'}\n")
     (repo / "x.bak").write_text("")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
-    assert "x.bak" not in names(bundle.make_bundle(spec(repo, tmp_path, "work_tree")))
+    assert "x.bak" not in names(build.make_bundle(spec(repo, tmp_path, "work_tree")))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
@@ -208,11 +208,11 @@ def test_a_repository_of_somebody_else_is_refused(repo: Path, tmp_path: Path, mo
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     with pytest.raises(BundleError, match=rf"dubious ownership.* git config --global --add safe.directory {repo}"):
-        bundle.make_bundle(spec(repo, tmp_path))
+        build.make_bundle(spec(repo, tmp_path))
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", str(repo))
-    assert bundle.make_bundle(spec(repo, tmp_path)).bundle.file_count == 5
+    assert build.make_bundle(spec(repo, tmp_path)).bundle.file_count == 5
 
 
 def _sources() -> Iterator[Path]:
@@ -225,4 +225,4 @@ def _sources() -> Iterator[Path]:
 def test_git_is_started_in_one_place() -> None:
     starts = re.compile(r"""["']git["'],|ansible\.builtin\.git\b|\b(?:command|shell|cmd): git """)
     found = [str(path.relative_to(ROOT)) for path in _sources() if starts.search(path.read_text())]
-    assert found == ["plugins/module_utils/_beanstalk/bundle_process.py"]
+    assert found == ["plugins/module_utils/_beanstalk/bundle/git.py"]

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import bundle
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks import PRESETS
 
 from .bundle_sources import spec
@@ -97,7 +97,7 @@ class Site:
 
     def deploy(self, commit: str, command: str = PRESET) -> str:
         """Bundle a commit, unpack it as unzip(1) does it in a new container, and run the hook's command there."""
-        made = bundle.make_bundle(spec(self.repo, self.folder, ref=commit))
+        made = build.make_bundle(spec(self.repo, self.folder, ref=commit))
         self._release += 1
         release = self.folder / f"release{self._release}"
         with zipfile.ZipFile(made.bundle.path) as archive:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import naming, transformations
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_types import NameRefusedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import NameRefusedError
 
 
 @pytest.mark.parametrize("name", ["blog", "Blog-1", "a" * 40, "a-b-c"])

@@ -11,9 +11,9 @@ import stat
 import time
 from collections.abc import Iterable
 
-from .bundle_files import SourceFolder, walk
-from .bundle_names import shipped
-from .bundle_repository import head_commit, open_nested, read_commit
+from .files import SourceFolder, walk
+from .names import shipped
+from .repository import head_commit, open_nested, read_commit
 
 
 def changed_at(root: bytes, paths: Iterable[bytes], committed: int) -> int:

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
 
-from .bundle_files import SourceFolder, walk
-from .bundle_names import shipped
-from .bundle_types import BundleError
+from ..errors import BundleError
+from .files import SourceFolder, walk
+from .names import shipped
 
 _MAGIC = re.compile("[*?[]")
 

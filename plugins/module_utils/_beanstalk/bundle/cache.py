@@ -15,8 +15,9 @@ import shutil
 import time
 from typing import Any
 
-from .bundle_attributes import WORK_PREFIX
-from .bundle_types import BundleError, SourceSpec
+from ..errors import BundleError
+from .gitattributes import WORK_PREFIX
+from .types import SourceSpec
 
 _KEEP_SECONDS = 7 * 86400
 _KEEP_SECRET_SECONDS = 3600

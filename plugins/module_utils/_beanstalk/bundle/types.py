@@ -13,10 +13,6 @@ GITLINK = 0o160000
 """Modes that git gives to symbolic links and to submodules."""
 
 
-class BundleError(Exception):
-    """A source bundle cannot be made; the message is one sentence for the user."""
-
-
 class Entry(NamedTuple):
     """One file of a bundle.
 
@@ -88,7 +84,3 @@ class Bundle(NamedTuple):
 def is_confidential(mode: int) -> bool:
     """Whether a rendered file is a secret: nobody but its owner may read it."""
     return not mode & 0o077
-
-
-class NameRefusedError(BundleError):
-    """A name that Elastic Beanstalk would refuse."""

@@ -17,8 +17,8 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 
-from .bundle_process import git
-from .bundle_repository import ensure_empty_repository
+from .git import git
+from .repository import ensure_empty_repository
 
 WORK_PREFIX = "attributes-"
 """How the names of the folders in which git matches begin; a killed run may leave one."""

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .bundle_types import BundleError
+from ..errors import BundleError
 
 DEADLINE = 300.0
 """Seconds after which a git that has not finished is ended."""
@@ -124,10 +124,14 @@ def too_slow(root: bytes, seconds: float | None = None) -> str:
 @contextmanager
 def ended_in_time(child: subprocess.Popen[bytes], seconds: float | None = None) -> Iterator[None]:
     """End `child` when the block takes longer than `seconds` (the deadline); what is read from it ends then."""
-    timer = threading.Timer(seconds or DEADLINE, child.kill)
-    timer.daemon = True
-    timer.start()
+    done = threading.Event()
+
+    def watch() -> None:
+        if not done.wait(seconds or DEADLINE):
+            child.kill()
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()

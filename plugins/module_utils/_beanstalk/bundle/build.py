@@ -17,15 +17,17 @@ import time
 from bisect import bisect_left
 from typing import Any
 
-from . import bundle_cache, bundle_zip
-from .bundle_files import SourceFolder
-from .bundle_names import shipped
-from .bundle_process import git
-from .bundle_secrets import secret_paths
-from .bundle_source import Source
-from .bundle_types import Bundle, BundleError, Entry, Overlay, SourceSpec, is_confidential
-from .lint.runner import lint_bundle
-from .naming import check_version_label
+from ..errors import BundleError
+from ..lint.runner import lint_bundle
+from ..naming import check_version_label
+from . import cache
+from .files import SourceFolder
+from .git import git
+from .names import shipped
+from .secrets import secret_paths
+from .source import Source
+from .types import Bundle, Entry, Overlay, SourceSpec, is_confidential
+from .zip import content_digest, pack
 
 _RACY_SECONDS = 2.0
 
@@ -123,10 +125,10 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     Raises BundleError with one sentence for the user.
     """
     started = time.time()
-    cache_dir = os.path.abspath(os.path.expanduser(spec.cache_dir or bundle_cache.default_cache_dir()))
+    cache_dir = os.path.abspath(os.path.expanduser(spec.cache_dir or cache.default_cache_dir()))
     prefix = spec.label_prefix or default_label_prefix(spec.path)
     check_version_label(prefix + "-" + "0" * 16)
-    bundle_cache.prepare_cache(cache_dir)
+    cache.prepare_cache(cache_dir)
     source = Source(spec, cache_dir)
     try:
         return _make(source, prefix, cache_dir, check_mode, started)
@@ -140,8 +142,8 @@ def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started
     state, newest = source.signature()
     rules = f"{spec.platform} {sorted(spec.skip_rules)}"
     signature = f"{state} {_extra_signature(extra)} {source.commit} {rules}"
-    record_path = bundle_cache.record_path(spec, source.root, cache_dir)
-    known = bundle_cache.recall(record_path, signature)
+    record_path = cache.record_path(spec, source.root, cache_dir)
+    known = cache.recall(record_path, signature)
     if known is not None:
         os.utime(record_path)
         return BundleResult(Bundle(**known["bundle"]), False, _warnings(source, extra) + known["remarks"])
@@ -151,10 +153,10 @@ def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started
         record = {
             "signature": signature,
             "bundle": bundle.as_dict(),
-            "file": bundle_cache.file_key(bundle.path),
+            "file": cache.file_key(bundle.path),
             "remarks": remarks,
         }
-        bundle_cache.replace_file(record_path, json.dumps(record).encode())
+        cache.replace_file(record_path, json.dumps(record).encode())
     return BundleResult(bundle, changed, _warnings(source, extra) + remarks)
 
 
@@ -167,28 +169,28 @@ def _build(
     if not entries:
         raise BundleError(f"The application source {spec.path} has no file to bundle.")
     write = not check_mode or bool(spec.platform)
-    handle, packed = bundle_zip.pack(entries, source.root, source.date(listed), cache_dir, write)
-    digest = bundle_zip.content_digest(packed)
+    handle, packed = pack(entries, source.root, source.date(listed), cache_dir, write)
+    digest = content_digest(packed)
     label = f"{prefix}-{digest[:16]}"
     has_secrets = bool(spec.secrets) or any(is_confidential(item.mode) for item in spec.overlay)
     # Bundles with secrets are removed by whoever uploads them, so that each run needs one of its own.
-    suffix = f"-{os.urandom(4).hex()}{bundle_cache.CONFIDENTIAL}" if has_secrets else ".zip"
+    suffix = f"-{os.urandom(4).hex()}{cache.CONFIDENTIAL}" if has_secrets else ".zip"
     path = os.path.join(cache_dir, label + suffix)
     zip_digest, size, remarks = None, None, []  # type: str | None, int | None, list[str]
     existed = os.path.exists(os.path.join(cache_dir, label + ".json") if has_secrets else path)
     if handle is not None:
         try:
-            zip_digest = bundle_cache.zip_digest(handle)
+            zip_digest = cache.zip_digest(handle)
             size = os.fstat(handle).st_size
             remarks = _inspect(handle, spec)
-            if not check_mode and (not os.path.exists(path) or bundle_cache.file_digest(path) != zip_digest):
-                bundle_cache.publish(handle, path)
+            if not check_mode and (not os.path.exists(path) or cache.file_digest(path) != zip_digest):
+                cache.publish(handle, path)
         finally:
             os.close(handle)
     if not check_mode:
-        bundle_cache.prune(cache_dir, path)
+        cache.prune(cache_dir, path)
         if has_secrets:
-            bundle_cache.note_label(cache_dir, label)
+            cache.note_label(cache_dir, label)
     bundle = Bundle(
         path, label, zip_digest, digest, size, len(packed), source.description(), source.commit, has_secrets
     )

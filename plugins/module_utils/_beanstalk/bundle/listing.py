@@ -14,11 +14,12 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 
-from .bundle_attributes import export_ignored
-from .bundle_files import SourceFolder
-from .bundle_names import check_git_names, shipped
-from .bundle_process import git
-from .bundle_repository import (
+from ..errors import BundleError
+from .files import SourceFolder
+from .git import git
+from .gitattributes import export_ignored
+from .names import check_git_names, shipped
+from .repository import (
     ObjectReader,
     Repository,
     ensure_empty_repository,
@@ -26,7 +27,7 @@ from .bundle_repository import (
     repository_settings,
     require_nested,
 )
-from .bundle_types import GITLINK, SYMLINK, BundleError, Entry
+from .types import GITLINK, SYMLINK, Entry
 
 _RULES = (b".gitignore", b".gitattributes")
 

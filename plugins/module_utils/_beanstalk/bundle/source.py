@@ -13,11 +13,12 @@ import hashlib
 import os
 import subprocess
 
-from . import bundle_git, bundle_process, bundle_repository
-from .bundle_dates import changed_at
-from .bundle_files import SourceFolder
-from .bundle_names import shipped
-from .bundle_types import GITLINK, BundleError, Entry, SourceSpec
+from ..errors import BundleError
+from . import git, listing, repository
+from .dates import changed_at
+from .files import SourceFolder
+from .names import shipped
+from .types import GITLINK, Entry, SourceSpec
 
 REPORT_SECONDS = 60.0
 """How long git status may take where nothing but a warning depends on it."""
@@ -35,33 +36,33 @@ class Source:
         self.untold = ""
         self._tree = ""
         self._index = b""
-        self._settings = bundle_repository.RepositorySettings((), True, True)
+        self._settings = repository.RepositorySettings((), True, True)
         self._status: subprocess.Popen[bytes] | None = None
         self._dirty: list[bytes] = []
-        self._commit: bundle_repository.Commit | None = None
+        self._commit: repository.Commit | None = None
         self._entries: list[Entry] | None = None
         self.empty_git = os.fsencode(os.path.join(cache_dir, "empty.git"))
         if not os.path.isdir(self.root):
             raise BundleError(f"The application source {spec.path} is not a folder; give the path of the application.")
-        bundle_repository.require_git()
-        self.ignore_file, self._ignore_digest = bundle_git.ignore_file(self.root)
-        self.repo = bundle_repository.open_repository(self.root)
+        repository.require_git()
+        self.ignore_file, self._ignore_digest = listing.ignore_file(self.root)
+        self.repo = repository.open_repository(self.root)
         if self.repo is None and spec.source != "work_tree":
             raise BundleError(f"{spec.path} is not in a git repository: use from: work_tree, or run git init.")
         if self.repo is not None:
             self._open(self.repo)
 
-    def _open(self, repo: bundle_repository.Repository) -> None:
-        self._settings = bundle_repository.repository_settings(repo.root)
+    def _open(self, repo: repository.Repository) -> None:
+        self._settings = repository.repository_settings(repo.root)
         if self.spec.source == "ref":
-            self.commit, self._tree = bundle_repository.resolve(repo, self.spec.ref)
+            self.commit, self._tree = repository.resolve(repo, self.spec.ref)
         else:
-            self.commit = bundle_repository.head_commit(repo.root)
-            self._index = bundle_git.read_index(repo)
+            self.commit = repository.head_commit(repo.root)
+            self._index = listing.read_index(repo)
         if self.spec.source == "index":
             return
         try:
-            bundle_git.check_rule_files(repo.root)
+            listing.check_rule_files(repo.root)
         except BundleError as error:
             if self.spec.source != "ref":
                 raise
@@ -69,8 +70,8 @@ class Source:
             return
         # Runs beside the rest: it takes longer than anything else here on a large tree.
         untracked = "all" if self.spec.source == "work_tree" else "normal"
-        words = (*bundle_git.STATUS, f"--untracked-files={untracked}", "--", ".")
-        self._status = bundle_process.start(self.root, *words, filters=self._settings.filters)
+        words = (*listing.STATUS, f"--untracked-files={untracked}", "--", ".")
+        self._status = git.start(self.root, *words, filters=self._settings.filters)
 
     def dirty(self) -> list[bytes]:
         """Names (below the source folder) that differ from HEAD, untracked ones included.
@@ -79,11 +80,11 @@ class Source:
         """
         if self._status is not None and self.repo is not None:
             child, self._status = self._status, None
-            seconds = min(REPORT_SECONDS, bundle_process.DEADLINE) if self.spec.source == "ref" else None
-            with bundle_process.ended_in_time(child, seconds):
+            seconds = min(REPORT_SECONDS, git.DEADLINE) if self.spec.source == "ref" else None
+            with git.ended_in_time(child, seconds):
                 out = child.communicate()[0]
             if child.returncode:
-                slow = bundle_process.too_slow(self.root, seconds)
+                slow = git.too_slow(self.root, seconds)
                 why = slow if child.returncode < 0 else f"git status failed in {self.spec.path}."
                 if self.spec.source != "ref":
                     raise BundleError(why)
@@ -94,11 +95,11 @@ class Source:
             self._dirty += self._changed_inside(self.repo)
         return self._dirty
 
-    def _changed_inside(self, repo: bundle_repository.Repository) -> list[bytes]:
+    def _changed_inside(self, repo: repository.Repository) -> list[bytes]:
         """Names of what is not committed in submodules; git status, asked for one repository, looks into that only."""
-        if self.spec.source == "ref" and not bundle_repository.submodules(repo):
+        if self.spec.source == "ref" and not repository.submodules(repo):
             return []
-        return bundle_git.changed_in_submodules(repo, self._index or bundle_git.read_index(repo))
+        return listing.changed_in_submodules(repo, self._index or listing.read_index(repo))
 
     def close(self) -> None:
         """End the git that may still run."""
@@ -132,7 +133,7 @@ class Source:
         """Whether index and status together tell of every change: not with repositories inside, nor an .ebignore."""
         if self.repo is None or self.ignore_file is not None:
             return False
-        return not bundle_git.has_submodules(self._index) and not any(path.endswith(b"/") for path in self.dirty())
+        return not listing.has_submodules(self._index) and not any(path.endswith(b"/") for path in self.dirty())
 
     def entries(self) -> list[Entry]:
         """The files of the tree, without overlays and secrets."""
@@ -142,11 +143,11 @@ class Source:
 
     def _list(self) -> list[Entry]:
         if self.spec.source == "work_tree" or self.repo is None:
-            return bundle_git.list_work_tree(self.root, self.repo, self.ignore_file, self.empty_git)
+            return listing.list_work_tree(self.root, self.repo, self.ignore_file, self.empty_git)
         if self.spec.source == "ref":
-            entries = bundle_git.list_tree(self.repo, self._tree, self.empty_git, self.ignore_file)
+            entries = listing.list_tree(self.repo, self._tree, self.empty_git, self.ignore_file)
         else:
-            entries = bundle_git.list_index(self.repo, self._index, self.empty_git, self.ignore_file)
+            entries = listing.list_index(self.repo, self._index, self.empty_git, self.ignore_file)
         return [entry for entry in entries if shipped(entry.path)]
 
     def date(self, entries: list[Entry]) -> int:
@@ -163,19 +164,19 @@ class Source:
             return since
         if self.spec.source == "index":
             words = ("diff-index", "--cached", "--name-only", "--no-renames", "--relative", "-z", commit.oid, "--", ".")
-            return changed_at(self.root, bundle_process.git(self.root, *words).split(b"\0")[:-1], since)
+            return changed_at(self.root, git.git(self.root, *words).split(b"\0")[:-1], since)
         differing = set(self.dirty())
         if self.ignore_file is not None:
             # An .ebignore ships what git ignores, too. The files of submodules are not in this index.
-            tracked = {entry.path: entry.mode for entry in bundle_git.parse_index(self.repo, self._index)[0]}
+            tracked = {entry.path: entry.mode for entry in listing.parse_index(self.repo, self._index)[0]}
             inside = tuple(path + b"/" for path, mode in tracked.items() if mode == GITLINK)
             others = (entry.path for entry in entries if entry.path not in tracked)
             differing.update(path for path in others if not path.startswith(inside))
         return changed_at(self.root, differing, since)
 
-    def _read_commit(self) -> bundle_repository.Commit | None:
+    def _read_commit(self) -> repository.Commit | None:
         if self._commit is None and self.commit is not None:
-            self._commit = bundle_repository.read_commit(self.root, self.commit)
+            self._commit = repository.read_commit(self.root, self.commit)
         return self._commit
 
     def description(self) -> str:

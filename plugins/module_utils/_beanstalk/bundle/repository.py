@@ -20,9 +20,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .bundle_files import SourceFolder, check_size
-from .bundle_process import attempt, ended_in_time, git, start, too_slow
-from .bundle_types import BundleError
+from ..errors import BundleError
+from .files import SourceFolder, check_size
+from .git import attempt, ended_in_time, git, start, too_slow
 
 _ELSEWHERE = ("not a git repository (or any",)
 _SETTINGS = r"^(filter\..*|core\.(filemode|symlinks))$"

@@ -10,7 +10,7 @@ import os
 import re
 from itertools import pairwise
 
-from .bundle_types import BundleError
+from ..errors import BundleError
 
 _NEVER_SHIPPED = frozenset((b".git", b".elasticbeanstalk"))
 _BAD_PARTS = frozenset((b"", b".", b"..", b".git"))

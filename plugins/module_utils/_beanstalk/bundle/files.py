@@ -17,7 +17,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .bundle_types import SYMLINK, BundleError
+from ..errors import BundleError
+from .types import SYMLINK
 
 MAX_FILE_BYTES = 500 * 1024 * 1024
 """Elastic Beanstalk takes bundles of 500 MB; more than that in one file is refused before it is read."""

@@ -26,10 +26,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from .bundle_files import SourceFolder
-from .bundle_names import check_unique
-from .bundle_repository import ObjectReader
-from .bundle_types import SYMLINK, BundleError, Entry, Packed
+from ..errors import BundleError
+from .files import SourceFolder
+from .names import check_unique
+from .repository import ObjectReader
+from .types import SYMLINK, Entry, Packed
 
 # EB's own limit (design: 500 MB; the EB CLI stops at 512 MiB).
 MAX_BUNDLE_BYTES = 500 * 1024 * 1024

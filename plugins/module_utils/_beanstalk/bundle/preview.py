@@ -16,12 +16,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import bundle_git, bundle_repository
-from .bundle_attributes import export_ignored
-from .bundle_cache import default_cache_dir, prepare_cache
-from .bundle_files import SourceFolder
-from .bundle_process import git
-from .bundle_types import SYMLINK, BundleError, Entry
+from ..errors import BundleError
+from . import listing, repository
+from .cache import default_cache_dir, prepare_cache
+from .files import SourceFolder
+from .git import git
+from .gitattributes import export_ignored
+from .types import SYMLINK, Entry
 
 LARGEST = 1024 * 1024
 """Bytes of the largest file that is read; none that Elastic Beanstalk itself reads comes near."""
@@ -53,17 +54,17 @@ class _Reader:
         folder = Path(path).expanduser().absolute()
         if not folder.is_dir():
             raise BundleError(f"The application source {path} is not a folder; give the path of the application.")
-        bundle_repository.require_git()
+        repository.require_git()
         self.root = os.fsencode(folder)
         self.source = source
-        self.repository = bundle_repository.open_repository(self.root)
-        self.ignore_file, _ = bundle_git.ignore_file(self.root)
+        self.repository = repository.open_repository(self.root)
+        self.ignore_file, _ = listing.ignore_file(self.root)
         self.empty_git = os.fsencode(Path(default_cache_dir()) / "empty.git")
         self.tree = ""
         if self.repository is None and source != "work_tree":
             raise BundleError(f"{path} is not in a git repository: use from: work_tree, or run git init.")
         if self.repository is not None and source == "ref":
-            self.tree = bundle_repository.resolve(self.repository, ref)[1]
+            self.tree = repository.resolve(self.repository, ref)[1]
 
     def read(self, name: str) -> bytes | None:
         """A file's content; None when the bundle has no such file."""
@@ -102,15 +103,15 @@ class _Reader:
             except FileNotFoundError:
                 return None
         if self.repository is not None and self.ignore_file is None:
-            bundle_git.check_rule_files(self.root)
+            listing.check_rule_files(self.root)
             if not self._ask("ls-files", "-z", "-c", "-o", "--exclude-standard", name=name):
                 return None
         return None if stat.S_ISDIR(mode) else Entry(name, 0, b"", self.root)
 
     def _shipped(self, entry: Entry) -> bool:
-        prepare_cache(os.path.dirname(os.fsdecode(self.empty_git)))  # noqa: PTH120 -- as bundle_cache has it
+        prepare_cache(os.path.dirname(os.fsdecode(self.empty_git)))  # noqa: PTH120 -- as the cache has it
         if self.ignore_file is not None:
-            return bool(bundle_git.filter_ignored([entry], self.ignore_file, self.empty_git))
+            return bool(listing.filter_ignored([entry], self.ignore_file, self.empty_git))
         attributes = self._entry(_ATTRIBUTES) if self.repository is not None else None
         if attributes is None:
             return True
