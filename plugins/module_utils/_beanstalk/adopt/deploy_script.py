@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from ..inside import is_inside
 from .notes import Notes, masked
 
 # Where people keep the script; nothing of the application itself is read.
@@ -46,7 +47,7 @@ def read_deploy_scripts(root: Path, notes: Notes) -> DeployScript:
     seen = False
     for pattern in _PLACES:
         for path in sorted(root.glob(pattern)):
-            if not path.is_file() or path.stat().st_size > _LARGEST:
+            if not is_inside(root, path) or path.stat().st_size > _LARGEST:
                 continue
             text = path.read_text(encoding="utf-8", errors="replace")
             if re.search(r"\beb\s+deploy\b", text):

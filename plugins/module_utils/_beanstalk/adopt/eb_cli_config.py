@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..inside import is_inside
 from ..lint.document import DocumentError, load_plain
 from .notes import Notes
 
@@ -57,7 +58,7 @@ def read_eb_cli_config(root: Path, notes: Notes) -> EbCliConfig:
 
 def _load(root: Path, name: str, notes: Notes) -> dict[str, Any]:
     path = root / name
-    if not path.is_file():
+    if not is_inside(root, path):
         return {}
     try:
         data = load_plain(path.read_text(encoding="utf-8"))

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..inside import is_inside
 from .notes import Notes
 
 # Newest kind of lock file first; a project that has several is asked about.
@@ -28,19 +29,19 @@ class Images:
 def read_images(root: Path, notes: Notes) -> Images:
     """Read the Docker files at the top of the project. Nothing is built."""
     found = Images()
-    kinds = [name for name in _REQUIREMENTS if (root / name).is_file()]
+    kinds = [name for name in _REQUIREMENTS if is_inside(root, root / name)]
     if kinds:
         found.requirements = kinds[0]
         notes.learn(kinds[0], 0, f"The requirements are in {' and '.join(kinds)}.")
     dockerfile = root / "Dockerfile"
-    if not dockerfile.is_file():
+    if not is_inside(root, dockerfile):
         notes.ask("Dockerfile", 0, "There is no Dockerfile at the top; Elastic Beanstalk builds only that one.")
         return found
     text = dockerfile.read_text(encoding="utf-8", errors="replace")
     froms = [
         (number, line.split()) for number, line in enumerate(text.splitlines(), 1) if re.match(r"(?i)\s*FROM\s", line)
     ]
-    has_base = (root / "Dockerfile.base").is_file()
+    has_base = is_inside(root, root / "Dockerfile.base")
     if froms:
         line, words = froms[-1]
         words = [word for word in words if not word.startswith("--")]
@@ -59,7 +60,7 @@ def read_images(root: Path, notes: Notes) -> Images:
 
 def _read_base(root: Path, text: str, line: int, found: Images, notes: Notes) -> None:
     notes.learn("Dockerfile.base", 0, "The base image carries the requirements.")
-    found.managed = bool(re.search(r"(?m)^ARG BASE_IMAGE(=.*)?$", text)) and (root / "requirements.txt").is_file()
+    found.managed = bool(re.search(r"(?m)^ARG BASE_IMAGE(=.*)?$", text)) and is_inside(root, root / "requirements.txt")
     if not found.managed:
         advice = (
             f"{found.base} must be in a registry that the instances reach, or already on them. To have the role image "
@@ -69,6 +70,6 @@ def _read_base(root: Path, text: str, line: int, found: Images, notes: Notes) ->
         notes.ask("Dockerfile", line, advice)
     base = (root / "Dockerfile.base").read_text(encoding="utf-8", errors="replace")
     copied = re.search(r"(?im)^\s*(?:COPY|ADD)\s+\S*?(requirements[\w.-]*\.txt)", base)
-    if copied and not (root / copied[1]).is_file():
+    if copied and not is_inside(root, root / copied[1]):
         advice = f"It copies {copied[1]}, which is not in the project: make it from {found.requirements}."
         notes.ask("Dockerfile.base", 0, advice)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..inside import is_inside
 from ..lint.document import DocumentError, Node, dump_plain, parse
 from ..lint.options import OptionLinter
 from .notes import Notes, literal
@@ -85,6 +86,10 @@ class _Reader:
 
     def read_file(self, path: Path) -> None:
         name = path.relative_to(self.root).as_posix()
+        if not is_inside(self.root, path):
+            what = "a link that leads out of it, a FIFO, or more than 2 MiB"
+            self.notes.ask(name, 0, f"It is no file of the project ({what}): it was not read.")
+            return
         try:
             root = parse(path.read_text(encoding="utf-8"))
         except (DocumentError, UnicodeDecodeError) as error:

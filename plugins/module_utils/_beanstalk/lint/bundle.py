@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from ..inside import LARGEST, is_inside
+
 # Only these folders matter to EB; the rest of a tree is not walked, so that a tree of 50,000 files costs nothing.
 FOLDERS = (".ebextensions", ".platform")
 MISSPELT = (
@@ -23,7 +25,6 @@ MISSPELT = (
     ".plateform",
 )
 _UNIX = 3  # the zip format's number for the system that made an entry
-_LARGEST_TEXT = 2 * 1024 * 1024
 
 
 class UnreadableBundleError(Exception):
@@ -48,8 +49,8 @@ class Bundle(ABC):
         """Return the bytes that a file has, 0 when it cannot be asked."""
 
     def is_read(self, name: str) -> bool:
-        """Tell whether `content` gives the file: not when it is absurdly large for a configuration file."""
-        return self.size(name) <= _LARGEST_TEXT
+        """Tell whether `content` gives the file: not when it is absurdly large for a configuration file, or is none."""
+        return self.size(name) <= LARGEST
 
     @abstractmethod
     def close(self) -> None:
@@ -83,6 +84,9 @@ class Tree(Bundle):
         self.root = root
         self.names = [entry.name for entry in os.scandir(root) if entry.is_file()]
         for folder in (*FOLDERS, *MISSPELT):
+            if (root / folder).is_symlink():
+                # The bundle has the link, and no folder.
+                continue
             for parent, _folders, files in os.walk(root / folder):
                 base = Path(parent).relative_to(root).as_posix()
                 self.names += [f"{base}/{file}" for file in files]
@@ -90,8 +94,11 @@ class Tree(Bundle):
     def content(self, name: str) -> bytes:
         try:
             return (self.root / name).read_bytes() if self.is_read(name) else b""
-        except OSError:  # a dangling symlink is no configuration
+        except OSError:
             return b""
+
+    def is_read(self, name: str) -> bool:
+        return is_inside(self.root, self.root / name)
 
     def is_executable(self, name: str) -> bool | None:
         try:

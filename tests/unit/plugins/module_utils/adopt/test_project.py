@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -192,3 +193,29 @@ def test_branches_that_share_an_environment_or_have_none(project):
     assert {name: host["eb_source"]["ref"] for name, host in adopted.hosts.items()} == {"one": "a", "two": "HEAD"}
     assert "one is the environment of a and b; the inventory takes a." in texts(adopted.notes.open)
     assert "The branch c has no environment." in texts(adopted.notes.open)
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "huge"])
+def test_what_is_no_file_of_the_project_is_not_read(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "project"
+    outside = tmp_path / "outside"
+    outside.write_text("commands: {01_theirs: {command: echo hush}}\n# eb deploy\nFROM theirs\n")
+    (root / ".ebextensions").mkdir(parents=True)
+    (root / ".elasticbeanstalk").mkdir()
+    places = [".ebextensions/01.config", ".elasticbeanstalk/config.yml", "Dockerfile", "deploy.sh", "requirements.txt"]
+    for place in places:
+        if kind == "link":
+            (root / place).symlink_to(outside)
+        elif kind == "fifo":
+            os.mkfifo(root / place)
+        else:
+            with (root / place).open("wb") as file:
+                file.truncate(3 * 1024**3)
+    found = read_project(str(root)).as_dict()
+    assert "theirs" not in str(found)
+    asked = {note["file"]: note["text"] for note in found["open"]}
+    assert asked[".ebextensions/01.config"] == (
+        "It is no file of the project (a link that leads out of it, a FIFO, or more than 2 MiB): it was not read."
+    )
+    assert asked["Dockerfile"].startswith("There is no Dockerfile at the top")
+    assert asked["deploy.sh"].startswith("No script calls eb deploy")

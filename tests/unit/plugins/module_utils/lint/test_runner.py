@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+from pathlib import Path
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.bundle import UnreadableBundleError
@@ -175,3 +177,22 @@ def test_a_tree_is_left_as_it_was(tmp_path):
 )  # fmt: skip
 def test_platform_names(name, platform):
     assert recognise(name) == platform
+
+
+def test_a_folder_is_read_no_further_than_its_files(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    (root / ".platform" / "hooks").mkdir(parents=True)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "01.config").write_text("option_settings:\n  aws:autoscaling:asg: {MinSzie: 1}\n")
+    (root / ".ebextensions").symlink_to(outside)
+    os.mkfifo(root / "Dockerrun.aws.json")
+    os.mkfifo(root / ".platform" / "hooks" / "x.sh")
+    (root / "docker-compose.yml").symlink_to(outside / "01.config")
+    report = lint_bundle(str(root), "al2023", ())
+    assert "MinSzie" not in str(report.errors() + report.warnings())
+    (root / ".ebextensions").unlink()
+    (root / ".ebextensions").mkdir()
+    (root / "real.config").write_text((outside / "01.config").read_text())
+    (root / ".ebextensions" / "01.config").symlink_to("../real.config")
+    assert "MinSzie" in str(lint_bundle(str(root), "al2023", ()).errors())
