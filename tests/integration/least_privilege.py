@@ -53,10 +53,11 @@ _SINGLE_INSTANCE = {"ec2:DescribeAccountAttributes": ["*"], "ec2:DescribeAddress
 _SETTINGS = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribeConfigurationOptions": ["*"]}
 _COPY = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribePlatformVersion": ["*"]}
 _CYCLE = {**_IN_TROUBLE, **_LEADER, **_SINGLE_INSTANCE, **_COPY}
-RARE = {"deploy": {**_LEADER, **_SETTINGS}, "recreate_and_swap": _CYCLE, "rollback": _CYCLE}
+_RECORD = {"s3:GetObject": ["arn:aws:s3:::elasticbeanstalk-us-east-1-123456789012/jack.beanstalk/records/apples/any"]}
+RARE = {"deploy": {**_LEADER, **_SETTINGS}, "recreate_and_swap": _CYCLE, "rollback": {**_CYCLE, **_RECORD}}
 """What a smooth run does not ask for: the leader of a deployment that another run began or a gate waits for, a
 candidate that fails or hangs, old versions, another platform, a single instance, security groups, an option that is
-removed, a machine image."""
+removed, a machine image, and the record of a candidate's settings."""
 Policy = dict[str, Any]
 _PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
 _NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
@@ -64,7 +65,8 @@ _NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion)/APPLICATION/|
 
 def policy(name: str, recorded: Mapping[str, Sequence[str]]) -> Policy:
     """The least policy that allows what was asked; REGION, ACCOUNT and APPLICATION are for the user to replace."""
-    asked = {**RARE.get(name, {}), **recorded}
+    rare = RARE.get(name, {})
+    asked = {action: [*rare.get(action, ()), *recorded.get(action, ())] for action in {**rare, **recorded}}
     by_resources: dict[tuple[str, ...], list[str]] = {}
     for action, arns in asked.items():
         by_resources.setdefault(tuple(sorted({_general(arn) for arn in arns})), []).append(action)

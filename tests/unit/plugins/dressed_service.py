@@ -16,8 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from . import dressing
+from .captured import captured
 
 _SPACE = "http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/"
+_CAPTURED = {(one["Namespace"], one["OptionName"]) for one in captured() if ":listener:" not in one["Namespace"]}
 _LOCAL = ("connection", "transfer-encoding", "content-length", "keep-alive", "server", "date")
 ET.register_namespace("", _SPACE)
 
@@ -29,6 +31,7 @@ class Dresser:
         self._client = client
         self._actions: dict[str, dressing.Actions] = {}
         self.sent: list[dict[str, str]] = []
+        self._known: set[tuple[str, str]] = set()
         self.denied = ""
         """An action of EC2 that is refused to everybody but this."""
 
@@ -45,6 +48,25 @@ class Dresser:
             self._actions[name] = actions
             actions.change(given, dressing.flat(params, "OptionsToRemove"))
         return ""
+
+    def passed_on(self, params: dict[str, str], body: bytes) -> bytes:
+        """The request without options that AWS has and localstalk does not know yet."""
+        names = ("OptionSettings", "OptionsToRemove")
+        if not any(key.startswith(names) for key in params):
+            return body
+        rest = {key: value for key, value in params.items() if not key.startswith(names)}
+        for name in names:
+            known = [one for one in dressing.flat(params, name) if self._is_known(one)]
+            for number, one in enumerate(known, 1):
+                rest |= {f"{name}.member.{number}.{key}": value for key, value in one.items()}
+        return urllib.parse.urlencode(rest).encode()
+
+    def _is_known(self, one: dict[str, str]) -> bool:
+        option = (one["Namespace"], one["OptionName"])
+        if not self._known:
+            found = self._client("elasticbeanstalk").describe_configuration_options()["Options"]
+            self._known = {(each["Namespace"], each["Name"]) for each in found}
+        return option in self._known or option not in _CAPTURED
 
     def _name(self, params: dict[str, str]) -> str:
         if params.get("EnvironmentName") or not params.get("EnvironmentId"):
@@ -109,6 +131,7 @@ class DressedService:
                 if ours and (problem := dresser.refused(params)):
                     self._answer(400, {"Content-Type": "text/xml"}, _error(problem))
                     return
+                body = dresser.passed_on(params, body) if ours else body
                 status, headers, answer = _ask(behind, self, body)
                 self._answer(status, headers, dresser.dressed(params, answer) if ours and status == 200 else answer)
 
@@ -143,7 +166,8 @@ class DressedService:
 
 
 def _ask(behind: str, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
-    headers = {name: value for name, value in handler.headers.items() if name.lower() not in ("connection", "expect")}
+    local = ("connection", "expect", "content-length")
+    headers = {name: value for name, value in handler.headers.items() if name.lower() not in local}
     request = urllib.request.Request(behind + handler.path, body or None, headers, method=handler.command)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310

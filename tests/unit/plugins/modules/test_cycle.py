@@ -41,13 +41,14 @@ def first(run: Run) -> Iterator[str]:
     assert run("environment", state="absent", poll_interval=0.2, wait_timeout=120, **LIVE)["changed"]
 
 
+@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
     planned = run("cycle", check=True, owner="planner", force=True, **LIVE)
     assert planned["changed"]
     assert (planned["logical"], planned["goal"]) == ("cycles/cycles-live", "recreate")
     assert planned["plan"][-1].startswith(f"would terminate cycles-first ({first})")
     ended = run("cycle", owner="night1", force=True, name="cycles", **LIVE, **QUICK)
-    assert (ended.get("result"), ended["changed"]) == ("done", True), ended
+    assert (ended.get("result"), ended["changed"]) == ("done", True), ended["sentence"]
     assert [one["environment"] for one in ended["steps"] if one["action"] == "terminate"] == [first]
     fresh = ended["live"]["environment_id"]
     assert fresh == ended["candidate"]["environment_id"] != first

@@ -79,6 +79,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_the_second_run_changes_nothing(run: Run) -> None:
     assert sum(len(options) for options in SETTINGS.values()) >= 40
     run("application", name="spelling")
@@ -98,6 +99,7 @@ def test_the_second_run_changes_nothing(run: Run) -> None:
         space: {option: str(value) for option, value in options.items()} for space, options in SETTINGS.items()
     }
     otherwise["aws:ec2:instances"]["InstanceTypes"] = "t3.small, t3.medium"
+    otherwise["aws:autoscaling:launchconfiguration"]["SSHSourceRestriction"] = "tcp, 22, 22, 10.0.0.0/8"
     otherwise["aws:autoscaling:launchconfiguration"]["IamInstanceProfile"] = "aws-elasticbeanstalk-ec2-role"
     otherwise["aws:elasticbeanstalk:application:environment"]["DEBUG"] = "false"
     texts = run("environment", check=True, **{**params, "option_settings": otherwise})
@@ -105,6 +107,7 @@ def test_the_second_run_changes_nothing(run: Run) -> None:
     assert run("environment", **params, state="absent")["changed"]
 
 
+@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_the_password_of_a_database_that_nobody_can_read(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
