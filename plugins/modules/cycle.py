@@ -191,7 +191,7 @@ options:
   url_service:
     description:
       - An address to which a CNAME is appended, and which answers with the URL to use in place of C(http://CNAME/). For
-        set-ups in which the names do not resolve.
+        set-ups in which the names do not resolve. It may hold a user name and a password (C(http://NAME:PASSWORD@HOST/)).
     type: str
   require_leader_tasks:
     description:

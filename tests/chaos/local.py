@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from administration import ask
 
 LOCALSTALK = Path(sys.executable).with_name("localstalk")
 
@@ -75,14 +75,11 @@ def settings(aws: dict[str, str], environment: dict[str, Any]) -> dict[tuple[str
 @contextmanager
 def fault(aws: dict[str, str], kind: str, **fields: Any) -> Iterator[None]:
     """Something that goes wrong in localstalk, until the block ends."""
-    url = f"{aws['AWS_ENDPOINT_URL']}/_localstalk/faults"
-    with urllib.request.urlopen(url, json.dumps({"kind": kind, **fields}).encode(), timeout=10) as answer:  # noqa: S310
-        identity = json.load(answer)["id"]
+    identity = json.loads(ask(aws, "faults", "POST", json.dumps({"kind": kind, **fields}).encode()))["id"]
     try:
         yield
     finally:
-        request = urllib.request.Request(f"{url}/{identity}", method="DELETE")  # noqa: S310
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        ask(aws, f"faults/{identity}", "DELETE")
 
 
 def deploy(

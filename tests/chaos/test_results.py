@@ -39,6 +39,9 @@ def sicken(tmp_path: Path, name: str, *environments: str) -> str:
             "ansible.builtin.uri": {
                 "url": "{{ faults }}",
                 "method": "POST",
+                "url_username": "{{ eb_aws.access_key }}",
+                "url_password": "{{ eb_aws.secret_key }}",
+                "force_basic_auth": True,
                 "body_format": "json",
                 "body": {"kind": "health", "health": "Severe", "environment": one},
                 "status_code": 201,

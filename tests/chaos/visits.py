@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from administration import with_keys
 from chaos.local import client, environments, setting
 
 HERE = Path(__file__).resolve().parent
@@ -52,7 +53,7 @@ def visitors(aws: dict[str, str], application: str, sticky: float = 0) -> Iterat
 
 def cycle(aws: dict[str, str], application: str, *options: str) -> dict[str, Any]:
     """A whole cycle, with probes and a proof of who answers."""
-    service = f"probe:{aws['AWS_ENDPOINT_URL']}/_localstalk/url/"
+    service = f"probe:{with_keys(aws, 'url/')}"
     command = [sys.executable, str(HERE / "ansible_cycle.py"), application, f"dns:{TTL}", service, *options]
     ended = subprocess.run(command, env=aws, capture_output=True, text=True, timeout=240, check=True)
     return dict(json.loads(ended.stdout))

@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import pytest
+from administration import ask
 
 from .modules import run_module
 
@@ -118,8 +119,7 @@ class Stalk:
         return run_module(module, connection | params)
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.aws()["AWS_ENDPOINT_URL"] + path, timeout=30) as answer:  # noqa: S310
-            return answer.read().decode()
+        return ask(self.aws(), path.removeprefix("/_localstalk/"))
 
     def environment(self) -> dict[str, Any]:
         (found,) = self.client("elasticbeanstalk").describe_environments(ApplicationName="blog", IncludeDeleted=False)[

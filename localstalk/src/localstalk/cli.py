@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import shlex
@@ -66,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=COUNT",
         help=f"change a quota: {', '.join(QUOTAS)}",
     )
-    up.add_argument("--iam", action="store_true", help="enforce IAM: check signatures and policies of every call")
+    up.add_argument("--iam", action="store_true", help="enforce IAM: check the policies of every caller")
+    up.add_argument("--no-auth", action="store_true", help="take requests with any signature, or none, from everybody")
     up.set_defaults(command=_up)
     down = commands.add_parser("down", help="stop the daemon and remove everything that it made")
     down.set_defaults(command=_down)
@@ -81,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     url = commands.add_parser("url", help="print the plain URL of a CNAME or CNAME prefix")
     url.add_argument("name")
     url.set_defaults(command=_url)
-    page = commands.add_parser("ui", help="print the URL of a page that shows environments and their events")
+    page = commands.add_parser(
+        "ui", help="print a link, good for once, to a page that shows environments and their events"
+    )
     page.set_defaults(command=_ui)
     _add_fault_commands(commands.add_parser("fault", help="let things go wrong"))
     return parser
@@ -131,6 +135,8 @@ def _port(text: str) -> int:
 
 
 def _up(home: Home, chosen: argparse.Namespace) -> int:
+    if chosen.iam and chosen.no_auth:
+        raise CliError("--iam has to know who calls, so it cannot go with --no-auth")
     try:
         home.create()
     except OSError as error:
@@ -140,6 +146,7 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
         if running is not None:
             _check_same(running, chosen)
             print(f"localstalk is already running at {running.url} (driver {running.driver}, pid {running.pid}).")
+            _warn(running)
             return 0
         if home.clean():
             print("The last localstalk here did not stop properly; what it left behind was removed.")
@@ -147,7 +154,13 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
         driver, reason = _choose_driver(chosen.driver)
         record = _start(home, driver, reason, chosen)
     print(f"localstalk is running at {record.url} (driver {record.driver}, pid {record.pid}).")
+    _warn(record)
     return 0
+
+
+def _warn(record: Record) -> None:
+    if not record.auth:
+        print("It takes every request (--no-auth): all users of this machine can use it.")
 
 
 def _check_same(running: Record, chosen: argparse.Namespace) -> None:
@@ -165,6 +178,8 @@ def _check_same(running: Record, chosen: argparse.Namespace) -> None:
             other.append(f"with --quota {name}={have}")
     if chosen.iam and not running.iam:
         other.append("without --iam")
+    if chosen.no_auth and running.auth:
+        other.append("without --no-auth")
     if other:
         raise CliError(f"it already runs {', '.join(other)}; stop it first with: localstalk down")
 
@@ -195,6 +210,7 @@ def _start(home: Home, driver: str, reason: str, chosen: argparse.Namespace) -> 
     command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), "--driver", driver]
     command += ["--speed", str(chosen.speed or _SPEED), "--port", str(chosen.port), "--reason", reason]
     command += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam
+    command += ["--no-auth"] * chosen.no_auth
     with home.log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
@@ -274,7 +290,10 @@ def _running(home: Home) -> Record:
 
 
 def _ask(record: Record, path: str, method: str = "GET", body: bytes | None = None) -> str:
-    request = urllib.request.Request(f"{record.url}/_localstalk/{path}", body, method=method)  # noqa: S310 - our own URL
+    keys = base64.b64encode(f"{record.access_key}:{record.secret_key}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - our own URL
+        f"{record.url}/_localstalk/{path}", body, {"Authorization": f"Basic {keys}"}, method=method
+    )
     # A proxy from the environment must not get between us and the loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -293,8 +312,8 @@ def _variables(record: Record) -> dict[str, str]:
         "AWS_ENDPOINT_URL": record.url,
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
-        "AWS_ACCESS_KEY_ID": "localstalk",
-        "AWS_SECRET_ACCESS_KEY": "localstalk",
+        "AWS_ACCESS_KEY_ID": record.access_key,
+        "AWS_SECRET_ACCESS_KEY": record.secret_key,
     }
 
 
@@ -306,6 +325,8 @@ def _env(home: Home, chosen: argparse.Namespace) -> int:
     if chosen.format == "json":
         print(json.dumps(variables))
     else:
+        # With these of another account, a client would not use the keys below, or not as they are.
+        print("unset AWS_SESSION_TOKEN AWS_SECURITY_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE")
         for name, value in variables.items():
             print(f"export {name}={shlex.quote(value)}")
     return 0
@@ -335,7 +356,8 @@ def _url(home: Home, chosen: argparse.Namespace) -> int:
 
 
 def _ui(home: Home, chosen: argparse.Namespace) -> int:
-    print(f"{_running(home).url}/_localstalk/ui")
+    running = _running(home)
+    print(running.url + _ask(running, "ui/link", "POST").strip())
     return 0
 
 

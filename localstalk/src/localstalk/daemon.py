@@ -11,16 +11,17 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from localstalk import ec2, iam
+from localstalk.access.keys import ACCOUNT
 from localstalk.clock import ScaledClock
 from localstalk.driver import Driver
 from localstalk.home import Home, Record
 
 log = logging.getLogger(__name__)
-_ACCOUNT = "123456789012"
 _WORKERS = 16
 """Driver calls at once: more than a few dozen instances on one machine are for the sim driver."""
 
@@ -54,15 +55,17 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         control.driver_reason = chosen.reason
         quotas = {name: int(count) for name, _, count in (each.partition("=") for each in chosen.quota)}
         control.quotas |= quotas
+        control.guard.auth = not chosen.no_auth
+        key = control.guard.keys.administrator
         application = Application(control)
         driver.offer_api(opener(application))
         if chosen.iam:
-            iam.enforce(_ACCOUNT)
-            control.enforces_iam = True
+            iam.enforce(ACCOUNT, control.guard.keys.administrator)
         serving = Serving(application, chosen.port)
         _stop_on_signal(serving.stop)
         control.scheduler.start()
-        home.write(Record(os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam))
+        record = Record(os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam, not chosen.no_auth)
+        home.write(replace(record, access_key=key.access_key, secret_key=key.secret_key))
         threading.Thread(target=_warm_up, daemon=True).start()
         serving.run()
         control.scheduler.stop()
@@ -99,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reason", default="")
     parser.add_argument("--quota", action="append", default=[])
     parser.add_argument("--iam", action="store_true")
+    parser.add_argument("--no-auth", action="store_true")
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = Home(chosen.home)

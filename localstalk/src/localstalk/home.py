@@ -26,6 +26,9 @@ class Record:
     quotas: dict[str, int] = field(default_factory=dict)
     """Those that were changed."""
     iam: bool = False
+    auth: bool = True
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:
@@ -64,8 +67,10 @@ class Home:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def write(self, record: Record) -> None:
-        """Announce the daemon; readers see the whole record or none."""
+        """Announce the daemon; readers see the whole record or none, and nobody else than this user sees it."""
         new = self._record.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        new.touch(0o600, exist_ok=False)
         new.write_text(json.dumps(asdict(record)), encoding="utf-8")
         new.replace(self._record)
 

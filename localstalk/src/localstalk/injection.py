@@ -8,13 +8,10 @@ import os
 import re
 import socket
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape
 
 from localstalk.driver import DriverError
-from localstalk.elasticbeanstalk import wire
 from localstalk.faults import ApiCall, Fault, FaultError, Verdict
 
 if TYPE_CHECKING:
@@ -34,8 +31,7 @@ def caller(environ: dict[str, Any]) -> tuple[str, str]:
 
     signed = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, region = (signed["key"], signed["region"]) if signed else ("", "us-east-1")
-    given = os.environ.get("MOTO_ACCOUNT_ID") or environ.get("HTTP_X_MOTO_ACCOUNT_ID")
-    return str(given or get_account_id_from(key)), region
+    return str(os.environ.get("MOTO_ACCOUNT_ID") or get_account_id_from(key)), region
 
 
 def judge(control: Control, environ: dict[str, Any], service: str, operation: str) -> Verdict | None:
@@ -44,30 +40,6 @@ def judge(control: Control, environ: dict[str, Any], service: str, operation: st
         return None
     clock = control.clock
     return control.faults.meet(ApiCall(service, operation, *caller(environ)), clock.seconds() / clock.speed)
-
-
-def refuse(
-    environ: dict[str, Any], start_response: StartResponse, service: str, error: tuple[str, str, int]
-) -> Iterable[bytes]:
-    """Answer an error in the protocol of the service that was called."""
-    code, message, status = error
-    request_id = str(uuid.uuid4())
-    kind = "text/xml"
-    if environ.get("HTTP_X_AMZ_TARGET"):
-        kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
-    elif service == "s3":
-        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-    elif service == "ec2":
-        text = (
-            f"<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error></Errors>"
-            f"<RequestID>{request_id}</RequestID></Response>"
-        )
-    else:
-        text = wire.error("Sender" if status < 500 else "Receiver", code, message, request_id)
-    body = text.encode()
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("x-amzn-RequestId", request_id)]
-    start_response(f"{status} Injected", headers)
-    return [body]
 
 
 def hang_up(environ: dict[str, Any], answer: Iterable[bytes]) -> Iterable[bytes]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from localstalk.access.guard import INSTANCE
 from localstalk.driver import InstanceSpec
 from localstalk.engine.imds import ROLE_PATH
 from localstalk.server import ADMIN_PATH, Application, StartResponse, answer_json, answer_text, serve_socket
@@ -83,6 +84,7 @@ def opener(application: Application) -> Callable[[InstanceSpec, Path], Callable[
 
         def serve(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             asked = environ.get("PATH_INFO", "")
+            environ[INSTANCE] = spec.instance_id
             if not asked.startswith(ADMIN_PATH):
                 return application(environ, start_response)
             described = role.describe() if asked == ROLE_PATH else None

@@ -9,12 +9,13 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__, iam, injection, ui
+from localstalk import __version__, iam, injection, refusals, ui
 from localstalk.calls import CallCounter
 from localstalk.driver import DriverError
 from localstalk.model.control import Control
@@ -27,15 +28,7 @@ log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 ADMIN_PATH = "/_localstalk/"
-_REASONS = {
-    200: "OK",
-    201: "Created",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
+_MOTO_PATH = "/moto-api"
 
 
 class Application:
@@ -78,18 +71,26 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; nothing gets out as an exception."""
         path = environ.get("PATH_INFO", "")
+        # AWS knows no such header: with moto's, everybody could choose an account.
+        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
+        start_response = _for_no_page(start_response)
         if path.startswith(ADMIN_PATH):
             return self._admin(path.removeprefix(ADMIN_PATH), environ, start_response)
+        refusal = self.control.guard.refusal(environ)
+        if refusal is not None:
+            return refusals.answer(environ, start_response, *refusal)
+        if path.startswith(_MOTO_PATH):
+            # moto's own administration, which asks nobody who they are.
+            return answer_text(start_response, 404, "moto's own pages are not to be had here.\n")
         service, operation = self.calls.note(environ)
-        if self.control.enforces_iam and not iam.signed(environ):
-            return injection.refuse(environ, start_response, service, _UNSIGNED)
         verdict = injection.judge(self.control, environ, service, operation)
         if verdict is None:
             return self._carry_out(environ, start_response)
         if verdict.delay:
             injection.pause(verdict.delay)
         if verdict.error is not None:
-            return injection.refuse(environ, start_response, service, verdict.error)
+            protocol = refusals.protocol_of(environ, service)
+            return refusals.answer(environ, start_response, protocol, verdict.error)
         if verdict.drop:
             return injection.hang_up(environ, self._carry_out(environ, lambda *_arguments: None))
         return self._carry_out(environ, start_response)
@@ -105,6 +106,12 @@ class Application:
     def _admin(self, path: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         kind, _, name = path.partition("/")
         method = environ.get("REQUEST_METHOD")
+        if kind == "ui" and method == "GET":
+            return self._ui(name, environ, start_response)
+        refusal = self.control.guard.administrates(environ)
+        if refusal is not None:
+            refusals.drain(environ)
+            return answer_text(start_response, 403, f"{refusal}\n")
         if (kind, name) == ("health", "") and method == "GET":
             return answer_json(start_response, self.health())
         if (kind, name) == ("calls", "") and method == "GET":
@@ -119,18 +126,28 @@ class Application:
             return self._dns(start_response)
         if kind == "database" and name and method == "POST":
             return self._database(name, start_response)
-        if kind == "ui" and method == "GET":
-            return self._ui(name, environ, start_response)
+        if (kind, name) == ("ui", "link") and method == "POST":
+            return answer_text(start_response, 201, f"/_localstalk/ui?token={self.control.guard.sessions.link()}\n")
         if kind == "faults":
             return self._faults(str(method), name, environ, start_response)
         return answer_text(start_response, 404, f"There is no {method} /_localstalk/{path} here.\n")
 
     def _ui(self, name: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        guard, asked = self.control.guard, parse_qs(environ.get("QUERY_STRING", ""))
+        refusal, cookie = guard.foreign(environ), None
+        if refusal is None:
+            if name == "" and "token" in asked:
+                cookie = guard.sessions.open(asked["token"][0], environ["SERVER_PORT"])
+            refusal = None if cookie else guard.sees(environ)
+        if refusal is not None:
+            return answer_text(start_response, 403, f"{refusal}\n")
         if name == "":
             text, headers = ui.page()
-            return _answer(start_response, 200, "text/html", text, headers)
+            return _answer(
+                start_response, 200, "text/html", text, [*headers, *([("Set-Cookie", cookie)] if cookie else [])]
+            )
         if name == "stream":
-            chosen = parse_qs(environ.get("QUERY_STRING", "")).get("environment", [""])[0]
+            chosen = asked.get("environment", [""])[0]
             start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
             return feed.stream(self.control, self._regions, self.health(), chosen)
         return _answer(start_response, 404, "text/plain", f"There is no /_localstalk/ui/{name} here.\n")
@@ -188,7 +205,6 @@ class Application:
             return answer_text(start_response, 503, f"{error}\n")
 
 
-_UNSIGNED = ("MissingAuthenticationToken", "Missing Authentication Token", 403)
 _UNKNOWN_ERROR = (
     "<ErrorResponse><Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>The request processing has failed "
     "because of an unknown error, exception or failure.</Message></Error></ErrorResponse>"
@@ -200,8 +216,20 @@ def _answer(
 ) -> Iterable[bytes]:
     body = text.encode()
     headers = [("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(body))), *more]
-    start_response(f"{status} {_REASONS[status]}", headers)
+    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
     return [body]
+
+
+def _for_no_page(start_response: StartResponse) -> StartResponse:
+    """Let no answer say that pages of other origins may read it, and none run in the browser as if it were our page."""
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        kept = [(name, value) for name, value in headers if not name.lower().startswith("access-control-")]
+        if not any(name == "Content-Security-Policy" for name, _ in kept):
+            kept.append(("Content-Security-Policy", "sandbox"))
+        return start_response(status, kept, *more)
+
+    return start
 
 
 def _no_restart(seconds: float, answered: object) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -39,6 +40,10 @@ class Localstalk:
         session: Any = boto3.session.Session()
         return session.client(service, **where | more)
 
+    def ask(self, path: str) -> str:
+        """What ``GET /_localstalk/PATH`` answers. Raises urllib.error.HTTPError with one sentence."""
+        return self._ask("GET", path).decode()
+
     def fault(self, kind: str, **fields: object) -> str:
         """Let something go wrong; returns the fault's id. Raises urllib.error.HTTPError with one sentence."""
         body = json.dumps({"kind": kind} | fields).encode()
@@ -53,7 +58,9 @@ class Localstalk:
         self._run("down")
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        request = urllib.request.Request(f"{self.url}/_localstalk/{path}", body, method=method)  # noqa: S310 - our own
+        keys = f"{self.environ['AWS_ACCESS_KEY_ID']}:{self.environ['AWS_SECRET_ACCESS_KEY']}"
+        signed = {"Authorization": f"Basic {base64.b64encode(keys.encode()).decode()}"}
+        request = urllib.request.Request(f"{self.url}/_localstalk/{path}", body, signed, method=method)  # noqa: S310 - our own
         # A proxy from the environment must not get between us and the loopback.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=_SECONDS) as answer:

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+import urllib.error
+import urllib.request
 import zipfile
 from typing import Any
 
 import boto3
 
+from localstalk.access.keys import Key
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
 from localstalk.model.control import Control
@@ -46,14 +50,30 @@ class Stalk:
         self.eb = self.client("elasticbeanstalk")
 
     def client(self, service: str, region: str = "us-east-1", **more: Any) -> Any:
-        return boto3.session.Session().client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=region,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            **more,
-        )
+        keys = {
+            "aws_access_key_id": self.key.access_key,
+            "aws_secret_access_key": self.key.secret_key,
+        }
+        where = {"endpoint_url": self.endpoint, "region_name": region}
+        session: Any = boto3.session.Session()
+        return session.client(service, **where | keys | more)
+
+    @property
+    def key(self) -> Key:
+        return self.control.guard.keys.administrator
+
+    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, str]:
+        """Status and text of an administration page; the administrator's keys go along unless ``headers`` say else."""
+        basic = base64.b64encode(f"{self.key.access_key}:{self.key.secret_key}".encode()).decode()
+        sent = {"Authorization": f"Basic {basic}"} | headers
+        request = urllib.request.Request(f"{self.endpoint}/_localstalk/{path}", body, sent, method=method)  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
 
     @property
     def backend(self) -> models.Backend:

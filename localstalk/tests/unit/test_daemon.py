@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.exceptions import ConnectionClosedError as BotoConnectionClosedError
 
-from localstalk.home import Home
+from localstalk.home import Home, Record
 
 
 def cli(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,9 +39,12 @@ def cli(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def ask(url: str) -> str:
+def ask(url: str, record: Record | None = None) -> str:
+    """What a GET answers, with the keys of a daemon as user name and password."""
+    keys = f"{record.access_key}:{record.secret_key}" if record else ""
+    headers = {"Authorization": f"Basic {base64.b64encode(keys.encode()).decode()}"} if keys else {}
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url) as answer:
+    with opener.open(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310 - our own
         text: str = answer.read().decode()
         return text
 
@@ -83,7 +87,7 @@ def test_up_is_idempotent_and_down_leaves_nothing(home: Path) -> None:
     assert cli(home, "up").stdout == (
         f"localstalk is already running at {record.url} (driver sim, pid {record.pid}).\n"
     )
-    health = json.loads(ask(f"{record.url}/_localstalk/health"))
+    health = json.loads(ask(f"{record.url}/_localstalk/health", record))
     assert (health["pid"], health["home"], health["driver"], health["speed"]) == (record.pid, str(home), "sim", 20.0)
     assert cli(home, "down").stdout == "localstalk was stopped.\n"
     assert gone(record.pid)
@@ -199,7 +203,7 @@ def test_two_daemons_side_by_side(home: Path, tmp_path: Path) -> None:
         assert second is not None
         assert first.port != second.port
         cli(other, "down")
-        assert json.loads(ask(f"{first.url}/_localstalk/health"))["pid"] == first.pid
+        assert json.loads(ask(f"{first.url}/_localstalk/health", first))["pid"] == first.pid
     finally:
         cli(other, "down")
 
@@ -257,7 +261,7 @@ def test_admin_pages_that_do_not_exist(home: Path) -> None:
     record = Home(home).running()
     assert record is not None
     with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(f"{record.url}/_localstalk/nothing")
+        ask(f"{record.url}/_localstalk/nothing", record)
     with caught.value as error:
         assert (error.code, error.read().decode()) == (404, "There is no GET /_localstalk/nothing here.\n")
 
@@ -267,7 +271,7 @@ def test_the_sim_driver_has_no_dns(home: Path) -> None:
     record = Home(home).running()
     assert record is not None
     with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(f"{record.url}/_localstalk/dns")
+        ask(f"{record.url}/_localstalk/dns", record)
     with caught.value as error:
         assert (error.code, error.read().decode()) == (404, "The sim driver has no DNS.\n")
     assert "LOCALSTALK_DNS" not in cli(home, "env").stdout
@@ -313,20 +317,16 @@ def test_a_restart_breaks_connections_and_keeps_the_state(home: Path) -> None:
     assert cli(home, "fault", "list").stdout == ""
 
 
-ADMINISTRATOR = ("localstalk", "localstalk")
-
-
-def client(
-    home: Path, service: str, key: str = ADMINISTRATOR[0], secret: str = ADMINISTRATOR[1], attempts: int = 1
-) -> Any:
+def client(home: Path, service: str, key: str = "", secret: str = "", attempts: int = 1) -> Any:
+    """A client with these keys, or the daemon's own."""
     record = Home(home).running()
     assert record is not None
     return boto3.session.Session().client(
         service,
         endpoint_url=record.url,
         region_name="us-east-1",
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
+        aws_access_key_id=key or record.access_key,
+        aws_secret_access_key=secret or record.secret_key,
         config=Config(retries={"total_max_attempts": attempts}),
     )
 
@@ -407,7 +407,9 @@ def test_iam_takes_resources_of_what_writes(home: Path) -> None:
     assert refusal(eb.update_tags_for_resource, ResourceArn=shop, TagsToRemove=["team"]) == ("AccessDenied", 403)
     assert refusal(eb.update_application, ApplicationName="other", Description="x") == ("AccessDenied", 403)
     assert refusal(eb.describe_applications) == ("AccessDenied", 403)
-    told = json.loads(ask(json.loads(cli(home, "env", "--format", "json").stdout)["AWS_ENDPOINT_URL"] + PERMISSIONS))
+    record = Home(home).running()
+    assert record is not None
+    told = json.loads(ask(record.url + PERMISSIONS, record))
     assert told["arn:aws:iam::123456789012:user/owner"] == {
         "elasticbeanstalk:CreateApplication": [shop],
         "elasticbeanstalk:AddTags": [shop],

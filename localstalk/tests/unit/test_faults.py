@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from typing import Any
 
 import botocore.exceptions
@@ -30,18 +28,9 @@ class Admin:
         self.stalk = stalk
 
     def ask(self, method: str, path: str = "", body: object = None) -> tuple[int, Any]:
-        request = urllib.request.Request(  # noqa: S310 - our own URL
-            f"{self.stalk.endpoint}/_localstalk/faults{path}",
-            None if body is None else json.dumps(body).encode(),
-            method=method,
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode().strip()
+        sent = None if body is None else json.dumps(body).encode()
+        status, text = self.stalk.ask(f"faults{path}", method, sent)
+        return status, json.loads(text) if status < 400 else text.strip()
 
     def add(self, kind: str, **fields: object) -> dict[str, Any]:
         status, content = self.ask("POST", body={"kind": kind} | fields)

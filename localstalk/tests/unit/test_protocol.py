@@ -11,21 +11,21 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from stalk import PROFILE, STACK, Stalk, option
 
 NAMESPACE = "{http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/}"
-AUTHORIZATION = (
-    "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/elasticbeanstalk/aws4_request, SignedHeaders=host, Signature=0"
-)
 
 
 def post(stalk: Stalk, body: bytes, **headers: str) -> tuple[int, str]:
-    request = urllib.request.Request(  # noqa: S310 - our own endpoint
-        stalk.endpoint,
-        body,
-        {"Authorization": AUTHORIZATION, "Content-Type": "application/x-www-form-urlencoded"} | headers,
-    )
+    sent = {"Content-Type": "application/x-www-form-urlencoded"} | headers
+    signed = AWSRequest("POST", f"{stalk.endpoint}/", sent, body)
+    key = Credentials(stalk.key.access_key, stalk.key.secret_key)
+    SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(signed)
+    request = urllib.request.Request(stalk.endpoint, body, dict(signed.headers))  # noqa: S310 - our own endpoint
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
             return answer.status, answer.read().decode()

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,10 +39,10 @@ THREE = (
 class Page:
     """The page as somebody in front of it sees it. It is loaded once: what changes, changes by itself."""
 
-    def __init__(self, browser: Browser, endpoint: str) -> None:
+    def __init__(self, browser: Browser, link: str) -> None:
         self.browser = browser
-        self.url = f"{endpoint}/_localstalk/ui"
-        browser.get(self.url)
+        self.url = link.partition("?")[0]
+        browser.get(link)
         browser.execute_script("window.loadedOnce = true")
 
     def until(self, holds: Callable[[], object], what: str) -> None:
@@ -93,6 +91,13 @@ class Page:
         assert strangers == []
 
 
+def link(stalk: Stalk) -> str:
+    """What ``localstalk ui`` prints."""
+    status, path = stalk.ask("ui/link", "POST")
+    assert status == 201
+    return stalk.endpoint + path.strip()
+
+
 def messages(stalk: Stalk) -> list[str]:
     return [each["Message"] for each in stalk.eb.describe_events()["Events"]]
 
@@ -104,7 +109,7 @@ def elected(stalk: Stalk, instance_id: str) -> bool:
 
 
 def test_environments_and_events_appear_by_themselves(stalk: Stalk, browser: Browser) -> None:
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: "There is no environment yet." in page.text("#nothing"), "the empty list")
     stalk.create("shop-blue", CNAMEPrefix="shop")
     page.until(lambda: page.environments(), "shop-blue")
@@ -121,7 +126,7 @@ def test_environments_and_events_appear_by_themselves(stalk: Stalk, browser: Bro
 
 def test_leader_versions_and_health_of_instances(stalk: Stalk, browser: Browser) -> None:
     environment_id = stalk.create("shop-blue", *THREE)
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.environments(), "shop-blue")
     page.choose("shop-blue")
     assert browser.current_url == f"{page.url}#{environment_id}"
@@ -176,7 +181,7 @@ def test_a_deployment_without_a_leader_marks_none(stalk: Stalk, browser: Browser
     stalk.create(
         "shop-blue", *THREE[:1], option("aws:elasticbeanstalk:command", "DeploymentPolicy", "TrafficSplitting")
     )
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.environments(), "shop-blue")
     page.choose("shop-blue")
     page.until(lambda: page.text("#leader").startswith("Leader of deployment 1"), "the first leader")
@@ -190,7 +195,7 @@ def test_a_deployment_without_a_leader_marks_none(stalk: Stalk, browser: Browser
 def test_cnames_before_and_after_a_swap(stalk: Stalk, browser: Browser) -> None:
     stalk.create("shop-blue", CNAMEPrefix="shop")
     stalk.create("shop-green", CNAMEPrefix="shop-new")
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: len(page.environments()) == 2, "both environments")
     assert page.text("#swaps") == ""
     names = {"SourceEnvironmentName": "shop-blue", "DestinationEnvironmentName": "shop-green"}
@@ -218,7 +223,7 @@ def test_what_users_write_stays_text(stalk: Stalk, browser: Browser) -> None:
     stalk.eb.create_application(ApplicationName="app", Description=EVIL)
     environment_id = stalk.create("shop-blue", Description=EVIL)
     stalk.region.events.record(EVIL, environment=stalk.region.environments[environment_id])
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.environments(), "shop-blue")
     page.choose("shop-blue")
     page.until(lambda: page.text("#facts").count(EVIL) == 2, "both descriptions")
@@ -231,7 +236,7 @@ def test_what_users_write_stays_text(stalk: Stalk, browser: Browser) -> None:
 
 
 def test_the_browser_runs_nothing_but_the_page_itself(stalk: Stalk, browser: Browser) -> None:
-    Page(browser, stalk.endpoint)
+    Page(browser, link(stalk))
     with pytest.raises(JavascriptException, match="TrustedHTML"):
         browser.execute_script("document.body.innerHTML = arguments[0]", EVIL)
     browser.execute_script(
@@ -247,13 +252,9 @@ def test_the_browser_runs_nothing_but_the_page_itself(stalk: Stalk, browser: Bro
 
 
 def test_it_only_reads(stalk: Stalk) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for method, path in (("POST", "ui"), ("DELETE", "ui"), ("POST", "ui/stream"), ("GET", "ui/nothing")):
-        request = urllib.request.Request(f"{stalk.endpoint}/_localstalk/{path}", method=method)  # noqa: S310 - our own
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            opener.open(request)
-        with refused.value as answer:
-            assert (answer.code, answer.read().decode().count("There is no ")) == (404, 1)
+        status, text = stalk.ask(path, method)
+        assert (status, text.count("There is no ")) == (404, 1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -262,7 +263,7 @@ def test_it_can_be_read_by_everybody(stalk: Stalk, browser: Browser, scheme: str
     environment_id = stalk.create("shop-blue", *THREE)
     stalk.driver.set_instance(next(iter(stalk.region.environments[environment_id].instances)), http_status=500)
     stalk.advance(300)
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.environments(), "shop-blue")
     # The page moves unless the user does not want that; contrast counts when it stands still.
     browser.execute_script("document.getAnimations().forEach((each) => each.finish())")
@@ -289,15 +290,15 @@ def test_the_command_and_a_daemon_that_comes_back(browser: Browser, tmp_path: Pa
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
     try:
-        assert cli("ui") == f"{running.url}/_localstalk/ui\n"
-        page = Page(browser, running.url)
+        page = Page(browser, cli("ui").strip())
         page.until(lambda: "sim driver · 20 times real time" in page.text("#about"), "who answers")
         cli("down")
         page.until(lambda: page.text("#connection") == "localstalk does not answer; trying again", "the end")
         cli("up", "--driver", "sim", "--speed", "7", "--port", running.url.rpartition(":")[2])
+        page.until(lambda: page.text("#connection") == "localstalk ui prints a new link to this page", "the refusal")
+        page = Page(browser, cli("ui").strip())
         page.until(lambda: "sim driver · 7 times real time" in page.text("#about"), "another daemon")
         assert (page.text("#connection"), page.events()) == ("connected", [])
-        assert browser.execute_script("return window.loadedOnce")
     finally:
         running.close()
 
@@ -309,7 +310,7 @@ def test_pages_in_the_background_leave_the_browser_its_connections(stalk: Stalk,
     for _ in range(8):
         browser.switch_to.new_window("tab")
         opened.append(browser.current_window_handle)
-        page = Page(browser, stalk.endpoint)
+        page = Page(browser, link(stalk))
         page.until(lambda: page.text("#connection") == "connected", "a connection")  # noqa: B023 - called at once
     for handle in opened:
         browser.switch_to.window(handle)
@@ -320,7 +321,7 @@ def test_pages_in_the_background_leave_the_browser_its_connections(stalk: Stalk,
 def test_filter(stalk: Stalk, browser: Browser) -> None:
     for name in ("shop-blue", "shop-green", "blog"):
         stalk.create(name)
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.text("#count") == "3", "three environments")
     browser.find_element(By.ID, "filter").send_keys("Shop")
     page.until(lambda: page.text("#count") == "2 of 3", "the two of the shop")
@@ -335,7 +336,7 @@ def test_a_thousand_environments(stalk: Stalk, browser: Browser) -> None:
     for number in range(1, 1000):
         copy = replace(model, id=f"e-{number:010}", name=f"shop-{number:04}", cname=f"shop-{number:04}{SUFFIX}")
         stalk.region.environments[copy.id] = copy
-    page = Page(browser, stalk.endpoint)
+    page = Page(browser, link(stalk))
     page.until(lambda: page.text("#count") == "1000" and page.text("#tally") == "1000 Ok", "a thousand environments")
     stalk.eb.restart_app_server(EnvironmentName="shop-0500")
     page.until(lambda: page.environments()["shop-0500"][1] == "Updating", "a change among a thousand")

@@ -73,7 +73,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "after_retire",
         ],
     },
-    "url_service": {"type": "str"},
+    "url_service": {"type": "str", "no_log": True},
     "verify_timeout": {"default": 900, "type": "float"},
     "version_label": {"type": "str"},
     "window": {"type": "str"},

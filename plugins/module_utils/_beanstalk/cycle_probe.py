@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
 
 from ansible.module_utils.urls import open_url
 
@@ -95,7 +96,17 @@ class Prober:
     def _base(self, cname: str) -> str:
         if not self.url_service:
             return f"http://{cname}/"
-        with open_url(self.url_service + cname, timeout=10, use_proxy=False) as answer:
+        where = urlsplit(self.url_service)
+        # User name and password stand in the URL; without a challenge, they would not be sent.
+        service = urlunsplit(where._replace(netloc=where.netloc.rpartition("@")[2])) + cname
+        with open_url(
+            service,
+            timeout=10,
+            use_proxy=False,
+            url_username=where.username,
+            url_password=where.password,
+            force_basic_auth=where.username is not None,
+        ) as answer:
             return bytes(answer.read(4096)).decode().strip()
 
 

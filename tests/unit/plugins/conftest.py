@@ -8,7 +8,6 @@ import importlib
 import json
 import subprocess
 import sys
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from administration import ask
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
@@ -35,27 +35,33 @@ def _localstalk(home: Path, *args: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Connection parameters of a localstalk that lives as long as the test run."""
+def localstalk_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What ``localstalk env`` prints of a localstalk that lives as long as the test run."""
     home = tmp_path_factory.mktemp("localstalk")
     _localstalk(home, "up", "--driver", "sim", "--speed", SPEED)
     try:
-        env = json.loads(_localstalk(home, "env", "--format", "json"))
-        yield {
-            "endpoint_url": env["AWS_ENDPOINT_URL"],
-            "region": env["AWS_REGION"],
-            "access_key": env["AWS_ACCESS_KEY_ID"],
-            "secret_key": env["AWS_SECRET_ACCESS_KEY"],
-        }
+        yield json.loads(_localstalk(home, "env", "--format", "json"))
     finally:
         _localstalk(home, "down")
+
+
+@pytest.fixture(scope="session")
+def aws(localstalk_env: dict[str, str]) -> dict[str, str]:
+    """Connection parameters of modules for it."""
+    env = localstalk_env
+    return {
+        "endpoint_url": env["AWS_ENDPOINT_URL"],
+        "region": env["AWS_REGION"],
+        "access_key": env["AWS_ACCESS_KEY_ID"],
+        "secret_key": env["AWS_SECRET_ACCESS_KEY"],
+    }
 
 
 class Faults:
     """What goes wrong in localstalk: see its README."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._url = f"{endpoint}/_localstalk/faults"
+    def __init__(self, env: dict[str, str]) -> None:
+        self._env = env
 
     def add(self, **fault: Any) -> None:
         self._ask("POST", json.dumps(fault).encode())
@@ -64,14 +70,13 @@ class Faults:
         self._ask("DELETE")
 
     def _ask(self, method: str, content: bytes | None = None) -> None:
-        with urllib.request.urlopen(urllib.request.Request(self._url, content, method=method), timeout=10):  # noqa: S310
-            return
+        ask(self._env, "faults", method, content)
 
 
 @pytest.fixture
-def faults(aws: dict[str, str]) -> Iterator[Faults]:
+def faults(localstalk_env: dict[str, str]) -> Iterator[Faults]:
     """Let things go wrong until the end of the test."""
-    faults = Faults(aws["endpoint_url"])
+    faults = Faults(localstalk_env)
     yield faults
     faults.clear()
 

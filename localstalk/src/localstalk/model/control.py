@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from localstalk.access.guard import Guard
 from localstalk.clock import Clock
 from localstalk.driver import Driver
 from localstalk.faults import Faults
@@ -31,7 +32,7 @@ class Control:
         self.bundles = home / "bundles"
         self.quotas = dict(QUOTAS)
         self.faults = Faults()
-        self.enforces_iam = False
+        self.guard = Guard()
         self.driver_reason = ""
         """Why there are no containers, when they would have been preferred."""
         self.names: dict[tuple[str, str], str] = {}

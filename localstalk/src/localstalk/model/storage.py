@@ -10,6 +10,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from localstalk.access.keys import Key
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 _URL_SECONDS = 900
@@ -19,9 +20,10 @@ _URL_SECONDS = 900
 class Storage:
     """S3 of one account, seen from one region."""
 
-    def __init__(self, account: str, region: str) -> None:
+    def __init__(self, account: str, region: str, signer: Key) -> None:
         self.account = account
         self.region = region
+        self._signer = signer
 
     @property
     def _backend(self) -> Any:
@@ -76,6 +78,6 @@ class Storage:
     def url(self, endpoint: str, bucket: str, key: str) -> str:
         """A presigned URL under the address that the client used, good for a plain GET."""
         request = AWSRequest("GET", f"{endpoint}/{quote(bucket)}/{quote(key)}")
-        credentials = Credentials("localstalk", "localstalk")
+        credentials = Credentials(self._signer.access_key, self._signer.secret_key)
         S3SigV4QueryAuth(credentials, "s3", self.region, expires=_URL_SECONDS).add_auth(request)
         return str(request.url)

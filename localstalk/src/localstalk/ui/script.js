@@ -189,9 +189,16 @@ function connect() {
   if (document.hidden) return;
   source = new EventSource(`/_localstalk/ui/stream?environment=${encodeURIComponent(chosen())}`);
   source.onopen = () => say("connected", "open");
-  source.onerror = () => say("localstalk does not answer; trying again", "lost");
+  source.onerror = () => {
+    // Refused, not lost: another daemon, which did not give the link that opened this page.
+    if (source.readyState === EventSource.CLOSED) say("localstalk ui prints a new link to this page", "lost");
+    else say("localstalk does not answer; trying again", "lost");
+  };
   source.onmessage = (event) => show(JSON.parse(event.data));
 }
+
+// The token in the link is used up: without it, the address can be reloaded.
+if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
 addEventListener("hashchange", () => {
   moved = true;

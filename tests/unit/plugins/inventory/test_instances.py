@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from administration import ask
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hosts
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -89,10 +89,9 @@ def test_a_host() -> None:
     assert hosts.address_of(found[0], ["public_ip"]) is None
 
 
-def calls(aws: dict[str, str]) -> Counter[str]:
+def calls(localstalk_env: dict[str, str]) -> Counter[str]:
     """API calls that localstalk has had, by name."""
-    with urllib.request.urlopen(f"{aws['endpoint_url']}/_localstalk/calls", timeout=10) as answer:  # noqa: S310
-        return Counter(json.load(answer))
+    return Counter(json.loads(ask(localstalk_env, "calls")))
 
 
 def led(instance: str, value: str | None, environment: str = "e-1") -> dict[str, Any]:
@@ -119,7 +118,11 @@ def test_leaders_by_tag(values: list[str | None], expected: set[str]) -> None:
 
 
 def test_against_localstalk(
-    run: Callable[..., dict[str, Any]], aws: dict[str, str], bundle: Callable[[str], str], tmp_path: Path
+    run: Callable[..., dict[str, Any]],
+    aws: dict[str, str],
+    localstalk_env: dict[str, str],
+    bundle: Callable[[str], str],
+    tmp_path: Path,
 ) -> None:
     quick = {"poll_interval": 0.2, "wait_timeout": 120}
     run("application", name="hosts")
@@ -153,9 +156,9 @@ def test_against_localstalk(
     expected = sorted(item["instance_id"] for item in made["instances"])
     tag = {"Key": "jack:leader", "Value": "leader 1 2026-03-03T12:00:00Z v1"}
     ec2.create_tags(Resources=expected[1:], Tags=[tag])
-    before = calls(aws)
+    before = calls(localstalk_env)
     done = subprocess.run([program, "-i", config, "--list"], env=env, capture_output=True, text=True, check=True)
-    assert calls(aws) - before == {"ec2:DescribeInstances": 1, "elasticbeanstalk:DescribeEnvironments": 1}
+    assert calls(localstalk_env) - before == {"ec2:DescribeInstances": 1, "elasticbeanstalk:DescribeEnvironments": 1}
     listed = json.loads(done.stdout)
     assert listed["eb_leader"]["hosts"] == expected[1:]
     assert sorted(listed["eb_environment_hosts_live"]["hosts"]) == expected

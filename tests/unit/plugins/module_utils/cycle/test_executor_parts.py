@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -76,9 +77,11 @@ def test_a_record_that_is_not_understood_stops_the_run(document: dict[str, Any])
 class Site(http.server.BaseHTTPRequestHandler):
     bad_after = 99
     served = 0
+    sent: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         Site.served += 1
+        Site.sent.append(self.headers["Authorization"])
         if self.path.startswith("/where/"):
             self.answer(200, f"http://127.0.0.1:{self.server.server_address[1]}/\n")  # type: ignore[attr-defined]
         elif self.path == "/moved":
@@ -127,6 +130,13 @@ def test_probes(service: str, check: Check, problem: str) -> None:
     assert good == (0 if problem else 2)
     assert problem in said
     assert bool(problem) == bool(said)
+
+
+def test_name_and_password_in_the_url_are_sent_without_being_asked_for(service: str) -> None:
+    Site.sent.clear()
+    assert Prober([Check()], service.replace("://", "://key:secret@")).run("blog", 1) == (1, "")
+    assert Site.sent[0] == "Basic " + base64.b64encode(b"key:secret").decode()
+    assert set(Site.sent[1:]) == {None}, "the environment itself learns nothing"
 
 
 def test_good_answers_must_come_in_a_row(service: str) -> None:
