@@ -8,25 +8,19 @@ import base64
 import json
 import os
 import shlex
-import signal
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from localstalk import __version__
+from localstalk import __version__, process
 from localstalk.faults import KINDS
 from localstalk.home import Home, Record
 from localstalk.quotas import QUOTAS
 
 _SPEED = 20.0
-_START_SECONDS = 60.0
-_STOP_SECONDS = 60.0
-_KILL_SECONDS = 10.0
 
 
 class CliError(Exception):
@@ -39,9 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     home = Home(chosen.home)
     try:
         return int(chosen.command(home, chosen))
-    except CliError as error:
-        print(f"localstalk: {error}", file=sys.stderr)
-    except OSError as error:
+    except (CliError, process.ProcessError, OSError) as error:
         print(f"localstalk: {error}", file=sys.stderr)
     return 1
 
@@ -142,7 +134,7 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
     except OSError as error:
         raise CliError(f"cannot write {error.filename}: {error.strerror}") from error
     with home.lock("up"):
-        running = home.running()
+        running = process.settled(home)
         if running is not None:
             _check_same(running, chosen)
             print(f"localstalk is already running at {running.url} (driver {running.driver}, pid {running.pid}).")
@@ -207,26 +199,10 @@ def _choose_driver(wanted: str | None) -> tuple[str, str]:
 
 
 def _start(home: Home, driver: str, reason: str, chosen: argparse.Namespace) -> Record:
-    command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), "--driver", driver]
-    command += ["--speed", str(chosen.speed or _SPEED), "--port", str(chosen.port), "--reason", reason]
-    command += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam
-    command += ["--no-auth"] * chosen.no_auth
-    with home.log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-        )
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        record = home.running()
-        if record is not None and record.pid == process.pid and _alive(record):
-            return record
-        if process.poll() is not None:
-            raise CliError(_last_line(home.log) or f"the daemon ended with code {process.returncode}")
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    home.clean()
-    raise CliError(f"the daemon did not answer within {_START_SECONDS:.0f} seconds; see {home.log}")
+    speed = chosen.speed or _SPEED
+    options = ["--driver", driver, "--speed", str(speed), "--port", str(chosen.port), "--reason", reason]
+    options += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam + ["--no-auth"] * chosen.no_auth
+    return process.start(home, Record(0, 0, driver, speed), options, _alive)
 
 
 def _alive(record: Record) -> bool:
@@ -236,21 +212,14 @@ def _alive(record: Record) -> bool:
         return False
 
 
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else ""
-
-
 def _down(home: Home, chosen: argparse.Namespace) -> int:
     if not home.path.exists():
         print("localstalk is not running.")
         return 0
     with home.lock("up"):
-        running = home.running()
-        if running is not None:
-            _stop(home, running)
+        ended = process.end(home)
         left = home.clean()
-    if running is not None:
+    if ended:
         print("localstalk was stopped.")
     elif left:
         print("localstalk was not running; what it left behind was removed.")
@@ -259,33 +228,11 @@ def _down(home: Home, chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _stop(home: Home, running: Record) -> None:
-    for number, seconds in ((signal.SIGTERM, _STOP_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
-        try:
-            os.kill(running.pid, number)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if home.running() is None and _ended(running.pid):
-                return
-            time.sleep(0.02)
-    raise CliError(f"the daemon (pid {running.pid}) did not end")
-
-
-def _ended(pid: int) -> bool:
-    """Whether the process is gone, or a zombie that nobody has reaped yet."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z"
-
-
 def _running(home: Home) -> Record:
     record = home.running()
     if record is None:
-        raise CliError("it is not running; start it with: localstalk up")
+        starting = home.held()
+        raise CliError("it is starting" if starting else "it is not running; start it with: localstalk up")
     return record
 
 

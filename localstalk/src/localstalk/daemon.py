@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -20,6 +20,7 @@ from localstalk.access.keys import ACCOUNT
 from localstalk.clock import ScaledClock
 from localstalk.driver import Driver
 from localstalk.home import Home, Record
+from localstalk.log import write_log
 
 log = logging.getLogger(__name__)
 _WORKERS = 16
@@ -103,12 +104,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quota", action="append", default=[])
     parser.add_argument("--iam", action="store_true")
     parser.add_argument("--no-auth", action="store_true")
+    parser.add_argument("--lock", type=int, help="descriptor of the daemon's lock, locked by whoever starts it")
     chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     home = Home(chosen.home)
     home.create()
     try:
-        with home.lock("daemon", wait=False):
+        # Until it serves, a signal ends it where it is; what was made is removed on the way out.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
+        with _own(home, chosen.lock):
+            home.write(Record(os.getpid(), 0, chosen.driver, chosen.speed))
+            write_log(home.log)
             serve(home, chosen)
     except BlockingIOError:
         return _failed(f"another daemon already runs in {home.path}")
@@ -118,9 +124,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def _own(home: Home, lock: int | None) -> Iterator[None]:
+    """Hold the daemon's lock until the process ends; no program that it starts holds it too."""
+    if lock is None:
+        with home.lock("daemon", wait=False):
+            yield
+    else:
+        os.set_inheritable(lock, False)
+        yield
+
+
 def _failed(reason: str) -> int:
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{reason}\n")
+        os.write(2, f"{reason}\n".encode())
     return 1
 
 

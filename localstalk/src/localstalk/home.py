@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """What a daemon wrote about itself once it listened."""
+    """What is known of a daemon: its driver before it starts, its pid in its first moment, its port once it listens."""
 
     pid: int
     port: int
@@ -82,11 +82,12 @@ class Home:
             return None
 
     def running(self) -> Record | None:
-        """The record of a daemon that is alive: it holds a lock that ends with it, so a reused pid cannot fool us."""
+        """The record of a daemon that answers. It holds a lock that ends with it, so a reused pid cannot fool us."""
         record = self.record()
-        return record if record is not None and self._locked() else None
+        return record if record is not None and record.port and self.held() else None
 
-    def _locked(self) -> bool:
+    def held(self) -> bool:
+        """Whether there is a daemon, also one that starts or ends."""
         try:
             with (self.path / "daemon.lock").open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -97,11 +98,14 @@ class Home:
         return False
 
     @contextlib.contextmanager
-    def lock(self, name: str, *, wait: bool = True) -> Iterator[None]:
-        """Hold ``name``.lock; raises BlockingIOError when someone else has it and ``wait`` is false."""
+    def lock(self, name: str, *, wait: bool = True) -> Iterator[int]:
+        """Hold ``name``.lock; raises BlockingIOError when someone else has it and ``wait`` is false.
+
+        Yields the file descriptor: a process that inherits it has the lock too.
+        """
         with (self.path / f"{name}.lock").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            yield
+            yield file.fileno()
 
     def clean(self) -> bool:
         """Remove everything that a daemon which is gone left behind; whether there was anything."""
