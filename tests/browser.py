@@ -17,6 +17,7 @@ from selenium.webdriver.chrome.service import Service
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-proxy-server",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1000",
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
 )  # fmt: skip
 _CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 

@@ -56,12 +56,11 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         control.driver_reason = chosen.reason
         quotas = {name: int(count) for name, _, count in (each.partition("=") for each in chosen.quota)}
         control.quotas |= quotas
-        control.guard.auth = not chosen.no_auth
-        key = control.guard.keys.administrator
-        application = Application(control)
+        key = control.keys.administrator
+        application = Application(control, auth=not chosen.no_auth)
         driver.offer_api(opener(application))
         if chosen.iam:
-            iam.enforce(ACCOUNT, control.guard.keys.administrator)
+            iam.enforce(ACCOUNT, key)
         serving = Serving(application, chosen.port)
         _stop_on_signal(serving.stop)
         control.scheduler.start()

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localstalk import __version__, iam, injection, refusals, ui
+from localstalk.access.guard import Guard
 from localstalk.calls import CallCounter
 from localstalk.driver import DriverError
 from localstalk.model.control import Control
@@ -34,7 +35,7 @@ _MOTO_PATH = "/moto-api"
 class Application:
     """The WSGI application of one daemon."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, *, auth: bool = True) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
         class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
@@ -46,6 +47,7 @@ class Application:
 
         models.install(control)
         self.control = control
+        self.guard = Guard(lambda: self.control.keys, auth=auth)
         self.calls = CallCounter()
         self.restart: Callable[[float, object], None] = _no_restart
         """What the fault of that name does: be away for seconds, after the answer on the given socket."""
@@ -76,7 +78,7 @@ class Application:
         start_response = _for_no_page(start_response)
         if path.startswith(ADMIN_PATH):
             return self._admin(path.removeprefix(ADMIN_PATH), environ, start_response)
-        refusal = self.control.guard.refusal(environ)
+        refusal = self.guard.refusal(environ)
         if refusal is not None:
             return refusals.answer(environ, start_response, *refusal)
         if path.startswith(_MOTO_PATH):
@@ -108,7 +110,7 @@ class Application:
         method = environ.get("REQUEST_METHOD")
         if kind == "ui" and method == "GET":
             return self._ui(name, environ, start_response)
-        refusal = self.control.guard.administrates(environ)
+        refusal = self.guard.administrates(environ)
         if refusal is not None:
             refusals.drain(environ)
             return answer_text(start_response, 403, f"{refusal}\n")
@@ -127,13 +129,13 @@ class Application:
         if kind == "database" and name and method == "POST":
             return self._database(name, start_response)
         if (kind, name) == ("ui", "link") and method == "POST":
-            return answer_text(start_response, 201, f"/_localstalk/ui?token={self.control.guard.sessions.link()}\n")
+            return answer_text(start_response, 201, f"/_localstalk/ui?token={self.guard.sessions.link()}\n")
         if kind == "faults":
             return self._faults(str(method), name, environ, start_response)
         return answer_text(start_response, 404, f"There is no {method} /_localstalk/{path} here.\n")
 
     def _ui(self, name: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        guard, asked = self.control.guard, parse_qs(environ.get("QUERY_STRING", ""))
+        guard, asked = self.guard, parse_qs(environ.get("QUERY_STRING", ""))
         refusal, cookie = guard.foreign(environ), None
         if refusal is None:
             if name == "" and "token" in asked:

@@ -44,6 +44,10 @@ class Localstalk:
         """What ``GET /_localstalk/PATH`` answers. Raises urllib.error.HTTPError with one sentence."""
         return self._ask("GET", path).decode()
 
+    def open_page(self) -> str:
+        """A link to the page of ``localstalk ui``, good for once."""
+        return self._run("ui").strip()
+
     def fault(self, kind: str, **fields: object) -> str:
         """Let something go wrong; returns the fault's id. Raises urllib.error.HTTPError with one sentence."""
         body = json.dumps({"kind": kind} | fields).encode()

@@ -60,7 +60,7 @@ class Stalk:
 
     @property
     def key(self) -> Key:
-        return self.control.guard.keys.administrator
+        return self.control.keys.administrator
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, str]:
         """Status and text of an administration page; the administrator's keys go along unless ``headers`` say else."""

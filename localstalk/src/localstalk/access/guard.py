@@ -6,11 +6,12 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 from localstalk.access import browser, signature
 from localstalk.access.errors import AccessError
-from localstalk.access.keys import KeyRing, create
+from localstalk.access.keys import KeyRing
 from localstalk.access.request import SignedRequest
 from localstalk.refusals import Error, Protocol, protocol_of
 
@@ -22,8 +23,8 @@ _FOREIGN: Error = ("AccessDenied", "This name or origin is not localstalk's own;
 class Guard:
     """Lets in who has the keys. ``auth`` false lets everybody in but pages of browsers."""
 
-    def __init__(self, keys: KeyRing | None = None, *, auth: bool = True) -> None:
-        self.keys = keys or KeyRing(create())
+    def __init__(self, keys: Callable[[], KeyRing], *, auth: bool = True) -> None:
+        self.keys = keys
         self.auth = auth
         self.sessions = browser.Sessions()
 
@@ -44,7 +45,7 @@ class Guard:
 
     def _verified(self, request: SignedRequest) -> bool:
         """Whether the signature covers the host. Raises AccessError."""
-        return self.auth and signature.verify(request, self.keys.find).names_host
+        return self.auth and signature.verify(request, self.keys().find).names_host
 
     def administrates(self, environ: dict[str, Any]) -> str | None:
         """None for a request of the administrator from a place of its own; else a sentence that refuses it."""
@@ -81,14 +82,14 @@ class Guard:
             sent = base64.b64decode(given, validate=True)
         except (binascii.Error, ValueError):
             return False
-        key = self.keys.administrator
+        key = self.keys().administrator
         return hmac.compare_digest(sent, f"{key.access_key}:{key.secret_key}".encode())
 
     def _signed(self, environ: dict[str, Any]) -> bool:
         if "HTTP_AUTHORIZATION" not in environ:
             return False
         try:
-            caller = signature.verify(SignedRequest(environ), self.keys.find)
+            caller = signature.verify(SignedRequest(environ), self.keys().find)
         except AccessError:
             return False
-        return caller.key == self.keys.administrator
+        return caller.key == self.keys().administrator

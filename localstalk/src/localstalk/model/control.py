@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from localstalk.access.guard import Guard
+from localstalk.access.keys import KeyRing, create
 from localstalk.clock import Clock
 from localstalk.driver import Driver
 from localstalk.faults import Faults
@@ -32,7 +32,7 @@ class Control:
         self.bundles = home / "bundles"
         self.quotas = dict(QUOTAS)
         self.faults = Faults()
-        self.guard = Guard()
+        self.keys = KeyRing(create())
         self.driver_reason = ""
         """Why there are no containers, when they would have been preferred."""
         self.names: dict[tuple[str, str], str] = {}

@@ -41,7 +41,7 @@ class Region:
         self.events = EventLog(control.clock)
         self.swaps: list[Swap] = []
         """Oldest first."""
-        self.storage = Storage(account, name)
+        self.storage = Storage(account, name, control.keys.administrator)
         self.fleet = Fleet(control, account, name)
         self.databases = Databases(account, name)
 

@@ -340,8 +340,8 @@ def test_no_answer_lets_other_origins_read_it(stalk: Stalk) -> None:
 
 
 @pytest.fixture
-def no_auth(stalk: Stalk) -> Stalk:
-    stalk.control.guard.auth = False
+def no_auth(stalk: Stalk, server: Any, monkeypatch: pytest.MonkeyPatch) -> Stalk:
+    monkeypatch.setattr(server.application.guard, "auth", False)
     return stalk
 
 
