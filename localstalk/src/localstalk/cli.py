@@ -153,6 +153,11 @@ def _up(home: Home, chosen: argparse.Namespace) -> int:
 def _warn(record: Record) -> None:
     if not record.auth:
         print("It takes every request (--no-auth): all users of this machine can use it.")
+    if record.driver == "container":
+        print(
+            "Code in an instance is root on this machine: instances run privileged, because a Docker engine is nested "
+            "in them."
+        )
 
 
 def _check_same(running: Record, chosen: argparse.Namespace) -> None:

@@ -85,17 +85,12 @@ def _check_commands_by_resource() -> None:
 
 
 def _refine_s3() -> None:
-    """Let presigned links work, which are the permission themselves: moto looks for a signature in a header only.
-
-    And hide from those who may not list the bucket whether an object is there (S3 API reference, GetObject).
-    """
+    """Hide from those who may not list the bucket whether an object is there (S3 API reference, GetObject)."""
     from moto.core.authorization import ActionAuthenticatorMixin
 
     check = ActionAuthenticatorMixin._authenticate_and_authorize_s3_action
 
     def check_more(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
-        if "Authorization" not in self.headers and "Signature=" in self.uri:
-            return
         check(self, bucket_name, key_name)
         reads = bucket_name and key_name and self.data["Action"] == "GetObject"
         if reads and self.backend.get_object(bucket_name, key_name) is None:

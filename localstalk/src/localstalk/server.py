@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from localstalk import __version__, iam, injection, refusals, ui
-from localstalk.access.guard import Guard
+from localstalk.access.guard import CALLER, Guard
 from localstalk.calls import CallCounter
 from localstalk.driver import DriverError
 from localstalk.model.control import Control
@@ -98,6 +98,12 @@ class Application:
         return self._carry_out(environ, start_response)
 
     def _carry_out(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        caller = environ.get(CALLER)
+        if caller is not None and "HTTP_AUTHORIZATION" not in environ:
+            # moto reads service, region and caller from this header only: a link means what its signer may do.
+            environ["HTTP_AUTHORIZATION"] = caller.authorization
+            if caller.key.token is not None:
+                environ["HTTP_X_AMZ_SECURITY_TOKEN"] = caller.key.token
         try:
             answer: Iterable[bytes] = self.moto(environ, start_response)
         except Exception:

@@ -236,6 +236,7 @@ def test_a_taken_port_is_one_sentence(home: Path) -> None:
         (["--driver", "container"], "with the sim driver"),
         (["--speed", "30"], "at speed 40"),
         (["--iam"], "without --iam"),
+        (["--no-auth"], "without --no-auth"),
         (["--quota", "Environment=3"], "with --quota Environment=2"),
         (["--quota", "Application=9"], "with --quota Application=75"),
         (["--speed", "20", "--quota", "Environment=200"], "at speed 40, with --quota Environment=2"),
@@ -377,12 +378,76 @@ def test_log_links_work_with_iam(home: Path) -> None:
     s3 = client(home, "s3")
     s3.create_bucket(Bucket="logs")
     s3.put_object(Bucket="logs", Key="tail.txt", Body=b"a line")
-    link = s3.generate_presigned_url("get_object", Params={"Bucket": "logs", "Key": "tail.txt"})
+    where = {"Bucket": "logs", "Key": "tail.txt"}
+    link = s3.generate_presigned_url("get_object", Params=where)
     assert ask(link) == "a line"
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(link.partition("?")[0])
-    with caught.value as error:
-        assert error.code == 403
+    plain = link.partition("?")[0]
+    later = int(time.time()) + 600
+    for forged in (plain, f"{plain}?Signature=x", f"{plain}?AWSAccessKeyId=localstalk&Expires={later}&Signature=x"):
+        for method in ("GET", "PUT"):
+            assert status_of(forged, method) == 403
+    assert ask(link) == "a line"
+
+
+def status_of(url: str, method: str = "GET") -> int:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    body = b"forged" if method == "PUT" else None
+    try:
+        with opener.open(urllib.request.Request(url, body, method=method)) as answer:  # noqa: S310 - our own
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return int(error.code)
+
+
+@pytest.mark.parametrize("version", [None, "s3v4"], ids=["boto3s-default", "s3v4"])
+def test_a_link_may_do_what_its_signer_may(home: Path, version: str | None) -> None:
+    cli(home, "up", "--driver", "sim", "--iam")
+    iam, s3 = client(home, "iam"), client(home, "s3")
+    s3.create_bucket(Bucket="shop")
+    for key in ("mine", "theirs"):
+        s3.put_object(Bucket="shop", Key=key, Body=key.encode())
+    iam.create_user(UserName="reader")
+    reading = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::shop/mine"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [reading]})
+    iam.put_user_policy(UserName="reader", PolicyName="reading", PolicyDocument=policy)
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    role = iam.create_role(
+        RoleName="reader", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    iam.put_role_policy(RoleName="reader", PolicyName="reading", PolicyDocument=policy)
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    session = client(home, "sts").assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
+    for who in (key, session):
+        signer = boto3.session.Session().client(
+            "s3",
+            endpoint_url=s3.meta.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id=who["AccessKeyId"],
+            aws_secret_access_key=who["SecretAccessKey"],
+            aws_session_token=who.get("SessionToken"),
+            config=Config(signature_version=version),
+        )
+
+        def link(operation: str, key: str) -> str:
+            return str(signer.generate_presigned_url(operation, Params={"Bucket": "shop", "Key": key}))  # noqa: B023
+
+        assert status_of(link("get_object", "mine")) == 200
+        assert status_of(link("get_object", "theirs")) == 403
+        assert status_of(link("put_object", "mine"), "PUT") == 403
+
+
+def test_no_auth_is_said_at_start_and_takes_every_request(home: Path) -> None:
+    both = cli(home, "up", "--driver", "sim", "--iam", "--no-auth")
+    assert (both.returncode, both.stderr) == (
+        1,
+        "localstalk: --iam has to know who calls, so it cannot go with --no-auth\n",
+    )
+    said = "It takes every request (--no-auth): all users of this machine can use it."
+    assert cli(home, "up", "--driver", "sim", "--no-auth").stdout.splitlines()[1:] == [said]
+    assert cli(home, "up").stdout.splitlines()[1:] == [said]
+    client(home, "elasticbeanstalk", "x", "y").create_application(ApplicationName="shop")
+    assert json.loads(ask(f"{client(home, 's3').meta.endpoint_url}/_localstalk/faults")) == []
 
 
 ARN = "arn:aws:elasticbeanstalk:us-east-1:123456789012"

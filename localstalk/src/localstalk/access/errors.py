@@ -13,7 +13,7 @@ from localstalk.refusals import Error, Protocol
 
 Reason = Literal[
     "unsigned", "incomplete", "unknown key", "wrong token", "session over", "wrong signature", "wrong time",
-    "link over", "wrong body", "unsigned headers", "unsupported",
+    "malformed link", "link over", "wrong body", "unsigned headers", "unsupported",
 ]  # fmt: skip
 
 
@@ -47,6 +47,7 @@ _EC2: Error = ("AuthFailure", "AWS was not able to validate the provided access 
 _S3: dict[Reason, Error] = {
     "unsigned": ("AccessDenied", "Access Denied", 403),
     "incomplete": ("AuthorizationHeaderMalformed", "The authorization header is malformed.", 400),
+    "malformed link": ("AuthorizationQueryParametersError", "Error parsing the query parameters.", 400),
     "unknown key": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", 403),
     "wrong token": ("InvalidToken", "The provided token is malformed or otherwise invalid.", 400),
     "session over": ("ExpiredToken", "The provided token has expired.", 400),
@@ -72,6 +73,7 @@ _S3: dict[Reason, Error] = {
 _QUERY: dict[Reason, Error] = {
     "unsigned": ("MissingAuthenticationToken", "Missing Authentication Token", 403),
     "incomplete": ("IncompleteSignature", "The request signature does not conform to AWS standards.", 403),
+    "malformed link": ("IncompleteSignature", "The request signature does not conform to AWS standards.", 403),
     "unknown key": ("InvalidClientTokenId", _INVALID, 403),
     "wrong token": ("InvalidClientTokenId", _INVALID, 403),
     "session over": ("ExpiredToken", _EXPIRED, 403),

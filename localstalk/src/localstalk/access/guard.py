@@ -17,6 +17,8 @@ from localstalk.refusals import Error, Protocol, protocol_of
 
 INSTANCE = "localstalk.instance"
 """Key in the environ of requests that come by an instance's own socket: no browser and nobody else gets there."""
+CALLER = "localstalk.caller"
+"""Key in the environ of requests that somebody signed: who it was."""
 _FOREIGN: Error = ("AccessDenied", "This name or origin is not localstalk's own; ask it at 127.0.0.1.", 403)
 
 
@@ -45,7 +47,10 @@ class Guard:
 
     def _verified(self, request: SignedRequest) -> bool:
         """Whether the signature covers the host. Raises AccessError."""
-        return self.auth and signature.verify(request, self.keys().find).names_host
+        if not self.auth:
+            return False
+        caller = request.environ[CALLER] = signature.verify(request, self.keys().find)
+        return caller.names_host
 
     def administrates(self, environ: dict[str, Any]) -> str | None:
         """None for a request of the administrator from a place of its own; else a sentence that refuses it."""

@@ -40,7 +40,7 @@ class SignedRequest:
         """The one value of a query parameter. Raises AccessError when there is not exactly one."""
         values = self.parameters.get(name, [])
         if len(values) != 1:
-            raise AccessError("incomplete", f"The query must have exactly one {name}.")
+            raise AccessError("malformed link", f"The query must have exactly one {name}.")
         return values[0]
 
     def query_without(self, *names: str) -> str:

@@ -48,10 +48,18 @@ _SIGNED_CHUNKS = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA
 
 @dataclass(frozen=True)
 class Caller:
-    """Who signed, and whether the signature covers the name that the client has for this server."""
+    """Who signed, for which service, and whether the signature covers the name that the client has for this server."""
 
     key: Key
-    names_host: bool
+    scope: str
+    """Date, region and service, as in the credential of a signature."""
+    names_host: bool = True
+
+    @property
+    def authorization(self) -> str:
+        """A header that says so. Its signature is none: it was compared already."""
+        credential = f"{self.key.access_key}/{self.scope}/aws4_request"
+        return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=compared"
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,10 @@ class _Claim:
     headers: tuple[str, ...]
     signature: str
     stamp: str
+
+    @property
+    def scope(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}"
 
 
 def claimed_service(request: SignedRequest) -> str:
@@ -107,11 +119,11 @@ def _by_headers(request: SignedRequest, header: str, find: Find) -> Caller:
     payload = _payload(request, claim.service)
     sign = _check(request, claim, key, request.query, payload)
     if payload in _SIGNED_CHUNKS:
-        scope = f"{claim.stamp}\n{claim.date}/{claim.region}/{claim.service}/aws4_request"
+        scope = f"{claim.stamp}\n{claim.scope}/aws4_request"
         chunks.check(
             request.body, payload, claim.signature, lambda kind, rest: sign(f"AWS4-HMAC-SHA256-{kind}\n{scope}\n{rest}")
         )
-    return Caller(key, names_host=True)
+    return Caller(key, claim.scope)
 
 
 def _by_link(request: SignedRequest, find: Find) -> Caller:
@@ -126,7 +138,7 @@ def _by_link(request: SignedRequest, find: Find) -> Caller:
     # STS's links may do without it: then they are good for as long as a request is.
     lasts = request.parameter("X-Amz-Expires") if "X-Amz-Expires" in request.parameters else str(SKEW)
     if not lasts.isdecimal() or not 0 < int(lasts) <= LONGEST_LINK:
-        raise AccessError("incomplete", "X-Amz-Expires must be a number from 1 to 604800.")
+        raise AccessError("malformed link", "X-Amz-Expires must be a number from 1 to 604800.")
     began = _seconds(claim)
     if began - time.time() > SKEW:
         raise AccessError("wrong time", "Request is not valid yet")
@@ -134,10 +146,13 @@ def _by_link(request: SignedRequest, find: Find) -> Caller:
         raise AccessError("link over")
     payload = UNSIGNED_PAYLOAD if claim.service == "s3" else hashlib.sha256(request.body).hexdigest()
     _check(request, claim, key, request.query_without("X-Amz-Signature"), payload)
-    return Caller(key, names_host=True)
+    return Caller(key, claim.scope)
 
 
 def _by_old_link(request: SignedRequest, find: Find) -> Caller:
+    if any(len(request.parameters.get(name, [])) != 1 for name in _OLD_LINK):
+        text = "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters"
+        raise AccessError("unsigned", text)
     access_key, signature, expires = (request.parameter(name) for name in _OLD_LINK)
     token = request.parameter("x-amz-security-token") if "x-amz-security-token" in request.parameters else None
     key = _known(find, access_key, token)
@@ -161,7 +176,7 @@ def _by_old_link(request: SignedRequest, find: Find) -> Caller:
         raise AccessError("wrong signature")
     if time.time() > int(expires):
         raise AccessError("link over")
-    return Caller(key, names_host=False)
+    return Caller(key, f"{time.strftime('%Y%m%d', time.gmtime(time.time()))}/us-east-1/s3", names_host=False)
 
 
 def _moved(request: SignedRequest, name: str) -> str:

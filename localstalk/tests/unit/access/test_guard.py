@@ -165,6 +165,12 @@ def test_a_linked_call_of_the_query_api(stalk: Stalk) -> None:
     assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
 
 
+def test_a_link_to_another_service_than_s3(stalk: Stalk) -> None:
+    link = stalk.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
+    status, _, text = send(stalk, "GET", link.removeprefix(stalk.endpoint), [("Host", host(stalk))])
+    assert (status, f"<Account>{stalk.account}</Account>" in text) == (200, True)
+
+
 FORM = b"Action=DescribeApplications&Version=2010-12-01"
 
 
