@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from localstalk import ec2, iam
-from localstalk.access.keys import ACCOUNT
 from localstalk.clock import ScaledClock
 from localstalk.driver import Driver
 from localstalk.home import Home, Record
+from localstalk.keys import ACCOUNT
 from localstalk.log import write_log
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import json
 import threading
 from typing import Any
 
-from localstalk.access.keys import Key
+from localstalk.keys import Key
 
 ADMINISTRATOR = "localstalk"
 """User name of the administrator, whose keys ``localstalk env`` prints."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import boto3
 
-from localstalk.access.keys import Key
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
+from localstalk.keys import Key
 from localstalk.model.control import Control
 from localstalk.model.region import Region
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from localstalk.access import browser, signature
 from localstalk.access.errors import AccessError
-from localstalk.access.keys import KeyRing
 from localstalk.access.request import SignedRequest
+from localstalk.keys import KeyRing
 from localstalk.refusals import Error, Protocol, protocol_of
 
 INSTANCE = "localstalk.instance"

@@ -25,8 +25,8 @@ from botocore.utils import normalize_url_path
 
 from localstalk.access import chunks
 from localstalk.access.errors import AccessError
-from localstalk.access.keys import Key
 from localstalk.access.request import SignedRequest
+from localstalk.keys import Key
 
 Find = Callable[[str], Key | None]
 SKEW = 900

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from localstalk.access.keys import KeyRing, create
 from localstalk.clock import Clock
 from localstalk.driver import Driver
 from localstalk.faults import Faults
+from localstalk.keys import KeyRing, create
 from localstalk.quotas import QUOTAS
 from localstalk.scheduler import Scheduler, blocking
 

@@ -10,7 +10,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localstalk.access.keys import Key
+from localstalk.keys import Key
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 _URL_SECONDS = 900

@@ -233,7 +233,7 @@ def test_a_session_ends(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
         def now(cls, tz: Any = None) -> datetime:
             return datetime.now(tz) + timedelta(seconds=901)
 
-    monkeypatch.setattr("localstalk.access.keys.datetime", Later)
+    monkeypatch.setattr("localstalk.keys.datetime", Later)
     assert refusal(stalk, "elasticbeanstalk", "describe_applications", **keys) == ("ExpiredToken", 403)
     assert refusal(stalk, "s3", "list_buckets", **keys) == ("ExpiredToken", 400)
     assert refusal(stalk, "ssm", "describe_parameters", **keys) == ("ExpiredTokenException", 400)

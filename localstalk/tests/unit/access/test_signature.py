@@ -11,8 +11,8 @@ import pytest
 
 from localstalk.access import signature
 from localstalk.access.errors import AccessError
-from localstalk.access.keys import Key
 from localstalk.access.request import SignedRequest
+from localstalk.keys import Key
 
 NAME = "AKIAIOSFODNN7EXAMPLE"
 S3_KEY = Key(NAME, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
