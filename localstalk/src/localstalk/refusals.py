@@ -11,7 +11,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from localstalk.elasticbeanstalk import wire
+from localstalk.elasticbeanstalk import wire, wire_json
 
 StartResponse = Callable[..., Any]
 Protocol = Literal["s3", "ec2", "query", "json", "rest-json"]
@@ -57,6 +57,9 @@ def answer(environ: dict[str, Any], start_response: StartResponse, protocol: Pro
             f"<Response><Errors><Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error></Errors>"
             f"<RequestID>{request_id}</RequestID></Response>"
         )
+    elif wire_json.CONTENT_TYPE in environ.get("HTTP_ACCEPT", ""):
+        kind = wire_json.CONTENT_TYPE
+        text = wire_json.error("Sender" if status < 500 else "Receiver", code, message, request_id)
     else:
         text = wire.error("Sender" if status < 500 else "Receiver", code, message, request_id)
     drain(environ)

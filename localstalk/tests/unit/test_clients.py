@@ -20,7 +20,6 @@ from botocore.credentials import Credentials
 from botocore.model import ListShape, Shape, StructureShape
 from stalk import SINGLE, STACK, Stalk
 
-KEY = Credentials("test", "test")
 MODEL = botocore.session.get_session().get_service_model("elasticbeanstalk")
 DOCKER = "Docker running on 64bit Amazon Linux 2023"
 
@@ -30,7 +29,8 @@ def ask(stalk: Stalk, body: dict[str, str] | None = None, query: str = "", **hea
     data = urllib.parse.urlencode(body).encode() if body else None
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
     signed = AWSRequest("POST" if body else "GET", f"{stalk.endpoint}/{query and f'?{query}'}", form | headers, data)
-    SigV4Auth(KEY, "elasticbeanstalk", "us-east-1").add_auth(signed)
+    key = Credentials(stalk.key.access_key, stalk.key.secret_key)
+    SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(signed)
     request = urllib.request.Request(signed.url, data, dict(signed.headers))  # noqa: S310 - our own endpoint
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:

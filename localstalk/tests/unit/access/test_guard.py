@@ -165,6 +165,14 @@ def test_a_linked_call_of_the_query_api(stalk: Stalk) -> None:
     assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
 
 
+def test_who_asks_for_json_is_refused_in_json(stalk: Stalk) -> None:
+    status, headers, text = send(
+        stalk, "GET", f"/?{FORM.decode()}", [("Host", host(stalk)), ("Accept", "application/json")]
+    )
+    assert (status, headers["Content-Type"]) == (403, "application/json")
+    assert json.loads(text)["Error"]["Code"] == "MissingAuthenticationToken"
+
+
 def test_a_link_to_another_service_than_s3(stalk: Stalk) -> None:
     link = stalk.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
     status, _, text = send(stalk, "GET", link.removeprefix(stalk.endpoint), [("Host", host(stalk))])
