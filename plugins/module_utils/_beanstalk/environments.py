@@ -113,7 +113,7 @@ def check_names_free(client: Any, params: Mapping[str, Any]) -> None:
 def check_may_terminate(
     client: Any, environment: Environment, tags: Mapping[str, str], named_prefix: str | None
 ) -> None:
-    """Refuse to terminate what is live, protected, or would take a database with it (promise 2 of the design).
+    """Refuse to terminate what is live, protected, or would take a database with it.
 
     The tag jack:logical tells which CNAME is the live one. `named_prefix` is the CNAME prefix that the user named.
     """
