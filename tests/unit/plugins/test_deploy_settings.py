@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of an inventory through deploy.yml, to simulated instances with answers dressed as AWS's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+LAUNCH = "aws:autoscaling:launchconfiguration"
+ACTION = "aws:autoscaling:scheduledaction"
+PROPERTIES = "aws:elasticbeanstalk:application:environment"
+# At the pace of simulated instances.
+QUICK = {
+    "poll_interval": 0.2,
+    "soak": 0.2,
+    "settle": 6,
+    "step_fresh": 5,
+    "dns_ttl": 0.2,
+    "dns_margin": 0.2,
+    "drain_max": 0.5,
+    "noise_floor": 1000,
+}
+SETTINGS = [
+    {"namespace": LAUNCH, "option_name": "IamInstanceProfile", "value": "shop-instances"},
+    {"namespace": ACTION, "resource_name": "Morning", "option_name": "MinSize", "value": 2},
+    {"namespace": ACTION, "resource_name": "Night", "option_name": "MinSize", "value": 1},
+]
+
+
+class Inventory:
+    """An inventory of one host, and runs of deploy.yml with it."""
+
+    def __init__(self, folder: Path, connection: dict[str, str]) -> None:
+        self.folder = folder
+        (folder / "shop").mkdir()
+        (folder / "shop/Dockerfile").write_text("FROM debian\nEXPOSE 80\n")
+        self.variables: dict[str, Any] = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+            "eb_application": "shop-settings",
+            "eb_cname_prefix": "shop-settings",
+            "eb_region": connection["region"],
+            "eb_platform": "Docker running on 64bit Amazon Linux 2",
+            "eb_source": {"path": str(folder / "shop"), "from": "work_tree"},
+            "eb_option_settings": SETTINGS,
+            "eb_environment_properties": {"GREETING": "hello", "OLD": "1"},
+            "eb_environment_properties_purge": True,
+            "eb_aws": {key: connection[key] for key in ("endpoint_url", "access_key", "secret_key")},
+            "eb_poll_interval": 0.2,
+            "eb_cycle": QUICK,
+        }
+
+    def deploy(self, **changed: Any) -> tuple[int, str]:
+        """Run it; what is changed stays changed."""
+        self.variables |= changed
+        hosts = {"all": {"hosts": {"shop-settings": self.variables}}}
+        (self.folder / "hosts.json").write_text(json.dumps(hosts))
+        done = subprocess.run(
+            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", ROOT / "deploy.yml"],
+            cwd=ROOT,
+            env=os.environ
+            | {"ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(self.folder)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("answers", ["dressed"], indirect=True)
+def test_an_inventory_is_what_the_environment_has(connection: dict[str, str], tmp_path: Path, eb: Any) -> None:
+    inventory = Inventory(tmp_path, connection)
+
+    def live() -> dict[str, Any]:
+        found = eb.describe_environments(ApplicationName="shop-settings", IncludeDeleted=False)["Environments"]
+        (one,) = [each for each in found if each["CNAME"].startswith("shop-settings.") and each["Status"] == "Ready"]
+        return dict(one)
+
+    def properties() -> dict[str, str]:
+        found = eb.describe_configuration_settings(
+            ApplicationName="shop-settings", EnvironmentName=live()["EnvironmentName"]
+        )["ConfigurationSettings"][0]["OptionSettings"]
+        return {each["OptionName"]: each["Value"] for each in found if each["Namespace"] == PROPERTIES}
+
+    rc, said = inventory.deploy()
+    assert rc == 0, said
+    rc, said = inventory.deploy()
+    assert (rc, "changed=0" in said) == (0, True), said
+    rc, said = inventory.deploy(eb_environment_properties={"GREETING": "hello"})
+    assert rc == 0, said
+    assert properties() == {"GREETING": "hello"}
+
+    before = live()["EnvironmentId"]
+    rc, said = inventory.deploy(eb_platform="Docker running on 64bit Amazon Linux 2023")
+    assert rc == 2, said
+    assert "is of another family, generation or architecture" in said
+    assert live()["EnvironmentId"] == before
+    # The way that the refusal names, for the same version.
+    rc, said = inventory.deploy(eb_deploy_strategy="swap", eb_environment_properties={"GREETING": "hello", "NEW": "2"})
+    assert rc == 0, said
+    assert live()["EnvironmentId"] != before
+    assert live()["SolutionStackName"].startswith("64bit Amazon Linux 2023 v")
+    assert properties() == {"GREETING": "hello", "NEW": "2"}
+    rc, said = inventory.deploy()
+    assert (rc, "changed=0" in said) == (0, True), said
