@@ -63,8 +63,11 @@ def open_repository(root: bytes) -> Repository | None:
     code, out, message = attempt(root, "rev-parse", "--is-inside-work-tree", "--show-prefix")
     if code == 0 and out.startswith(b"true"):
         return Repository(root, out.split(b"\n", 2)[1])
-    if code and not any(text in message for text in _ELSEWHERE):
-        name = os.fsdecode(root)
+    name = os.fsdecode(root)
+    if code == 0:
+        # Without rules of its own, a work tree that git does not take for one would ship what it ignores.
+        raise BundleError(f"git does not take {name} for a work tree: look at core.worktree and core.bare there.")
+    if not any(text in message for text in _ELSEWHERE):
         first = message.splitlines()[0] if message else "?"
         remedy = f" If you trust it: git config --global --add safe.directory {name}" if "dubious" in first else ""
         raise BundleError(f"git refuses to read {name}: {first}.{remedy}")

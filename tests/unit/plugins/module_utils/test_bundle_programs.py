@@ -175,6 +175,15 @@ def test_no_program_of_the_callers_environment_runs(
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.parametrize(("key", "value"), [("core.worktree", "/etc"), ("core.bare", "true")])
+@pytest.mark.parametrize("source", SOURCES)
+def test_work_tree_that_is_elsewhere_is_refused(repo: Path, tmp_path: Path, key: str, value: str, source: str) -> None:
+    """Taken for a folder without a repository, it would ship what git ignores."""
+    git(repo, "config", key, value)
+    with pytest.raises(BundleError, match=rf"{repo}.*(core\.worktree|bare repository)"):
+        build.make_bundle(spec(repo, tmp_path, source))
+
+
 def test_missing_object_is_not_fetched(hostile: Path, tmp_path: Path, marker: Path) -> None:
     """A partial clone fetches what it lacks, through whatever the remote says."""
     oid = git(hostile, "rev-parse", "HEAD:app/main.py").strip()
