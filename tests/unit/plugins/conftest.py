@@ -18,6 +18,7 @@ import pytest
 from administration import ask
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+from botocore.credentials import Credentials
 
 from .dressed_service import DressedService
 
@@ -98,7 +99,10 @@ def dressed(aws: dict[str, str]) -> Iterator[DressedService]:
     """A service in front of localstalk that describes settings as AWS does."""
     keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
     place = {"endpoint_url": aws["endpoint_url"], "region_name": aws["region"]}
-    service = DressedService(aws["endpoint_url"], functools.cache(lambda name: boto3.client(name, **place, **keys)))
+    key = Credentials(aws["access_key"], aws["secret_key"])
+    service = DressedService(
+        aws["endpoint_url"], functools.cache(lambda name: boto3.client(name, **place, **keys)), key
+    )
     yield service
     service.close()
 

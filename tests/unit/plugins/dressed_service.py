@@ -15,6 +15,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from . import dressing
 from .captured import captured
 
@@ -115,7 +119,7 @@ def _bare(tag: str) -> str:
 class DressedService:
     """Listens on a port of its own until it is closed; ``url`` is its address."""
 
-    def __init__(self, behind: str, client: Callable[[str], Any]) -> None:
+    def __init__(self, behind: str, client: Callable[[str], Any], key: Credentials) -> None:
         self.dresser = dresser = Dresser(client)
 
         class Handler(BaseHTTPRequestHandler):
@@ -131,8 +135,11 @@ class DressedService:
                 if ours and (problem := dresser.refused(params)):
                     self._answer(400, {"Content-Type": "text/xml"}, _error(problem))
                     return
-                body = dresser.passed_on(params, body) if ours else body
-                status, headers, answer = _ask(behind, self, body)
+                sent = dict(self.headers.items())
+                if ours:
+                    body = dresser.passed_on(params, body)
+                    sent = _signed_anew(behind, self, body, key)
+                status, headers, answer = _ask(behind, self, body, sent)
                 self._answer(status, headers, dresser.dressed(params, answer) if ours and status == 200 else answer)
 
             def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -165,9 +172,19 @@ class DressedService:
         self._server.server_close()
 
 
-def _ask(behind: str, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+def _signed_anew(behind: str, handler: BaseHTTPRequestHandler, body: bytes, key: Credentials) -> dict[str, str]:
+    """The headers of a request whose body is another one now."""
+    region, service = handler.headers["Authorization"].split("/")[2:4]
+    request = AWSRequest("POST", behind + handler.path, {"Content-Type": handler.headers["Content-Type"]}, body)
+    SigV4Auth(key, service, region).add_auth(request)
+    return dict(request.headers.items())
+
+
+def _ask(
+    behind: str, handler: BaseHTTPRequestHandler, body: bytes, sent: dict[str, str]
+) -> tuple[int, dict[str, str], bytes]:
     local = ("connection", "expect", "content-length")
-    headers = {name: value for name, value in handler.headers.items() if name.lower() not in local}
+    headers = {name: value for name, value in sent.items() if name.lower() not in local}
     request = urllib.request.Request(behind + handler.path, body or None, headers, method=handler.command)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
