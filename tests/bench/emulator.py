@@ -11,6 +11,10 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlencode
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from bench.figures import Figure, figure
 from bench.stalk import Stalk
 
@@ -18,11 +22,6 @@ PROFILE = {
     "Namespace": "aws:autoscaling:launchconfiguration",
     "OptionName": "IamInstanceProfile",
     "Value": "aws-elasticbeanstalk-ec2-role",
-}
-_HEADERS = {
-    "Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
-    "Authorization": "AWS4-HMAC-SHA256 Credential=localstalk/20260101/us-east-1/elasticbeanstalk/aws4_request, "
-    "SignedHeaders=host, Signature=0",
 }
 _LAUNCH_LIMIT_S = 300.0
 
@@ -118,15 +117,25 @@ def _timed(stalk: Stalk, names: list[str], found: int = 1) -> list[float]:
         form = {"Action": "DescribeEnvironments", "Version": "2010-12-01", "IncludeDeleted": "false"}
         if name:
             form["EnvironmentNames.member.1"] = name
+        body = urlencode(form)
+        headers = _signed(stalk, body)
         started = time.perf_counter()
-        connection.request("POST", "/", urlencode(form), _HEADERS)
+        connection.request("POST", "/", body, headers)
         answer = connection.getresponse()
-        body = answer.read()
+        content = answer.read()
         times.append((time.perf_counter() - started) * 1000)
-        if answer.status != 200 or name.encode() not in body or body.count(b"<EnvironmentId>") != found:
-            raise RuntimeError(f"DescribeEnvironments answered {answer.status}: {body[:300]!r}")
+        if answer.status != 200 or name.encode() not in content or content.count(b"<EnvironmentId>") != found:
+            raise RuntimeError(f"DescribeEnvironments answered {answer.status}: {content[:300]!r}")
     connection.close()
     return times
+
+
+def _signed(stalk: Stalk, body: str) -> dict[str, str]:
+    """Headers of a call, signed by the client: not the service's time."""
+    request = AWSRequest("POST", f"{stalk.url}/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
+    key = Credentials(stalk.variables["AWS_ACCESS_KEY_ID"], stalk.variables["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(request)
+    return dict(request.headers.items())
 
 
 def _percentile(times: list[float], percent: int) -> float:
