@@ -405,3 +405,35 @@ def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
     assert {"here", "there", "theirs"} & set(fleet.leases()) == {"here"}
     again = fleet.play("deploy.yml", hosts=hosts, eb_application="wide")
     assert (again.rc, hosts_of(again, "changed")) == (0, set()), again.output
+
+
+def test_one_bad_host_of_three_fails_until_it_is_mended(fleet: Fleet) -> None:
+    trio = {name: {} for name in ("trio-1", "trio-2", "trio-3")}
+    values = {"hosts": trio, "eb_application": "trio"}
+    added = fleet.stalk.cli("fault", "add", "command", "environment=trio-2", "outcome=FAILURE")
+    assert added.returncode == 0, added.stderr
+    first = fleet.play("deploy.yml", **values)
+    assert first.rc != 0
+    assert hosts_of(first, "failed") == {"trio-2"}
+
+    calls = fleet.calls()
+    again = fleet.play("deploy.yml", **values)
+    assert again.rc != 0
+    assert hosts_of(again, "failed") == {"trio-2"}, "its environment is there, with the label, and does not run it"
+    assert hosts_of(again, "changed") == set()
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 1
+
+    fleet.heal()
+    mended = fleet.play("deploy.yml", **values)
+    assert mended.rc == 0, mended.output
+    assert hosts_of(mended, "changed") == {"trio-2"}
+    eb = fleet.stalk.client("elasticbeanstalk")
+    for name in trio:
+        (instance,) = eb.describe_instances_health(EnvironmentName=name, AttributeNames=["All"])["InstanceHealthList"]
+        assert instance["Deployment"]["Status"] == "Deployed"
+
+    calls = fleet.calls()
+    settled = fleet.play("deploy.yml", **values)
+    assert settled.rc == 0, settled.output
+    assert hosts_of(settled, "changed") == set()
+    assert (fleet.calls() - calls)["elasticbeanstalk:UpdateEnvironment"] == 0
