@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Secrets by reference need a platform version that can fetch them (eb-facts §8.1)."""
+"""Secrets by reference need a platform version that can fetch them.
+
+Source: "Fetching secrets and parameters to environment variables" of the AWS Elastic Beanstalk Developer Guide.
+"""
 
 from __future__ import annotations
 

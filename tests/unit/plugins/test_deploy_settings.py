@@ -58,13 +58,13 @@ class Inventory:
             "eb_cycle": QUICK,
         }
 
-    def deploy(self, **changed: Any) -> tuple[int, str]:
+    def deploy(self, *words: str, **changed: Any) -> tuple[int, str]:
         """Run it; what is changed stays changed."""
         self.variables |= changed
         hosts = {"all": {"hosts": {"shop-settings": self.variables}}}
         (self.folder / "hosts.json").write_text(json.dumps(hosts))
         done = subprocess.run(
-            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", ROOT / "deploy.yml"],
+            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", ROOT / "deploy.yml", *words],
             cwd=ROOT,
             env=os.environ
             | {"ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(self.folder)},
@@ -105,6 +105,9 @@ def test_an_inventory_is_what_the_environment_has(connection: dict[str, str], tm
     assert "is of another family, generation or architecture" in said
     assert live()["EnvironmentId"] == before
     # The way that the refusal names, for the same version.
+    rc, said = inventory.deploy("--check", eb_deploy_strategy="swap")
+    assert rc == 0, said
+    assert live()["EnvironmentId"] == before
     rc, said = inventory.deploy(eb_deploy_strategy="swap", eb_environment_properties={"GREETING": "hello", "NEW": "2"})
     assert rc == 0, said
     assert live()["EnvironmentId"] != before
