@@ -98,15 +98,12 @@ options:
     description:
       - Description of a version that is made.
     type: str
-  gather:
+  gather_leader:
     description:
-      - What is to be found out afterwards.
-      - V(leader) asks who was elected leader, as M(jack.beanstalk.leader_info) does, but once per deployment on one
-        controller. When that fails, it is a warning, and the leader is V(unknown).
-    type: list
-    elements: str
-    choices: [leader]
-    default: []
+      - Whether to find out who was elected leader afterwards, as M(jack.beanstalk.leader_info) does, but once per
+        deployment on one controller.
+    type: bool
+    default: false
   platform:
     description:
       - Name of a solution stack, ARN of a platform version, or name of a platform branch such as V(Docker running on
@@ -202,16 +199,6 @@ options:
       bucket:
         description: S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
         type: str
-      companions:
-        description:
-          - CNAME prefixes of other logical environments of the application that other hosts of this Ansible run deploy
-            to at the same time, in the same account and region.
-          - Whoever of them comes first takes the locks of all that nobody else holds with one request, and the last
-            one to end frees them. So those that find nothing to do are held meanwhile, too.
-          - Without effect when O(lock.owner) is given, or where the Ansible run above the module cannot be told.
-        type: list
-        elements: str
-        default: []
   wait:
     description:
       - Whether to wait for the end of the operation, and for proof. Without, an environment that needs no change is
@@ -340,11 +327,11 @@ events:
       returned: always
 leader:
   description: The leader, as M(jack.beanstalk.leader_info) returns it.
-  returned: when O(gather) has V(leader), the environment is Ready, and not in check mode
+  returned: with O(gather_leader), when the environment is Ready, and not in check mode
   type: dict
 hooks:
   description: What the generated hooks did on each instance, as M(jack.beanstalk.leader_info) returns it.
-  returned: when O(gather) has V(leader), the environment is Ready, and not in check mode
+  returned: with O(gather_leader), when the environment is Ready, and not in check mode
   type: list
   elements: dict
 actions:
@@ -371,76 +358,34 @@ logs:
   type: dict
 """
 
-from functools import partial
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_manager import EnvironmentManager
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.friendly import ARGUMENTS as CAPACITY_ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
-    fail,
-    finish,
-    remove_bundle,
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import (
+    ARGUMENTS,
+    REQUIRED_ONE_OF,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.write_lock import write_lock
-
-LOCK_ARGUMENTS = {
-    "bucket": {"type": "str"},
-    "companions": {"default": [], "elements": "str", "type": "list"},
-    "owner": {"type": "str"},
-    "ttl": {"default": 180, "type": "int"},
-    "wait_timeout": {"default": 300, "type": "int"},
-}
-
-ARGUMENTS = {
-    "application": {"required": True, "type": "str"},
-    "cname_prefix": {"type": "str"},
-    "description": {"type": "str"},
-    "environment_id": {"type": "str"},
-    "gather": {"choices": ["leader"], "default": [], "elements": "str", "type": "list"},
-    "lock": {"type": "dict", "options": LOCK_ARGUMENTS},
-    "name": {"type": "str"},
-    "option_settings": {"default": {}, "no_log": True, "type": "raw"},
-    "platform": {"type": "str"},
-    "platform_downgrade": {"default": False, "type": "bool"},
-    "poll_interval": {"default": 5, "type": "float"},
-    "progress_file": {"type": "path"},
-    "purge_properties": {"default": False, "type": "raw"},
-    "purge_tags": {"default": True, "type": "bool"},
-    "remove_src": {"default": False, "type": "bool"},
-    "src": {"type": "path"},
-    "state": {"choices": ["present", "absent"], "default": "present", "type": "str"},
-    "tags": {"aliases": ["resource_tags"], "type": "dict"},
-    "tier": {"choices": ["WebServer", "Worker"], "type": "str"},
-    "version_description": {"type": "str"},
-    "version_label": {"type": "str"},
-    "wait": {"default": True, "type": "bool"},
-    "wait_timeout": {"default": 1800, "type": "int"},
-    **CAPACITY_ARGUMENTS,
-}
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import environment_item
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Engine
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
 
 
 def main():
-    one_of = [("name", "cname_prefix", "environment_id")]
-    module = AnsibleAWSModule(argument_spec=ARGUMENTS, required_one_of=one_of, supports_check_mode=True)
+    arguments = {**ARGUMENTS, "progress_file": {"type": "path"}}
+    module = AnsibleAWSModule(argument_spec=arguments, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True)
     invocation = guard_secrets(module)
-    counter = CallCounter()
-
-    def client_of(service, changes=True):
-        return counter.attach(module.client(service), changes)
-
-    try:
-        client = client_of("elasticbeanstalk")
-        lock = write_lock(partial(client_of, changes=False), module.params, "deploy", client)
-        parts = (lock, listener(module), client_of, module.warn)
-        changed, result = EnvironmentManager(client, module.params, module.check_mode, *parts).ensure()
-    except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed, api_calls=counter.total, invocation=invocation)
-    finally:
-        remove_bundle(module)
-    finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})
+    item = environment_item(
+        "environment", module.params, module.check_mode, ProgressFile(module.params["progress_file"])
+    )
+    engine = Engine()
+    engine.run([item])
+    result = {**(item.result or {}), "api_calls": engine.api_calls, "invocation": invocation}
+    for text in [*engine.warnings, *result.pop("warnings", [])]:
+        module.warn(text)
+    if not module._diff:
+        result.pop("diff", None)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

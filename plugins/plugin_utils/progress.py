@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the progress of a module while it runs: it writes lines to a file, which is followed here."""
+"""Follows the progress of a module while it runs: the module writes lines to a file, which is read here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.progress import format_line
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import format_line
 
 display = Display()
 _POLL_SECONDS = 0.25
@@ -24,8 +24,8 @@ _POLL_SECONDS = 0.25
 class ProgressActionBase(ActionBase):
     """Starts the module of the task's name as Ansible starts any module, and prints its progress meanwhile.
 
-    The module has an option ``progress_file``. It is given to modules on this machine only, and not where ``no_log``
-    hides what they do, nor with ``async``, where nobody waits.
+    The module has an option ``progress_file``. It is given to modules on this machine only, and not with ``async``,
+    where nobody waits. Nothing is printed where ``no_log`` hides what the module does.
     """
 
     _supports_async = True
@@ -34,28 +34,37 @@ class ProgressActionBase(ActionBase):
         """Run the module; its result is returned as it is."""
         result = super().run(tmp, task_vars)
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
-        if in_background or not self._can_follow():
+        if in_background or not self.can_follow():
             return result | self._execute_module(task_vars=task_vars, wrap_async=in_background)
         host = str((task_vars or {}).get("inventory_hostname", "localhost"))
-        with _followed_file(host) as path:
-            arguments = {**self._task.args, "progress_file": str(path)}
-            return result | self._execute_module(module_args=arguments, task_vars=task_vars)
+        return result | self.run_and_follow(task_vars, lambda line: self.show(line, host))
 
-    def _can_follow(self):
-        """Whether the module runs on this machine as this user, and may be shown."""
+    def can_follow(self):
+        """Whether the module runs on this machine as this user, and is waited for."""
         local = self._connection.transport == "local" and not self._connection.become
-        return local and not self._task.no_log and not self._task.async_val
+        return local and not self._task.async_val
+
+    def run_and_follow(self, task_vars, heard):
+        """Run the module and give each of its lines to a function; returns the module's result."""
+        with _followed_file(heard) as path:
+            arguments = {**self._task.args, "progress_file": str(path)}
+            return self._execute_module(module_args=arguments, task_vars=task_vars)
+
+    def show(self, line, host):
+        """Print a line that has something to print."""
+        if "message" in line and not self._task.no_log:
+            display.display(format_line(line, host))
 
 
 @contextmanager
-def _followed_file(host):
-    """Make a file that only this user can read, and print every line that is written to it within the block."""
+def _followed_file(heard):
+    """Make a file that only this user can read, and hear every line that is written to it within the block."""
     # Ansible removes its folder of temporary files at its end, also after a signal.
     with tempfile.TemporaryDirectory(prefix="beanstalk-", dir=constants.DEFAULT_LOCAL_TMP) as folder:
         path = Path(folder, "progress.jsonl")
         path.touch(mode=0o600)
         over = threading.Event()
-        follower = threading.Thread(target=_print_lines, args=(path, host, over), daemon=True)
+        follower = threading.Thread(target=_follow, args=(path, heard, over), daemon=True)
         follower.start()
         try:
             yield path
@@ -64,8 +73,8 @@ def _followed_file(host):
             follower.join()
 
 
-def _print_lines(path, host, over):
-    """Print every line that is added to the file, until the module has ended and nothing is left."""
+def _follow(path, heard, over):
+    """Hear every line that is added to the file, until the module has ended and nothing is left."""
     with path.open(encoding="ascii") as file:
         part = ""
         while True:
@@ -73,6 +82,6 @@ def _print_lines(path, host, over):
             lines = (part + file.read()).split("\n")
             part = lines.pop()
             for line in lines:
-                display.display(format_line(json.loads(line), host))
+                heard(json.loads(line))
             if ended:
                 return

@@ -282,16 +282,17 @@ def test_hosts_with_the_same_bundle_have_one_of_them_make_it(fleet: Fleet, tmp_p
     assert set(fleet.labels().values()) == {after[NAMES[0]]}
 
 
-def test_a_wave_writes_its_locks_twice(fleet: Fleet) -> None:
+def test_a_wave_writes_its_locks_together(fleet: Fleet) -> None:
     fleet.change("two writes")
     fleet.slow_updates()
     before, calls = fleet.leases(), fleet.calls()
     run = fleet.play("deploy.yml")
     assert run.rc == 0, run.output
     made = fleet.calls() - calls
-    # Each environment's own two, and for all of them: the version's bundle, and the locks' two writes.
+    # Each environment's own two; for all of them the version's bundle, the locks taken, and freed as they end.
     assert (made["elasticbeanstalk:UpdateEnvironment"], made["elasticbeanstalk:DescribeInstancesHealth"]) == (6, 6)
-    assert (made["s3:PUT"], made["s3:GET"]) == (3, 0)
+    assert 3 <= made["s3:PUT"] <= 5
+    assert made["s3:GET"] == 0
     after = fleet.leases()
     assert {name: lease["token"] for name, lease in after.items()} == {
         name: lease["token"] + (name in NAMES) for name, lease in before.items()

@@ -67,11 +67,16 @@ class CallCounter:
 
         ``changes``: whether its writes are of what the user asked for, unlike those of the lock.
         """
-        client.meta.events.register("before-send", self._count)
+        self.count(client)
         if changes:
             client.meta.events.register("after-call", self._note)
         if client.meta.service_model.service_name == "elasticbeanstalk":
             SharedBudget(client)
+        return client
+
+    def count(self, client: Client) -> Client:
+        """Count this client's requests from now on."""
+        client.meta.events.register("before-send", self._count)
         return client
 
     def note_changes(self, client: Client) -> Client:

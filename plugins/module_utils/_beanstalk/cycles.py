@@ -29,7 +29,7 @@ from .environment_settings import purge_mode, record_store
 from .lock_store import LockStore
 from .memory import memory_of
 from .option_settings.given import parse
-from .progress import Progress
+from .run.progress import ItemProgress
 from .shared import asked_together
 from .transformations import event_out, iso
 
@@ -93,7 +93,7 @@ def run_cycle(
     client: Callable[..., Any],
     params: Mapping[str, Any],
     check_mode: bool,
-    progress: Progress | None = None,
+    progress: ItemProgress | None = None,
     counter: api.CallCounter | None = None,
 ) -> tuple[bool, dict[str, Any]]:
     """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result).

@@ -13,7 +13,7 @@ from ansible.module_utils.common.parameters import remove_values
 from .common import AnsibleBeanstalkRefusedError
 from .option_settings.given import parse
 from .option_settings.hiding import hide_values, secret_values
-from .progress import Progress
+from .run.progress import ItemProgress, ProgressFile
 
 _NOT_SHOWN = ("access_key", "progress_file", "secret_key", "session_token")
 
@@ -44,6 +44,7 @@ def _texts(value: Any) -> set[str]:
     return {str(value)}
 
 
-def listener(module: Any) -> Progress:
+def listener(module: Any) -> ItemProgress:
     """Where to tell what happens while the module waits: to its action plugin, if that listens."""
-    return Progress(module.params["progress_file"], lambda text: str(remove_values(text, module.no_log_values)))
+    file = ProgressFile(module.params["progress_file"])
+    return ItemProgress(file, mask=lambda text: remove_values(text, module.no_log_values))

@@ -47,6 +47,17 @@ _NOT_DEPLOYED = re.compile(
 )
 
 
+_NEARLY_OVER = re.compile(
+    r"New application version was deployed to running EC2 instances\.|"
+    r"Successfully deployed new configuration to environment\."
+)
+
+
+def is_nearly_over(event: Mapping[str, Any]) -> bool:
+    """The instances are done; only the environment itself is not."""
+    return bool(_NEARLY_OVER.match(event.get("Message", "")))
+
+
 def is_ending(event: Mapping[str, Any]) -> bool:
     """The operation is over, or nearly: look at the environment now."""
     return bool(_ENDINGS.match(event.get("Message", ""))) or is_failure(event)

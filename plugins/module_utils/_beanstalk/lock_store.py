@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from . import cnames
 from . import holder as processes
@@ -59,6 +59,14 @@ class Taken:
     lease: Lease
     before: Claim
     since: float
+
+
+class Wish(NamedTuple):
+    """Who wants a lease, and why; ``ttl`` in seconds."""
+
+    owner: str
+    reason: str
+    ttl: float
 
 
 class LockStore:
@@ -175,6 +183,38 @@ class LockStore:
             written = self.write_all({name: self.lease(name).taken(owner, reason, self.now, ttl) for name in claims})
         except LeaseLostError:
             return {}
+        return self._taken(written, claims, since)
+
+    def take_free(self, wanted: Mapping[str, Wish]) -> dict[str, Taken]:
+        """Take or renew those leases that nobody else has, by CNAME prefix. It begins with what was last seen."""
+        self.recall()
+        fresh = self._known is None
+        if fresh:
+            self.read()
+        while True:
+            claims = {name: self.lease(name).claim(wish.owner, self.now) for name, wish in wanted.items()}
+            free = {name: claim for name, claim in claims.items() if claim is not Claim.HELD}
+            if len(free) < len(claims) and not fresh:
+                self.read()
+                fresh = True
+                continue
+            since = dict(self._known.since) if self._known else {}
+            taken = {
+                name: self.lease(name).taken(wanted[name].owner, wanted[name].reason, self.now, wanted[name].ttl)
+                for name in free
+            }
+            try:
+                written = self.write_all(taken) if taken else {}
+            except LeaseLostError:
+                written = {}
+            # A race that was lost has read it, too.
+            if len(written) == len(free) or fresh:
+                return self._taken(written, claims, since)
+            fresh = True
+
+    def _taken(
+        self, written: Mapping[str, Lease], claims: Mapping[str, Claim], since: Mapping[str, float]
+    ) -> dict[str, Taken]:
         at = self._monotonic()
         return {
             name: Taken(lease, claims[name], since.get(name, at) if claims[name] is Claim.FREE else at)

@@ -12,6 +12,7 @@ from typing import Any
 RENAMED: Mapping[str, str] = {
     "eb_options": "eb_option_settings",
     "eb_properties": "eb_environment_properties",
+    "eb_deploy_gather": "eb_report_leader",
 }
 """Old name to new name."""
 

@@ -55,7 +55,7 @@ def play(folder: Path, text: str, *options: str) -> subprocess.CompletedProcess[
 def test_every_role_has_an_example() -> None:
     assert len(ROLES) >= 7
     assert [role for role in ROLES if not examples(role)] == []
-    own = {"bundle", "deploy", "environment", "hooks", "image", "localstalk", "status"}
+    own = {"bundle", "deploy", "hooks", "image", "localstalk", "status"}
     assert {role for role in ROLES if f"jack.beanstalk.{role}\n" in "".join(playbooks(role))} >= own
 
 

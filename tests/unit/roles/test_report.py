@@ -41,7 +41,7 @@ def test_once(tmp_path: Path) -> None:
     ]
     variables = {
         "template": str(ROOT / "roles/deploy/templates/report.txt.j2"),
-        "environment_result": {"hooks": hooks, "leader": {"state": "none"}},
+        "deploy_result": {"hooks": hooks, "leader": {"state": "none"}},
         "defaults": str(ROOT / "roles/deploy/defaults/main.yml"),
     }
     (tmp_path / "site.yml").write_text(PLAYBOOK)
@@ -65,7 +65,7 @@ REPORT = """
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        environment_result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
+        deploy_result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
       vars:
         live:
           id: "e-{{ inventory_hostname }}"

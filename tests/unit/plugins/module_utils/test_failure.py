@@ -10,8 +10,18 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import logs, waiters
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkWaitError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_manager import EnvironmentManager
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import EnvironmentJob
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.clock import SystemClock
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import (
+    ApiSource,
+    ServiceClock,
+    Services,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ItemProgress, ProgressFile
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 
 NOW = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 GOOD, BAD = "i-0000000000000000a", "i-0000000000000000b"
@@ -60,7 +70,13 @@ class Service:
             ("ERROR", "Failed to deploy application."),
         ]
         events = [
-            {"EventDate": NOW + timedelta(seconds=at), "Severity": severity, "Message": text, "RequestId": "req-1"}
+            {
+                "EventDate": NOW + timedelta(seconds=at),
+                "Severity": severity,
+                "Message": text,
+                "RequestId": "req-1",
+                "EnvironmentName": "blog-prod",
+            }
             for at, (severity, text) in enumerate(texts)
         ]
         return {"Events": events[::-1]}
@@ -87,7 +103,8 @@ def nothing_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
 
-def manager(service: Service, **more: Any) -> EnvironmentManager:
+def deploy(service: Service, **more: Any) -> dict[str, Any]:
+    """What the module would return."""
     params = {
         "application": "blog",
         "name": None,
@@ -95,8 +112,9 @@ def manager(service: Service, **more: Any) -> EnvironmentManager:
         "environment_id": None,
         "version_label": "v2",
         "src": None,
+        "remove_src": False,
         "version_description": None,
-        "gather": [],
+        "gather_leader": False,
         "platform": None,
         "tier": None,
         "description": None,
@@ -110,7 +128,35 @@ def manager(service: Service, **more: Any) -> EnvironmentManager:
         "poll_interval": 0.01,
         **more,
     }
-    return EnvironmentManager(service, params, check_mode=False)
+    job, clock = EnvironmentJob(params, check_mode=False), SystemClock()
+    clients = SimpleNamespace(get=lambda name: service if name == "elasticbeanstalk" else None)
+    services = Services(clients, clock, ServiceClock(clock), CallCounter())
+    source = ApiSource(service, services.service_clock)
+    heard = Heard()
+    lane = Lane(clock, lambda name: ApplicationWatcher(source, name, clock, 0.01), no_lock, Inline(), Inline(), heard)
+    lane.add("blog", job.reconcile(services, ItemProgress(ProgressFile())), clock.now() + 60)
+    lane.run()
+    return job.failed(heard.error) if heard.error else heard.result
+
+
+def no_lock(*_place: str) -> Any:
+    raise AssertionError("no lock was asked for")
+
+
+class Heard:
+    """What came of it."""
+
+    error: BaseException | None = None
+    result: Any = None
+
+    def finished(self, _name: str, result: Any, error: BaseException | None) -> None:
+        self.result, self.error = result, error
+
+    def heartbeat(self, *_what: Any) -> None:
+        raise AssertionError("it takes a second")
+
+    def warning(self, text: str) -> None:
+        raise AssertionError(text)
 
 
 def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,10 +167,11 @@ def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
         return TAIL
 
     monkeypatch.setattr(logs, "download", download)
-    with pytest.raises(AnsibleBeanstalkWaitError) as caught:
-        manager(Service()).ensure()
+    failed = deploy(Service())
+    assert failed["failed"]
+    assert failed["changed"]
     assert asked == ["https://logs/bad"]
-    assert str(caught.value.message).split("\n") == [
+    assert failed["msg"].split("\n") == [
         "Deploying version v2 to the environment blog-prod failed: "
         "Instance deployment failed. For details, see 'eb-engine.log'.",
         "",
@@ -142,8 +189,8 @@ def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
         "  /var/log/eb-engine.log:",
         *(f"    {line}" for line in TAIL.splitlines()[3:]),
     ]
-    assert caught.value.report["actions"] == ["update_version"]
-    assert caught.value.report["failing_instances"] == [BAD]
+    assert failed["actions"] == ["update_version"]
+    assert failed["failing_instances"] == [BAD]
 
 
 def test_a_log_that_cannot_be_had_does_not_hide_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +198,7 @@ def test_a_log_that_cannot_be_had_does_not_hide_the_failure(monkeypatch: pytest.
         raise logs.AnsibleBeanstalkError(message="Failed to download a log: URLError")
 
     monkeypatch.setattr(logs, "download", download)
-    with pytest.raises(AnsibleBeanstalkWaitError, match="No log could be had: Failed to download a log: URLError"):
-        manager(Service()).ensure()
+    assert "No log could be had: Failed to download a log: URLError" in deploy(Service())["msg"]
 
 
 def test_a_signed_address_is_never_shown() -> None:

@@ -16,6 +16,18 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common i
     AnsibleBeanstalkError,
     AnsibleBeanstalkWaitError,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.operation import (
+    QUIET_SECONDS,
+    Operation,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import ApiSource, ServiceClock
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import (
+    ItemProgress,
+    ProgressFile,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 from botocore.exceptions import EndpointConnectionError
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
@@ -82,15 +94,81 @@ class Script:
 
     def watch(
         self, label: str | None = "new", timeout: float = 600, interval: float = 5, expected: float | None = None
-    ) -> waiters.OperationWatch:
+    ) -> Watch:
+        return Watch(self, label, timeout, interval, expected)
+
+
+class ScriptClock:
+    """The script's time as the engine's."""
+
+    def __init__(self, script: Script) -> None:
+        self.now, self.sleep, self.wait = script.clock, script.sleep, script.sleep
+
+    def wake(self) -> None:
+        """Nobody else runs here."""
+
+
+class ScriptSource(ApiSource):
+    """The script as a service whose clock is right."""
+
+    def now(self) -> datetime:
+        return START
+
+
+class Heard:
+    """What came of it."""
+
+    outcome: Operation
+    error: BaseException | None = None
+
+    def finished(self, _name: str, result: Any, error: BaseException | None) -> None:
+        self.outcome, self.error = result, error
+
+    def heartbeat(self, _name: str, waiting_for: str, _seconds: float) -> None:
+        assert waiting_for.startswith("the environment blog-prod to become Ready; its status is ")
+
+    def warning(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+class Watch:
+    """One operation, followed by a lane of the engine."""
+
+    def __init__(
+        self, script: Script, label: str | None, timeout: float, interval: float, expected: float | None
+    ) -> None:
+        self.clock, self.expected, self.heard = ScriptClock(script), expected, Heard()
         answer = {
             "EnvironmentId": "e-1",
             "EnvironmentName": "blog-prod",
             "ApplicationName": "blog",
             "ResponseMetadata": {"RequestId": OURS, "HTTPHeaders": {"date": "Tue, 03 Mar 2026 12:00:00 GMT"}},
         }
-        deadline = waiters.Deadline(timeout, interval, self.clock, self.sleep)
-        return waiters.OperationWatch(self, answer, label, deadline, expected=expected)
+        source = ScriptSource(script, ServiceClock(self.clock))
+        services = SimpleNamespace(eb=script, clock=self.clock, scaling=lambda: None)
+        deadline = waiters.Deadline(timeout, interval, self.clock.now)
+        self.operation = Operation(services, ItemProgress(ProgressFile()), "blog", answer, label, deadline)
+        self.lane = Lane(
+            self.clock,
+            lambda application: ApplicationWatcher(source, application, self.clock, interval),
+            lambda *_place: pytest.fail("an operation takes no lock"),
+            Inline(),
+            Inline(),
+            self.heard,
+        )
+        self.deadline = script.now + timeout
+
+    @property
+    def seconds(self) -> float | None:
+        return self.operation.seconds
+
+    def run(self, quiet: float = 0.0) -> Operation:
+        flow = self.operation.follow(quiet=bool(quiet), expected=self.expected)
+        self.lane.add("blog-prod", flow, self.deadline)
+        self.lane.run()
+        if self.heard.error is not None:
+            raise self.heard.error
+        return self.heard.outcome
 
 
 def good_deployment() -> Script:
@@ -108,27 +186,27 @@ def good_deployment() -> Script:
 
 def test_a_good_deployment_costs_few_calls() -> None:
     script = good_deployment()
-    outcome = script.watch().run(waiters.QUIET_SECONDS)
+    outcome = script.watch().run(QUIET_SECONDS)
     assert outcome.environment["VersionLabel"] == "new"
     assert script.now == 30
     assert script.calls == ["DescribeEvents"] * 3 + ["DescribeEnvironments", "DescribeInstancesHealth"]
-    assert [event["Message"] for event in outcome.events] == [event["Message"] for event in script.history]
+    assert [event["Message"] for event in outcome.seen] == [event["Message"] for event in script.history]
 
 
 def test_an_end_that_is_expected_is_slept_up_to() -> None:
     script = good_deployment()
     watch = script.watch(expected=30)
-    watch.run(waiters.QUIET_SECONDS)
+    watch.run(QUIET_SECONDS)
     # A moment later: at 30 it would be too early as often as not.
     assert script.now == 30.2
     assert script.calls == ["DescribeEvents", "DescribeEnvironments", "DescribeInstancesHealth"]
     assert watch.seconds == pytest.approx(29.7)
     # An end that comes later is looked for soon, then in the usual steps; one far away is not slept up to.
     script = good_deployment()
-    script.watch(expected=28).run(waiters.QUIET_SECONDS)
+    script.watch(expected=28).run(QUIET_SECONDS)
     assert script.now == pytest.approx(30.7)
     script = good_deployment()
-    script.watch(expected=300).run(waiters.QUIET_SECONDS)
+    script.watch(expected=300).run(QUIET_SECONDS)
     assert script.calls.count("DescribeEvents") == 2
 
 
@@ -139,7 +217,7 @@ def test_looks_become_rarer_the_longer_an_end_keeps_one_waiting() -> None:
     script.labels.append((20, {"i-a": ("new", "Ok")}))
     for expected, most in ((None, 200), (60.0, 200), (1800.0, 100)):
         script.now, script.calls = 0.0, []
-        assert script.watch(timeout=3600, expected=expected).run(waiters.QUIET_SECONDS).instances
+        assert script.watch(timeout=3600, expected=expected).run(QUIET_SECONDS).instances
         assert script.now <= 1799 + 10
         assert script.calls.count("DescribeEvents") <= most
 
@@ -147,7 +225,7 @@ def test_looks_become_rarer_the_longer_an_end_keeps_one_waiting() -> None:
 def test_a_status_that_follows_the_last_event() -> None:
     script = good_deployment()
     script.status[-1] = (33, {"Status": "Ready", "VersionLabel": "new"})
-    script.watch().run(waiters.QUIET_SECONDS)
+    script.watch().run(QUIET_SECONDS)
     assert script.now == 33
 
 
@@ -258,10 +336,10 @@ def test_an_outage_of_the_network_is_waited_out(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(script, "describe_environments", broken)
     assert script.watch().run().environment["VersionLabel"] == "new"
-    assert script.now == 73
+    assert script.now == 70
     script.now = 0.0
     monkeypatch.setattr(script, "describe_events", lambda **_filters: broken() if script.now < 1e9 else {})
-    with pytest.raises(AnsibleBeanstalkError, match="Could not connect"):
+    with pytest.raises(AnsibleBeanstalkError, match=r"Gave up at the deadline, waiting for .*: .*Could not connect"):
         script.watch(timeout=60).run()
 
 

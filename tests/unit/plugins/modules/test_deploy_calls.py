@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import environment_manager
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
 
 Run = Callable[..., dict[str, Any]]
 SETTINGS = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
@@ -33,7 +31,7 @@ def deploy(
             "src": bundle(label),
             "option_settings": SETTINGS,
             "lock": {},
-            "gather": ["leader"],
+            "gather_leader": True,
             # Longer than any deployment here, so that each is seen at the first look.
             "poll_interval": 3,
         }
@@ -77,7 +75,7 @@ def test_a_deployment_and_its_calls(deploy: Callable[..., dict[str, Any]], eb: A
         "changed"
     ]
     eb.delete_application_version(ApplicationName="calls", VersionLabel="v1")
-    assert deploy("v1")["actions"] == ["create", "create_version"]
+    assert deploy("v1")["actions"] == ["create_version", "create"]
     # A setting that was changed behind our back is seen, although settings are remembered.
     assert not deploy("v1")["changed"]
     elsewhere = {"aws:elasticbeanstalk:command": {"Timeout": 900}}
@@ -85,22 +83,6 @@ def test_a_deployment_and_its_calls(deploy: Callable[..., dict[str, Any]], eb: A
     mine = {**SETTINGS, "aws:elasticbeanstalk:command": {"Timeout": 600}}
     assert deploy("v1", option_settings=mine)["actions"] == ["update_settings"]
     assert not deploy("v1", option_settings=mine)["changed"]
-
-
-def test_a_launch_shares_its_looks_with_others_who_wait(
-    deploy: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: set[str] = set()
-
-    class Looks(SharedLooks):
-        def events(self, environment_name: str, *moments: Any) -> list[dict[str, Any]]:
-            asked.add(environment_name)
-            return super().events(environment_name, *moments)
-
-    monkeypatch.setattr(environment_manager, "SharedLooks", Looks)
-    made = deploy("v1", name="launch-env", cname_prefix="launch-env", poll_interval=5)
-    assert "create" in made["actions"]
-    assert asked == {"launch-env"}
 
 
 def test_a_bundle_with_secrets_is_removed_whatever_happens(

@@ -46,7 +46,13 @@ def test_every_module_says_what_it_does_in_check_mode(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+# What an action plugin does by itself has documentation only.
+ON_THE_CONTROLLER = {"environments_result"}
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in MODULES if one.stem not in ON_THE_CONTROLLER], ids=lambda one: one.stem
+)
 def test_main_is_short(path: Path) -> None:
     tree = ast.parse(path.read_text())
     main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")

@@ -246,7 +246,7 @@ def test_lost_log_after_a_verified_deployment_warns(deploy: Deploy, monkeypatch:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     monkeypatch.setattr(logs, "open_url", reset)
-    done = deploy("reset", gather=["leader"])
+    done = deploy("reset", gather_leader=True)
     assert not done.get("failed"), done
     assert done["changed"]
     assert done["leader"]["state"] == "unknown"
@@ -255,7 +255,7 @@ def test_lost_log_after_a_verified_deployment_warns(deploy: Deploy, monkeypatch:
 
 def test_refused_report_after_a_verified_deployment_warns(deploy: Deploy, faults: Any) -> None:
     faults.add(kind="error", code="AccessDenied", operations=["RequestEnvironmentInfo"])
-    done = deploy("refused", gather=["leader"])
+    done = deploy("refused", gather_leader=True)
     assert not done.get("failed"), done
     assert done["changed"]
     assert done["leader"]["state"] == "unknown"

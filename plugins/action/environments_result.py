@@ -1,0 +1,27 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes each host's own result of what one task did for all of them. It starts no module."""
+
+from __future__ import annotations
+
+from ansible.plugins.action import ActionBase
+
+ARGUMENTS = {"environments": {"required": True, "type": "dict"}, "item": {"type": "str"}}
+
+
+class ActionModule(ActionBase):
+    """The host's entry, as the result of this task."""
+
+    def run(self, tmp=None, task_vars=None):
+        """Return what was found out for the host: changed, failed with a sentence, or neither."""
+        result = super().run(tmp, task_vars)
+        _checked, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        host = arguments["item"] or str((task_vars or {}).get("inventory_hostname"))
+        mine = arguments["environments"].get(host)
+        if mine is None:
+            return result | {"failed": True, "msg": f"{host} has no result: it took no part, or the run ended before."}
+        if not self._task.diff:
+            mine = {name: value for name, value in mine.items() if name != "diff"}
+        return result | mine

@@ -1,0 +1,75 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the variables of the inventory to an item of the module ``environments``: the one place where they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..option_settings.given import merged
+from ..secrets import SecretsError, sort_secrets
+
+PROPERTIES = "aws:elasticbeanstalk:application:environment"
+REFERENCES = "aws:elasticbeanstalk:application:environmentsecrets"
+# Two requests for each environment: of a fleet, leader_info asks for all at once.
+_LEADERS_OF = 10
+
+Variables = Mapping[str, Any]
+
+
+def deployment_items(hosts: Iterable[str], variables: Mapping[str, Variables]) -> list[dict[str, Any]]:
+    """An item for each host. One whose variables cannot be used has a ``problem``, a sentence, and no arguments."""
+    names = list(hosts)
+    items = []
+    for host in names:
+        try:
+            items.append(deployment_item(host, variables, many=len(names) > _LEADERS_OF))
+        except SecretsError as error:
+            items.append({"item": host, "problem": str(error)})
+        except Exception as error:  # whatever a template of the inventory may raise
+            items.append({"item": host, "problem": f"A variable of {host} cannot be used: {error}"})
+    return items
+
+
+def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool = False) -> dict[str, Any]:
+    """The arguments of one host, as ``environments`` takes them; ``many`` is whether it is one of a fleet."""
+    mine = variables[host]
+    maker = (mine.get("eb_bundle_makers") or {}).get(host, host)
+    made = variables[maker].get("bundle_made") or {}
+    if "bundle" not in made:
+        return {"item": host, "problem": f"The source bundle is missing: {maker} failed to make it."}
+    bundle = made["bundle"]
+    properties = mine.get("eb_environment_properties") or {}
+    options = mine.get("eb_option_settings") or {}
+    secrets = sort_secrets(mine.get("eb_secrets") or {}, properties, options, mine["eb_platform"])
+    more = {REFERENCES: secrets["references"], PROPERTIES: {**properties, **secrets["properties"]}}
+    return {
+        "item": host,
+        "region": mine["eb_region"],
+        **(mine.get("eb_aws") or {}),
+        "application": mine["eb_application"],
+        "name": mine.get("eb_environment_name", host),
+        "cname_prefix": mine["eb_cname_prefix"],
+        "platform": None if _would_swap(mine) else mine["eb_platform"],
+        "platform_downgrade": mine.get("eb_platform_downgrade", False),
+        "version_label": bundle["version_label"],
+        "src": bundle["path"],
+        "remove_src": bundle["has_secrets"],
+        "option_settings": merged(options, {name: values for name, values in more.items() if values}),
+        "purge_properties": mine.get("eb_environment_properties_purge", False),
+        "tags": mine.get("eb_tags") or None,
+        "purge_tags": False,
+        "lock": mine.get("eb_lock") or {},
+        "gather_leader": bool(mine.get("eb_report_leader", not many)),
+        "wait_timeout": mine.get("eb_wait_timeout", 1800),
+        "poll_interval": mine.get("eb_poll_interval", 5),
+    }
+
+
+def _would_swap(mine: Variables) -> bool:
+    """Whether it is check mode, in which nothing was swapped, so that the old environment has its platform still."""
+    live = (mine.get("__deploy_live") or {}).get("environments")
+    return bool(mine.get("ansible_check_mode") and mine.get("eb_deploy_strategy") == "swap" and live)

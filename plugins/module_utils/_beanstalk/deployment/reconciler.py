@@ -1,0 +1,501 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Make an environment be as the user wants it: create, update only what differs, or terminate; and verify it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from .. import api, cnames, friendly, platforms, references, tags
+from ..common import (
+    AnsibleBeanstalkError,
+    AnsibleBeanstalkRefusedError,
+    AnsibleBeanstalkWaitError,
+    already_exists,
+    error_code,
+    is_busy,
+    is_missing,
+    is_unreadable,
+)
+from ..environment_create import create_call, create_diff, predicted
+from ..environment_leader import ask_leader, leader_unknown
+from ..environment_memory import EnvironmentMemory
+from ..environment_plan import Plan, Planner, check_params, update_calls
+from ..environment_settings import EnvironmentSettings
+from ..environment_version import EnvironmentVersion
+from ..environments import check_may_terminate, check_names_free, find_environment
+from ..logs import with_logs
+from ..naming import own_bucket
+from ..run.effects import Acquire, Background, Call, Observe, Pause, Release
+from ..run.engine import Services
+from ..run.progress import ItemProgress
+from ..transformations import environment_out, event_out, instance_out, tags_out
+from ..verification import State, Verdict
+from ..verifier import NotVerifiedError, Verifier, warnings_of
+from ..waiters import Deadline
+from .operation import Flow, Operation
+
+Environment = dict[str, Any]
+
+_MEANWHILE = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
+"""Whatever somebody else's operation changes of an environment."""
+
+
+class EnvironmentReconciler:
+    """One wanted environment; ``params`` are those of the module ``environment``. :meth:`run` is the reconciler.
+
+    The order of an update: look, plan, make the version, take the lock, look whether anything is another than it was,
+    update, watch and verify, free the lock, ask for the leader.
+    """
+
+    def __init__(self, services: Services, params: Mapping[str, Any], check_mode: bool, progress: ItemProgress) -> None:
+        self.actions: list[str] = []
+        self._warnings: list[str] = []
+        self._services, self._client, self._params = services, services.eb, params
+        self._check_mode, self._progress = check_mode, progress
+        self._deadline = Deadline(params["wait_timeout"], params["poll_interval"], clock=services.clock.now)
+        self._wanted = friendly.option_settings(params)
+        self._settings = EnvironmentSettings(self._client, params, self._wanted, services.clients.get)
+        self._planner = Planner(self._client, params, self._settings)
+        self._version = EnvironmentVersion(
+            self._client, services.clients.get, params, check_mode, self._deadline.timeout
+        )
+        self._locked = False
+        self._looked = 0.0
+        self._bucket = ""
+        self._redeployed = False
+        self._events: list[dict[str, Any]] = []
+        self._instances: list[dict[str, Any]] | None = None
+        self._diffs: list[dict[str, Any]] = []
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know, as sentences."""
+        return [*self._warnings, *self._planner.warnings, *self._settings.warnings]
+
+    def run(self) -> Flow:
+        """The reconciler; it returns the module's result."""
+        check_params(self._params)
+        environment = yield from self._find()
+        if self._params["state"] == "absent":
+            environment = yield from self._ensure_absent(environment)
+        elif environment is None:
+            environment = yield from self._create()
+        else:
+            environment = yield from self._update(environment)
+            if not (self.actions or self._check_mode):
+                yield Call(functools.partial(self._settings.unchanged, environment))
+        if environment is not None and not self._check_mode:
+            EnvironmentMemory(self._client, environment).note_password(self._wanted)
+        if self._locked:
+            yield Release(self._params["application"], self._params["cname_prefix"], self._bucket)
+        leader = yield from self._leader(environment)
+        return {**self._result(environment), **leader, "changed": bool(self.actions)}
+
+    # -- find and lock ----------------------------------------------------------------------------------------------
+
+    def _find(self) -> Flow:
+        """The environment that the parameters name, as it is now."""
+        snapshot = yield Observe(self._params["application"], self._services.clock.now(), events=False)
+        self._looked = snapshot.environments_at
+        found = list(snapshot.environments.values())
+        environment = yield Call(lambda: find_environment(self._client, self._params, lambda: found))
+        return environment
+
+    def _changed_meanwhile(self, environment: Environment | None) -> Flow:
+        """Take the lock before the first write; whether the environment is another than the one decided about."""
+        lock = self._params.get("lock")
+        if lock is None or self._locked:
+            return False, environment
+        if not self._params.get("cname_prefix"):
+            raise AnsibleBeanstalkRefusedError(message="lock needs cname_prefix, which names the logical environment.")
+        arn = str((environment or {}).get("EnvironmentArn") or "")
+        try:
+            since = yield self._acquire(lock["bucket"] or own_bucket(arn))
+        except AnsibleBeanstalkError as error:
+            if lock["bucket"] or error_code(error) != "NoSuchBucket":
+                raise
+            since = yield self._acquire("")
+        self._locked = True
+        if since <= self._looked:
+            return False, environment
+        found = yield from self._find()
+        return any((found or {}).get(key) != (environment or {}).get(key) for key in _MEANWHILE), found
+
+    def _acquire(self, bucket: str) -> Acquire:
+        lock = self._params["lock"]
+        self._bucket = bucket
+        return Acquire(
+            self._params["application"],
+            self._params["cname_prefix"],
+            "deploy",
+            bucket=bucket,
+            owner=lock["owner"] or "",
+            ttl=lock["ttl"],
+            wait=lock["wait_timeout"],
+        )
+
+    def _when_ready(self, environment: Environment) -> Flow:
+        """What the parameters name when somebody's operation has ended: it may have been a swap of CNAMEs."""
+        environment_id, application = environment["EnvironmentId"], self._params["application"]
+        at = self._services.clock.now()
+        while True:
+            name, status = environment.get("EnvironmentName"), environment.get("Status")
+            waiting_for = f"another operation on the environment {name} to end; its status is {status}"
+            snapshot = yield Observe(application, at, waiting_for, events=False)
+            found = snapshot.environments.get(environment_id)
+            if found is None:
+                raise AnsibleBeanstalkWaitError(f"The environment {name} was terminated meanwhile", {})
+            environment = dict(found)
+            self._looked = snapshot.environments_at
+            if found.get("Status") == "Ready":
+                break
+            if self._deadline.over:
+                raise AnsibleBeanstalkWaitError(
+                    f"The environment {name} was not Ready within {self._deadline.timeout:.0f} seconds: another "
+                    f"operation is running, its status is {found.get('Status')}",
+                    {"environment": environment_out(found, api.region_of(self._client))},
+                )
+            at = self._services.clock.now() + self._deadline.interval
+        if not self._params.get("cname_prefix"):
+            return environment
+        return (yield from self._find()) or environment
+
+    # -- create -----------------------------------------------------------------------------------------------------
+
+    def _create(self) -> Flow:
+        params = self._params
+        if params["environment_id"]:
+            raise AnsibleBeanstalkRefusedError(message=f"There is no environment {params['environment_id']}.")
+        if not params["name"] or not params["platform"]:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The application {params['application']} has no such environment; "
+                "name and platform are needed to create one."
+            )
+        if params["cname_prefix"] and cnames.is_generated(params["cname_prefix"]):
+            text = cnames.not_created_sentence(params["application"], params["cname_prefix"])
+            raise AnsibleBeanstalkRefusedError(message=text)
+        yield Call(lambda: check_names_free(self._client, params))
+        yield from self._provide_version(None)
+        platform = yield Call(lambda: platforms.choose(self._client, params["platform"]))
+        yield Call(lambda: references.check_platform(self._client, self._wanted, platform))
+        if not self._check_mode:
+            _changed, found = yield from self._changed_meanwhile(None)
+            if found is not None:
+                return (yield from self._update(found))
+        answer = predicted(params, platform)
+        if not self._check_mode:
+            yield Call(lambda: self._settings.before(None))
+            answer = yield from self._request_creation(create_call(params, platform, self._wanted))
+        self.actions.append("create")
+        self._diffs.append({"before": {}, "after": create_diff(params, platform, self._wanted)})
+        if self._check_mode:
+            return answer
+        try:
+            made = yield from self._watch(answer, params["version_label"], quiet=False)
+            return (yield from self._settle(made))
+        except AnsibleBeanstalkError as error:
+            if not (yield from self._goes_on(error)):
+                raise (yield from self._told(error, str(answer["EnvironmentId"]))) from error
+        return (yield from self._update(answer))
+
+    def _request_creation(self, call: Mapping[str, Any]) -> Flow:
+        try:
+            return (yield Call(lambda: api.create_environment(self._client, **call)))
+        except AnsibleBeanstalkError as error:
+            if (yield from self._restore_version(error)):
+                return (yield from self._request_creation(call))
+            # The first request may have been carried out although its answer was lost.
+            found = (yield from self._find()) if already_exists(error) else None
+            if found is None or found.get("Status") != "Launching":
+                raise self._explained(error) from error
+            return found
+
+    # -- update -----------------------------------------------------------------------------------------------------
+
+    def _update(self, environment: Environment) -> Flow:
+        while True:
+            while environment.get("Status") != "Ready" and not self._check_mode:
+                environment = yield from self._when_ready(environment)
+            plan = yield Call(functools.partial(self._planner.plan, environment))
+            if plan.empty and not (yield from self._plan_redeploy(environment, plan)):
+                environment = yield from self._when_ready(environment)
+                continue
+            if plan.empty:
+                return environment
+            if "update_version" in plan.actions:
+                yield from self._provide_version(environment)
+            if self._check_mode:
+                self._note(plan)
+                return self._predicted(environment)
+            changed, found = yield from self._changed_meanwhile(environment)
+            if changed:
+                if found is None:
+                    return (yield from self._create())
+                environment = found
+                continue
+            environment, done = yield from self._attempt(environment, plan)
+            if done:
+                return environment
+
+    def _attempt(self, environment: Environment, plan: Plan) -> Flow:
+        """Carry a plan out; the environment afterwards, and whether nothing is left to do or to verify."""
+        self._redeployed |= "redeploy" in plan.actions
+        try:
+            environment = yield from self._carry_out(environment, plan)
+        except AnsibleBeanstalkError as error:
+            if not (yield from self._goes_on(error)):
+                # Somebody else was quicker: wait in line, then look again at what is still to do.
+                if not is_busy(error) or self._deadline.over:
+                    raise (yield from self._told(self._explained(error), environment["EnvironmentId"])) from error
+                yield Pause(self._services.clock.now() + self._deadline.interval)
+            return (yield from self._when_ready(environment)), False
+        # New tags alone were waited for, but no deployment was.
+        return environment, bool(plan.update) or not self._params["wait"]
+
+    def _carry_out(self, environment: Environment, plan: Plan) -> Flow:
+        noted = False
+        sets = "update_settings" in plan.actions
+        if sets:
+            yield Call(functools.partial(self._settings.before, environment))
+        calls = update_calls(plan.update)
+        while calls:
+            call = calls.pop(0)
+            request = functools.partial(api.update_environment, self._client, environment["EnvironmentId"], **call)
+            try:
+                answer = yield Call(request)
+            except AnsibleBeanstalkError as error:
+                # Version and settings in one call: the API reference has it as an error, the service takes it.
+                together = len(call) > 1 and "VersionLabel" in call and not is_unreadable(error)
+                if error_code(error) != "InvalidParameterCombination" or not together:
+                    raise
+                rest = {key: value for key, value in call.items() if key != "VersionLabel"}
+                calls[:0] = [rest, {"VersionLabel": call["VersionLabel"]}]
+                continue
+            if not noted:
+                self._note(plan)
+                noted = True
+            label = self._params["version_label"] if "VersionLabel" in call else None
+            label = label or environment.get("VersionLabel")
+            environment = yield from self._watch(answer, label, quiet="VersionLabel" in call)
+        if plan.tag_plan is not None and "tags" in plan.tracker.names:
+            yield Call(functools.partial(tags.apply_tags, self._client, environment["EnvironmentArn"], plan.tag_plan))
+            if not noted:
+                self._note(plan)
+            if self._params["wait"]:
+                yield Pause(self._services.clock.now() + 1)
+                environment = yield from self._when_ready(environment)
+        return (yield from self._settle(environment)) if sets else environment
+
+    def _settle(self, environment: Environment) -> Flow:
+        """See what became of settings that were sent, once that is over."""
+        if self._params["wait"] and self._wanted:
+            yield Call(functools.partial(self._settings.after, environment))
+        return environment
+
+    def _provide_version(self, environment: Environment | None) -> Flow:
+        """Make the version of its bundle, before anybody is kept waiting by the lock."""
+        if (yield Background(functools.partial(self._version.provide, environment))):
+            self.actions.append("create_version")
+
+    def _restore_version(self, error: AnsibleBeanstalkError) -> Flow:
+        """Whether a version or bundle that is gone was made again; then what needed it is worth another attempt."""
+        done = yield Background(functools.partial(self._version.restore, error))
+        self.actions += [done] if done else []
+        return bool(done)
+
+    def _predicted(self, environment: Environment) -> Environment:
+        label = self._params["version_label"] or environment.get("VersionLabel")
+        described = (
+            environment
+            if self._params["description"] is None
+            else {
+                **environment,
+                "Description": self._params["description"],
+            }
+        )
+        return {**described, "VersionLabel": label}
+
+    def _note(self, plan: Plan) -> None:
+        self.actions += plan.actions
+        self._diffs.append(plan.tracker.diff())
+
+    # -- verify -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _may_redeploy(self) -> bool:
+        """Whether the version is known, and was not deployed again in this run yet."""
+        return bool(self._params["version_label"]) and not self._redeployed
+
+    def _goes_on(self, error: AnsibleBeanstalkError) -> Flow:
+        """Whether an operation that did not bring about what was wanted leaves something that may."""
+        if (yield from self._restore_version(error)):
+            return True
+        behind = isinstance(error, NotVerifiedError) and error.verdict.state is State.REDEPLOY
+        return behind and self._may_redeploy
+
+    def _plan_redeploy(self, environment: Environment, plan: Plan) -> Flow:
+        """Where nothing differs, verify: what is behind is deployed again; whether there is a verdict.
+
+        A verdict that asks for no deployment, and is not good, is an error where a proof is wanted.
+        """
+        label = self._params["version_label"] or environment.get("VersionLabel")
+        verifier = Verifier(self._client, label, scaling=self._services.scaling)
+        verdict = yield from self._verify_unchanged(environment, verifier)
+        self._instances = verifier.instances
+        if verdict is None:
+            return False
+        if verdict.state is State.VERIFIED:
+            self._warnings += warnings_of(environment, verdict)
+        elif verdict.state is State.REDEPLOY and self._may_redeploy:
+            plan.redeploy(self._params["version_label"], verdict)
+        else:
+            error = not_verified(environment, verifier, hint=not self._params["version_label"])
+            if self._params["wait"] and not (self._check_mode and verdict.state is State.WAITING):
+                raise (yield from self._told(error, environment["EnvironmentId"]))
+            self._warnings.append(f"{error.message}.")
+        return True
+
+    def _verify_unchanged(self, environment: Environment, verifier: Verifier) -> Flow:
+        """Judge it, once or until the verdict is final; None when an operation began meanwhile."""
+        once = self._check_mode or not self._params["wait"]
+        while once or environment.get("Status") == "Ready":
+            look = functools.partial(verifier.look, dict(environment), over=once or self._deadline.over)
+            verdict: Verdict | None = yield Call(look)
+            if verdict is not None:
+                return verdict
+            waiting_for = f"a verdict on {environment['EnvironmentName']}: {verifier.verdict.reason}"
+            at = self._services.clock.now() + self._deadline.interval
+            snapshot = yield Observe(self._params["application"], at, waiting_for, events=False)
+            found = snapshot.environments.get(environment["EnvironmentId"])
+            if found is None:
+                return None
+            environment.update(found)
+        return None
+
+    def _watch(self, answer: Environment, label: str | None, *, quiet: bool) -> Flow:
+        if not self._params["wait"]:
+            return answer
+        operation = Operation(
+            self._services, self._progress, self._params["application"], answer, label, self._deadline
+        )
+        # A short interval is for local tests, where a deployment may be over in a second.
+        hints = EnvironmentMemory(self._client, answer)
+        unhurried = quiet and self._deadline.interval >= 5
+        try:
+            yield from operation.follow(quiet=unhurried, expected=hints.seconds if unhurried else None)
+        finally:
+            self._events += operation.seen
+        if unhurried:
+            hints.note_seconds(operation.seconds)
+        if self._settings.right:
+            self._settings.note(operation.environment)
+        self._instances = operation.instances
+        self._warnings += operation.warnings
+        return operation.environment
+
+    def _told(self, error: AnsibleBeanstalkError, environment_id: str) -> Flow:
+        """A failure with what somebody would look for next; in check mode without what would have to be requested."""
+        if not isinstance(error, AnsibleBeanstalkWaitError):
+            return error
+        interval, request = self._params["poll_interval"], not self._check_mode
+        told = functools.partial(with_logs, self._client, error, environment_id, interval, list(self.actions))
+        return (yield Background(functools.partial(told, request=request)))
+
+    def _explained(self, error: AnsibleBeanstalkError) -> AnsibleBeanstalkError:
+        if is_missing(error) and self._params["version_label"] and "Version" in str(error):
+            return AnsibleBeanstalkError(
+                message=f"The application {self._params['application']} has no version "
+                f"{self._params['version_label']}; make it with the application_version module."
+            )
+        return error
+
+    # -- terminate ----------------------------------------------------------------------------------------------------
+
+    def _ensure_absent(self, environment: Environment | None) -> Flow:
+        if environment is None:
+            return None
+        if environment.get("Status") == "Terminating":
+            if not self._check_mode:
+                yield from self._watch_end(environment)
+            return None
+        if not self._check_mode and (yield from self._changed_meanwhile(environment))[0]:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"The environment {environment['EnvironmentId']} was changed by somebody else meanwhile."
+            )
+        yield Call(functools.partial(self._check_may_terminate, environment))
+        answer = environment if self._check_mode else (yield from self._request_termination(environment))
+        self.actions.append("terminate")
+        self._diffs.append({"before": {"environment": environment["EnvironmentId"]}, "after": {}})
+        if not self._check_mode:
+            yield from self._watch_end(answer)
+        return None
+
+    def _check_may_terminate(self, environment: Environment) -> None:
+        known = tags_out(api.list_tags(self._client, environment.get("EnvironmentArn") or ""))
+        check_may_terminate(self._client, environment, known, self._params["cname_prefix"])
+
+    def _request_termination(self, environment: Environment) -> Flow:
+        while True:
+            try:
+                return (yield Call(lambda: api.terminate_environment(self._client, environment["EnvironmentId"])))
+            except AnsibleBeanstalkError as error:
+                if not is_busy(error) or self._deadline.over:
+                    raise
+            yield Pause(self._services.clock.now() + self._deadline.interval)
+            yield from self._when_ready(environment)
+
+    def _watch_end(self, answer: Environment) -> Flow:
+        if self._params["wait"]:
+            application = self._params["application"]
+            operation = Operation(self._services, self._progress, application, answer, None, self._deadline)
+            yield from operation.follow_end()
+            self._events += operation.seen
+
+    # -- result -------------------------------------------------------------------------------------------------------
+
+    def _leader(self, environment: Environment | None) -> Flow:
+        """Who led the deployment that runs, when that is asked for and can be known."""
+        if environment is None or self._check_mode or not self._params["gather_leader"]:
+            return {}
+        if not environment.get("EnvironmentId") or environment.get("Status") != "Ready":
+            return {}
+        interval = self._params["poll_interval"]
+        ec2 = functools.partial(self._services.clients.get, "ec2")
+        ask = functools.partial(ask_leader, self._client, ec2, environment, self._instances, self._events, interval)
+        try:
+            return (yield Background(ask))
+        except AnsibleBeanstalkError as error:
+            # What was deployed was verified before; this only reports.
+            self._warnings.append(f"The leader could not be asked for: {error}")
+            return leader_unknown(str(error))
+
+    def _result(self, environment: Environment | None) -> dict[str, Any]:
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        for diff in self._diffs:
+            before.update(diff["before"])
+            after.update(diff["after"])
+        return {
+            "environment": environment_out(environment, api.region_of(self._client)) if environment else None,
+            "instances": [instance_out(item) for item in self._instances or []],
+            "events": [event_out(event) for event in self._events],
+            "actions": self.actions,
+            "diff": {"before": before, "after": after},
+        }
+
+
+def not_verified(environment: Environment, verifier: Verifier, *, hint: bool) -> NotVerifiedError:
+    """The error for an environment that needs no change and is not as it should be.
+
+    ``hint``: say that the version would be deployed again if it were named.
+    """
+    verdict = verifier.verdict
+    text = f"The environment {environment['EnvironmentName']} needs no change, but {verdict.reason}"
+    if hint and verdict.state is State.REDEPLOY:
+        text += "; name the version_label that it shall run, to have it deployed again"
+    return NotVerifiedError(text, verifier.report(environment, []), verdict)

@@ -1,0 +1,223 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a list of items: a lane for each account and region, all of them in one process."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from .. import api
+from ..common import AnsibleBeanstalkWaitError
+from ..holder import made_up_owner
+from ..lock_store import LockStore
+from ..memory import memory_of
+from .background import ThreadPool
+from .clients import Clients, connection_key
+from .clock import Clock, SystemClock
+from .effects import Reconciler
+from .lane import GRACE_SECONDS, Lane
+from .leases import ApplicationLeases
+from .limiter import RateLimiter
+from .progress import ItemProgress
+from .watcher import ApplicationWatcher
+
+# So much longer than the last deadline of its items a lane may take before it is left.
+_STUCK_SECONDS = 5.0
+# Requests of one account and region that are waited for at the same time; the limiter says how often one is sent.
+_CALLS_AT_ONCE = 4
+
+
+class ServiceClock:
+    """The service's own time, from the Date headers of its answers (RFC 9110), which are cut to whole seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset: float | None = None
+
+    def attach(self, client: Any) -> None:
+        """Follow the answers that a botocore client gets."""
+        client.meta.events.register("response-received", self._response_received)
+
+    def now(self) -> datetime:
+        """The service's time; the machine's own where no answer has told it yet."""
+        if self._offset is None:
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(self._clock.now() + self._offset, tz=UTC)
+
+    def _response_received(self, parsed_response: Any = None, **_kwargs: Any) -> None:
+        header = ((parsed_response or {}).get("ResponseMetadata") or {}).get("HTTPHeaders", {}).get("date")
+        try:
+            moment = parsedate_to_datetime(header).timestamp() if header else None
+        except (TypeError, ValueError):
+            return
+        if moment is not None:
+            offset = moment - self._clock.now()
+            self._offset = offset if self._offset is None else max(self._offset, offset)
+
+
+class ApiSource:
+    """Snapshots as the API of one account and region gives them."""
+
+    def __init__(self, client: Any, service_clock: ServiceClock) -> None:
+        self._client, self._service_clock = client, service_clock
+
+    def environments(self, application: str) -> list[dict[str, Any]]:
+        """All environments of an application that have not ended."""
+        return api.describe_environments(self._client, ApplicationName=application)
+
+    def events(self, application: str, since: datetime | None) -> list[dict[str, Any]]:
+        """Events of an application since a moment, newest first."""
+        return api.describe_events(self._client, since=since, ApplicationName=application)
+
+    def now(self) -> datetime:
+        """The service's time. A header is cut to whole seconds, and an event may be a little older than its answer."""
+        return self._service_clock.now() - timedelta(seconds=1)
+
+
+@dataclass
+class Services:
+    """What a reconciler may use of its lane: clients, the time, and the number of requests that were sent."""
+
+    clients: Clients
+    clock: Clock
+    service_clock: ServiceClock
+    counter: api.CallCounter
+
+    @property
+    def eb(self) -> Any:
+        """The client of Elastic Beanstalk."""
+        return self.clients.get("elasticbeanstalk")
+
+    def scaling(self) -> Any:
+        """The client of Auto Scaling, which is seldom needed."""
+        return self.clients.get("autoscaling")
+
+
+class Job(Protocol):
+    """One item of a run, ready to be reconciled."""
+
+    def reconcile(self, services: Services, progress: ItemProgress) -> Reconciler:
+        """The item's reconciler; its result is a dictionary with ``changed``."""
+
+    def failed(self, error: BaseException) -> dict[str, Any]:
+        """The item's result where it ended with an exception: ``failed``, ``msg``, ``changed`` and what is known."""
+
+
+@dataclass
+class Item:
+    """``params`` are its connection arguments, ``timeout`` in seconds is what it may take."""
+
+    name: str
+    params: Mapping[str, Any]
+    timeout: float
+    interval: float
+    job: Job
+    progress: ItemProgress
+    result: dict[str, Any] | None = None
+
+
+class _LaneReporter:
+    """Turns what happens in a lane into lines and results of its items."""
+
+    def __init__(self, items: Mapping[str, Item], warn: Callable[[str], None]) -> None:
+        self._items, self._warn = items, warn
+
+    def finished(self, name: str, result: Any, error: BaseException | None) -> None:
+        """Write the result of an item down."""
+        item = self._items[name]
+        answer = item.job.failed(error) if error is not None else result
+        item.result = item.progress.result(answer)
+
+    def heartbeat(self, name: str, waiting_for: str, seconds: float) -> None:
+        """Print what an item waits for."""
+        self._items[name].progress.heartbeat(waiting_for, seconds)
+
+    def warning(self, text: str) -> None:
+        """Pass a warning of the whole lane on."""
+        self._warn(text)
+
+
+@dataclass
+class Engine:
+    """``run`` gives each item a ``result``. ``warnings`` are those of no item in particular."""
+
+    owner: str = field(default_factory=made_up_owner)
+    warnings: list[str] = field(default_factory=list)
+    counters: list[api.CallCounter] = field(default_factory=list)
+
+    @property
+    def api_calls(self) -> int:
+        """Requests that were sent, retries included."""
+        return sum(counter.total for counter in self.counters)
+
+    def run(self, items: Iterable[Item]) -> None:
+        """Run all items to their end or their deadline, accounts and regions side by side."""
+        lanes: dict[str, list[Item]] = {}
+        for item in items:
+            lanes.setdefault(connection_key(item.params), []).append(item)
+        pool = ThreadPool()
+        threads = []
+        for members in lanes.values():
+            thread = threading.Thread(target=self._run_lane, args=(members, pool), daemon=True)
+            thread.start()
+            limit = max(item.timeout for item in members) + GRACE_SECONDS + _STUCK_SECONDS
+            threads.append((thread, SystemClock().now() + limit, members))
+        for thread, end, members in threads:
+            thread.join(max(0.0, end - SystemClock().now()))
+            for item in members:
+                if item.result is None:
+                    late = AnsibleBeanstalkWaitError("Gave up at the deadline: AWS does not answer", {})
+                    item.result = item.progress.result(item.job.failed(late))
+
+    def _run_lane(self, items: list[Item], pool: ThreadPool) -> None:
+        try:
+            lane = self._lane(items, pool)
+            lane.run()
+        except Exception as error:  # a fault of the lane is one of each item that has no result yet
+            for item in items:
+                if item.result is None:
+                    item.result = item.progress.result(item.job.failed(error))
+
+    def _lane(self, items: list[Item], pool: ThreadPool) -> Lane:
+        clock = SystemClock()
+        limiter, service_clock, counter = RateLimiter(clock), ServiceClock(clock), api.CallCounter()
+        self.counters.append(counter)
+
+        def prepare(client: Any) -> Any:
+            counter.count(client)
+            if client.meta.service_model.service_name == "elasticbeanstalk":
+                limiter.attach(client)
+                service_clock.attach(client)
+            return client
+
+        services = Services(Clients(items[0].params, prepare), clock, service_clock, counter)
+        interval = min(item.interval for item in items)
+
+        def watch(application: str) -> ApplicationWatcher:
+            return ApplicationWatcher(ApiSource(services.eb, service_clock), application, clock, interval)
+
+        leases: dict[tuple[str, str], ApplicationLeases] = {}
+
+        def lock(application: str, bucket: str) -> ApplicationLeases:
+            place = (application, bucket or api.create_storage_location(services.eb))
+            if place not in leases:
+                hints = memory_of(services.eb, application, "lock")
+                store = LockStore(services.clients.get("s3"), place[1], application, "", memory=hints)
+                leases[place] = ApplicationLeases(store, self.owner, clock)
+            return leases[place]
+
+        by_name = {item.name: item for item in items}
+        calls = ThreadPool(_CALLS_AT_ONCE)
+        lane = Lane(clock, watch, lock, calls, pool, _LaneReporter(by_name, self.warnings.append))
+        for item in items:
+            item.progress.heard = functools.partial(lane.news, item.name)
+            lane.add(item.name, item.job.reconcile(services, item.progress), clock.now() + item.timeout)
+        return lane

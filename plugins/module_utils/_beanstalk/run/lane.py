@@ -1,0 +1,298 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The loop that serves the reconcilers of one account and region: what is due next, and sleep until then."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import heapq
+import itertools
+import math
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
+from .background import Done
+from .clock import Clock
+from .effects import Acquire, Background, Call, Observe, Pause, Reconciler, Release
+from .leases import ApplicationLeases
+from .watcher import ApplicationWatcher
+
+# So long after its deadline an item that has not ended by itself is left.
+GRACE_SECONDS = 5.0
+HEARTBEAT_SECONDS = 30.0
+
+
+class Pool(Protocol):
+    """Where background work runs."""
+
+    def submit(self, function: Callable[[], Any], done: Done) -> None:
+        """Run a function, and say what came of it."""
+
+
+class Reporter(Protocol):
+    """Who hears of what happens in a lane; called in the lane's thread."""
+
+    def finished(self, name: str, result: Any, error: BaseException | None) -> None:
+        """An item has ended."""
+
+    def warning(self, text: str) -> None:
+        """Something went wrong that is no item's failure."""
+
+    def heartbeat(self, name: str, waiting_for: str, seconds: float) -> None:
+        """Nothing was heard of an item for a while; ``seconds`` is how long it waits for this already."""
+
+
+@dataclass(eq=False)
+class _Task:
+    name: str
+    reconciler: Reconciler
+    deadline: float
+    turn: int = 0
+    """Grows with every answer, so that an answer that comes too late is known as such."""
+    value: Any = None
+    error: BaseException | None = None
+    waiting_for: str = ""
+    waiting_since: float = 0.0
+    heartbeat_at: float = 0.0
+    done: bool = False
+    leases: list[tuple[ApplicationLeases, str]] = field(default_factory=list)
+    """What it asked for, and under which CNAME prefix."""
+
+
+_Waiter = tuple[_Task, int]
+"""Who waits for an answer, and for which: an answer to an earlier question is dropped."""
+
+
+class Lane:
+    """Runs reconcilers until each has ended.
+
+    ``watch`` makes the watcher of an application, ``lock`` the leases of an application in a bucket. Calls and
+    background work run in pools of their own, so that neither keeps the other, or a poll, waiting.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        watch: Callable[[str], ApplicationWatcher],
+        lock: Callable[[str, str], ApplicationLeases],
+        calls: Pool,
+        background: Pool,
+        reporter: Reporter,
+    ) -> None:
+        self._clock, self._watch, self._lock, self._reporter = clock, watch, lock, reporter
+        self._calls, self._background = calls, background
+        self._outstanding = 0
+        """Calls and background work whose answers have not come yet."""
+        self._order = itertools.count()
+        self._ready: list[tuple[float, int, int, _Task]] = []
+        self._tasks: dict[str, _Task] = {}
+        self._watchers: dict[str, ApplicationWatcher] = {}
+        self._leases: dict[tuple[str, str], ApplicationLeases] = {}
+        self._answers: queue.SimpleQueue[tuple[_Waiter, Any, BaseException | None]] = queue.SimpleQueue()
+        self._alarm_at = math.inf
+        self._problem = ""
+        """Why the last poll failed, "" where it did not."""
+
+    def add(self, name: str, reconciler: Reconciler, deadline: float) -> None:
+        """Give the lane a reconciler. It is left ``GRACE_SECONDS`` after ``deadline`` (of the lane's clock)."""
+        now = self._clock.now()
+        task = _Task(name, reconciler, deadline, waiting_since=now, heartbeat_at=now + HEARTBEAT_SECONDS)
+        self._tasks[name] = task
+        self._alarm_at = min(self._alarm_at, task.heartbeat_at, deadline + GRACE_SECONDS)
+        self._resume(task)
+
+    def run(self) -> None:
+        """Serve all reconcilers until they have ended and their leases are free."""
+        while self._tasks:
+            self._turn()
+        for leases in self._leases.values():
+            leases.tend()
+            self._warn(leases)
+
+    def news(self, name: str) -> None:
+        """Something was said of an item, so that no heartbeat is due for a while."""
+        if name in self._tasks:
+            self._tasks[name].heartbeat_at = self._clock.now() + HEARTBEAT_SECONDS
+
+    # -- what is due ----------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._collect_answers()
+        now = self._clock.now()
+        if now >= self._alarm_at:
+            self._leave_late(now)
+            self._send_heartbeats(now)
+        urgent = [one for one in self._leases.values() if one.urgent_at is not None and one.urgent_at <= now]
+        if urgent:
+            self._tend(urgent)
+        elif self._ready and self._ready[0][0] <= now:
+            _due, _order, turn, task = heapq.heappop(self._ready)
+            if turn == task.turn and not task.done:
+                self._advance(task)
+        elif due := [one for one in self._leases.values() if self._may_tend(one, now)]:
+            self._tend(due)
+        elif polls := [name for name, one in self._watchers.items() if one.due is not None and one.due <= now]:
+            for name in polls:
+                self._poll(self._watchers[name])
+        elif self._tasks:
+            self._clock.wait(max(0.0, self._next() - now))
+
+    def _may_tend(self, leases: ApplicationLeases, now: float) -> bool:
+        """Whether nothing is on its way after which there may be more to write in the same request."""
+        return leases.due is not None and leases.due <= now and not self._outstanding
+
+    def _next(self) -> float:
+        moments = [self._ready[0][0]] if self._ready else []
+        for one in self._leases.values():
+            moment = one.urgent_at if self._outstanding else one.due
+            moments += [] if moment is None else [moment]
+        moments += [one.due for one in self._watchers.values() if one.due is not None]
+        return min([*moments, self._alarm_at])
+
+    def _leave_late(self, now: float) -> None:
+        for task in [one for one in self._tasks.values() if now >= one.deadline + GRACE_SECONDS]:
+            text = f"Gave up at the deadline, waiting for {task.waiting_for or 'an answer'}"
+            # Since when the service does not answer, nothing is known of what is waited for.
+            why = f": {self._problem}" if self._problem else ""
+            self._finish(task, None, AnsibleBeanstalkWaitError(text + why, {}))
+
+    def _send_heartbeats(self, now: float) -> None:
+        for task in self._tasks.values():
+            if now >= task.heartbeat_at:
+                task.heartbeat_at = now + HEARTBEAT_SECONDS
+                self._reporter.heartbeat(task.name, task.waiting_for or "an answer", now - task.waiting_since)
+        alarms = (min(task.heartbeat_at, task.deadline + GRACE_SECONDS) for task in self._tasks.values())
+        self._alarm_at = min(alarms, default=math.inf)
+
+    # -- reconcilers ----------------------------------------------------------------------------------------------
+
+    def _resume(self, task: _Task, value: Any = None, error: BaseException | None = None, at: float = 0.0) -> None:
+        """Have a reconciler go on with an answer."""
+        task.turn += 1
+        task.value, task.error = value, error
+        heapq.heappush(self._ready, (max(at, self._clock.now()), next(self._order), task.turn, task))
+
+    def _advance(self, task: _Task) -> None:
+        value, error = task.value, task.error
+        task.value = task.error = None
+        try:
+            effect = task.reconciler.throw(error) if error is not None else task.reconciler.send(value)
+        except StopIteration as end:
+            self._finish(task, end.value, None)
+        except Exception as problem:  # an item that fails fails alone
+            self._finish(task, None, problem)
+        else:
+            self._carry_out(task, effect)
+
+    def _carry_out(self, task: _Task, effect: Any) -> None:
+        waiting_for = getattr(effect, "waiting_for", "")
+        if waiting_for != task.waiting_for:
+            task.waiting_for, task.waiting_since = waiting_for, self._clock.now()
+        match effect:
+            case Call(function):
+                self._submit(self._calls, task, functools.partial(_call_under, list(task.leases), function))
+            case Background(function):
+                self._submit(self._background, task, function)
+            case Pause(until):
+                self._resume(task, at=until)
+            case Observe():
+                wish = {"environments": effect.environments, "events": effect.events, "soon": effect.soon}
+                self._watcher(effect.application).want((task, task.turn), effect.at, **wish)
+            case Acquire():
+                task.waiting_for = f"the lock of {effect.cname_prefix}"
+                self._acquire(task, effect)
+            case Release(application, prefix, bucket):
+                self._leases[application, bucket].release(prefix)
+                self._resume(task)
+            case _:
+                self._resume(task, error=TypeError(f"a reconciler asked for {effect!r}"))
+
+    def _finish(self, task: _Task, result: Any, error: BaseException | None) -> None:
+        task.done = True
+        del self._tasks[task.name]
+        with contextlib.suppress(RuntimeError):  # it asked for something once more, which is too late
+            task.reconciler.close()
+        for leases, prefix in task.leases:
+            leases.release(prefix)
+        self._reporter.finished(task.name, result, error)
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def _submit(self, pool: Pool, task: _Task, function: Callable[[], Any]) -> None:
+        waiter = (task, task.turn)
+        self._outstanding += 1
+        pool.submit(function, lambda result, error: self._answer(waiter, result, error))
+
+    def _answer(self, waiter: _Waiter, result: Any, error: BaseException | None) -> None:
+        self._answers.put((waiter, result, error))
+        self._clock.wake()
+
+    def _collect_answers(self) -> None:
+        while not self._answers.empty():
+            self._outstanding -= 1
+            self._serve(*self._answers.get())
+
+    def _serve(self, waiter: _Waiter, result: Any, error: BaseException | None) -> None:
+        task, turn = waiter
+        if turn == task.turn and not task.done:
+            self._resume(task, result, error)
+
+    def _watcher(self, application: str) -> ApplicationWatcher:
+        if application not in self._watchers:
+            self._watchers[application] = self._watch(application)
+        return self._watchers[application]
+
+    def _poll(self, watcher: ApplicationWatcher) -> None:
+        try:
+            served = watcher.poll()
+        except Exception as error:
+            # The operations go on at the other end, so a failed question is asked again.
+            self._problem = str(error)
+            if not is_transient(error):
+                for waiter in watcher.give_up():
+                    self._serve(waiter, None, error)
+            return
+        self._problem = ""
+        for waiter in served:
+            self._serve(waiter, watcher.snapshot, None)
+
+    def _acquire(self, task: _Task, effect: Acquire) -> None:
+        key = (effect.application, effect.bucket)
+        try:
+            if key not in self._leases:
+                self._leases[key] = self._lock(*key)
+            leases, prefix = self._leases[key], effect.cname_prefix
+            leases.want((task, task.turn), prefix, effect.reason, effect.ttl, effect.wait, effect.owner)
+        except AnsibleBeanstalkError as error:
+            self._resume(task, error=error)
+        else:
+            task.leases.append((leases, prefix))
+
+    def _tend(self, due: list[ApplicationLeases]) -> None:
+        for leases in due:
+            for (task, _turn), outcome in leases.tend():
+                if task.done:
+                    continue
+                if isinstance(outcome, BaseException):
+                    self._resume(task, error=outcome)
+                else:
+                    self._resume(task, outcome)
+            self._warn(leases)
+
+    def _warn(self, leases: ApplicationLeases) -> None:
+        for text in leases.warnings:
+            self._reporter.warning(text)
+        leases.warnings.clear()
+
+
+def _call_under(leases: list[tuple[ApplicationLeases, str]], function: Callable[[], Any]) -> Any:
+    """Call a function, unless a lease of its reconciler's ran out."""
+    for one, prefix in leases:
+        one.check(prefix)
+    return function()

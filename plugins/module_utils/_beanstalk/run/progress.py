@@ -1,0 +1,116 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run tells while it goes on: a file of JSON lines, which the action plugin on the same machine makes and reads.
+
+Each line has an ``item``, and either something to print or the item's result; so whoever follows the file prints the
+one and collects the other, and a module that dies loses no finished item.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+Mask = Callable[[Any], Any]
+
+_INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
+_STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance\(s\)")
+_DONE = re.compile(
+    r"(Batch \d+): (Completed application deployment\.|Registering instance\(s\) with the load balancer)"
+)
+
+
+class ProgressFile:
+    """Writes lines into a file that is there; without one nobody listens. It never fails for want of a reader."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        if path:
+            with contextlib.suppress(OSError):
+                self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """One line, whole: it is one write."""
+        if self._descriptor < 0:
+            return
+        data = json.dumps(line, default=str).encode() + b"\n"
+        with self._lock, contextlib.suppress(OSError):
+            os.write(self._descriptor, data)
+
+
+class ItemProgress:
+    """What one item tells. ``mask`` hides the item's own secrets, and nobody else's.
+
+    ``heard`` is called whenever there was something to tell.
+    """
+
+    def __init__(
+        self,
+        file: ProgressFile,
+        item: str = "",
+        mask: Mask = lambda text: text,
+        heard: Callable[[], None] | None = None,
+    ) -> None:
+        self._file, self._item, self._mask, self.heard = file, item, mask, heard
+        self._last = ("", "")
+        self._batches: dict[str, set[str]] = {}
+        self._done: set[str] = set()
+
+    def tell(self, severity: str, message: str, at: datetime | None = None, total: int | None = None) -> None:
+        """Tell a sentence; ``at`` is the service's own time of it. The same one twice in a row is told once."""
+        text = str(self._mask(message))
+        if (severity, text) == self._last:
+            return
+        self._last = (severity, text)
+        moment = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
+        line = {"item": self._item, "at": moment, "severity": severity, "message": text}
+        self._file.write({**line, "done": len(self._done), "total": total})
+        if self.heard:
+            self.heard()
+
+    def events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Tell of events of the API, in their order."""
+        for event in events:
+            message = str(event.get("Message", "")).strip()
+            self._count(message)
+            self.tell(str(event.get("Severity", "")), message, event.get("EventDate"))
+
+    def verified(self, environment: Mapping[str, Any], instances: Sequence[Mapping[str, Any]] | None) -> None:
+        """Tell how an operation ended: every instance was asked."""
+        known = list(instances or [])
+        self._done = {str(item.get("InstanceId")) for item in known} or self._done
+        text = f"Ready, version {environment.get('VersionLabel')}, health {environment.get('Health')}"
+        self.tell("DONE", text, total=len(known) or None)
+
+    def heartbeat(self, waiting_for: str, seconds: float) -> None:
+        """Tell what is waited for, when nothing was heard for a while."""
+        self.tell("WAIT", f"Waiting for {waiting_for}, for {seconds:.0f} seconds now")
+
+    def result(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the item's result down; returns it as written, without its secrets."""
+        masked = dict(self._mask(dict(result)))
+        self._file.write({"item": self._item, "result": masked})
+        return masked
+
+    def _count(self, message: str) -> None:
+        started, done = _STARTED.match(message), _DONE.match(message)
+        if started:
+            self._batches[started.group(1)] = set(_INSTANCES.findall(message))
+        elif done:
+            self._done |= self._batches.get(done.group(1), set())
+
+
+def format_line(line: Mapping[str, Any], host: str) -> str:
+    """A line for people: host, time (UTC), instances that are done, what happened."""
+    done, total = line["done"], line["total"]
+    count = f" {done}/{total} instances" if total else f" {done} done" if done else ""
+    return f"[{host}] {line['at'][11:19]}{count} {line['severity']:<5} {line['message']}"

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: environments
+version_added: 0.1.0
+short_description: Manage many Elastic Beanstalk environments in one process
+description:
+  - Does for a list of environments what M(jack.beanstalk.environment) does for one, all at the same time. The requests
+    of waiting grow with the number of applications, and not with that of environments; the requests of an account and
+    region are kept at the rate that AWS takes; accounts and regions go on side by side.
+  - An environment that fails fails alone. The task itself fails only when its arguments are unusable, so that it may
+    be a task with C(run_once). M(jack.beanstalk.environments_result) then makes each host's own result of it.
+  - With C(connection=local), Elastic Beanstalk's events are printed as they come, each with its own time, and after 30
+    seconds without news what is waited for.
+author:
+  - The jack.beanstalk team (!UNKNOWN)
+seealso:
+  - module: jack.beanstalk.environment
+  - module: jack.beanstalk.environments_result
+extends_documentation_fragment:
+  - jack.beanstalk.attributes
+  - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.progress
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Values of environment properties and C(DBPassword) are never shown.
+  idempotent:
+    support: full
+options:
+  environments:
+    description:
+      - The wanted environments. Each has an C(item), the name by which its result is found, the options of
+        M(jack.beanstalk.environment), and those by which AWS is reached. One that names its C(region) is reached by its
+        own options only, others as this task is.
+      - One with a C(problem), a sentence, fails with it.
+      - No two may be for one logical environment.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Bring all environments to this version
+  jack.beanstalk.environments:
+    environments:
+      - item: shop-eu
+        application: shop
+        name: shop-eu
+        cname_prefix: shop-eu
+        platform: Docker running on 64bit Amazon Linux 2023
+        version_label: shop-9a6b4ba045ee5d01
+        region: eu-central-1
+      - item: shop-us
+        application: shop
+        name: shop-us
+        cname_prefix: shop-us
+        platform: Docker running on 64bit Amazon Linux 2023
+        version_label: shop-9a6b4ba045ee5d01
+        region: us-east-1
+  register: deployed
+  run_once: true
+
+- name: Make it each host's own result
+  jack.beanstalk.environments_result:
+    environments: "{{ deployed.environments }}"
+"""
+
+RETURN = r"""
+environments:
+  description:
+    - By C(item), what M(jack.beanstalk.environment) would have returned, with C(changed), and with C(failed) and C(msg)
+      where it failed.
+  returned: always
+  type: dict
+  sample:
+    shop-eu:
+      changed: true
+      actions: [create_version, update_version]
+api_calls:
+  description: Number of requests that were sent to AWS.
+  returned: always
+  type: int
+  sample: 9
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule, aws_argument_spec
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import checked_items
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import environment_item
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Engine
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
+
+
+def main():
+    arguments = {
+        "environments": {"elements": "dict", "no_log": True, "required": True, "type": "list"},
+        "progress_file": {"type": "path"},
+    }
+    module = AnsibleAWSModule(argument_spec=arguments, supports_check_mode=True)
+    file = ProgressFile(module.params["progress_file"])
+    shared = {name: module.params[name] for name in aws_argument_spec()}
+    good, bad = checked_items(module.params["environments"], aws_argument_spec(), shared)
+    for name, problem in bad.items():
+        file.write({"item": name, "result": {"changed": False, "failed": True, "msg": problem}})
+    items = [environment_item(name, params, module.check_mode, file) for name, params in good.items()]
+    engine = Engine()
+    engine.run(items)
+    for text in engine.warnings:
+        module.warn(text)
+    # The results are in the file, each masked with its own secrets: here each would be masked with everybody's.
+    changed = any(item.result["changed"] for item in items)
+    module.exit_json(changed=changed, api_calls=engine.api_calls)
+
+
+if __name__ == "__main__":
+    main()

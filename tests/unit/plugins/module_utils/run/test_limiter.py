@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The token bucket against accounts whose limits it does not know."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter
+
+from .simulation import SimulatedClock
+
+
+class Account:
+    """Takes so many requests a second, and a burst."""
+
+    def __init__(self, clock: SimulatedClock, rate: float, burst: float) -> None:
+        self.clock, self.rate, self.burst, self.tokens, self.at = clock, rate, burst, burst, 0.0
+
+    def takes(self) -> bool:
+        self.tokens = min(self.burst, self.tokens + (self.clock.now() - self.at) * self.rate)
+        self.at = self.clock.now()
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+def send(limiter: RateLimiter, account: Account) -> bool:
+    limiter.acquire()
+    if account.takes():
+        limiter.answered()
+        return True
+    limiter.throttled()
+    return False
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(2, 15), (5, 20), (0.5, 5)])
+def test_at_most_a_tenth_of_the_requests_is_throttled(rate: float, burst: float) -> None:
+    clock = SimulatedClock()
+    limiter, account = RateLimiter(clock), Account(clock, rate, burst)
+    sent = [send(limiter, account) for _request in range(600)]
+    assert sent.count(False) <= 60
+    # What the account would have given at the most in this time, and two thirds of it at the least.
+    assert sent.count(True) >= 0.66 * min(600, burst + rate * clock.now())
+
+
+def test_two_controllers_find_their_shares() -> None:
+    clock = SimulatedClock()
+    account = Account(clock, 4, 15)
+    limiters = [RateLimiter(clock), RateLimiter(clock)]
+    taken = [0, 0]
+    for _turn in range(800):
+        for one, limiter in enumerate(limiters):
+            taken[one] += send(limiter, account)
+    assert min(taken) >= 0.7 * max(taken)
+
+
+def test_a_burst_is_sent_at_once_and_then_the_rate_is_kept() -> None:
+    clock = SimulatedClock()
+    limiter = RateLimiter(clock, rate=2.0)
+    for _request in range(15):
+        limiter.acquire()
+    assert clock.now() == 0
+    for _request in range(20):
+        limiter.acquire()
+    assert clock.now() == pytest.approx(10, abs=0.1)
+
+
+def test_throttled_twice_within_a_moment_halves_the_rate_once() -> None:
+    clock = SimulatedClock()
+    limiter = RateLimiter(clock, rate=8.0)
+    limiter.throttled()
+    clock.sleep(1)
+    limiter.throttled()
+    assert limiter.rate == 4
+    clock.sleep(3)
+    limiter.throttled()
+    assert limiter.rate == 2
+
+
+def test_a_rate_that_was_never_learned_is_dropped_and_not_halved() -> None:
+    limiter = RateLimiter(SimulatedClock(), rate=500.0)
+    limiter.throttled()
+    assert limiter.rate == 2
