@@ -60,7 +60,7 @@ class Scenario:
 
 
 def run(scenario: Scenario) -> Simulation:
-    """Play a scenario to its end and check promise 4 there; promises 1 to 3 are checked on the way."""
+    """Play a scenario to its end, which must be a good one (4); what :mod:`.world` checks is checked on the way."""
     sim, faults, running = _prepare(scenario)
     try:
         _drive(sim, running, faults, scenario)
@@ -144,7 +144,7 @@ def _drive(sim: Simulation, running: list[Controller], faults: Faults, scenario:
 
 
 def check_end(sim: Simulation, scenario: Scenario) -> None:
-    """Promise 4: clean runs after all this end with one live environment, the right name, and nothing left over."""
+    """(4) Clean runs after all this end with one live environment, the right name, and nothing left over."""
     sim.advance(sim.now + 7200)
     sim.fates, sim.quota, sim.squatters, sim.forbidden = [], 12, 0, ""
     for box in sim.boxes.values():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Promises 1 to 4 of the design hold in random worlds under random faults.
+"""Random worlds under random faults: the live name is always good, nothing is lost, one run writes, all ends well.
 
 ``JACK_CHAOS_WORLDS`` sets the number of worlds: 10,000 by default, 1000000 for the long run. They are dealt out to the
 processes of pytest-xdist. Counter-examples are minimised by Hypothesis and printed with the story of their steps.

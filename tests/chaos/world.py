@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small world for the planner of cycles: environments, a lock object, controllers that are killed, faults.
 
-It is pure and runs on virtual time. It behaves as eb-facts §1-2 and §4 say where it matters to a cycle: names are
-unique, an operation needs Ready, swap and tags pass through Updating, an unanswered request may take effect later,
-a termination may fail, a listing may be stale, the lock object is compare-and-swap. Promises 1 to 3 of the design are
-checked at the moment an effect lands, independently of what the planner believed.
+It is pure and runs on virtual time. It behaves as docs/elastic_beanstalk.md §1, §2 and §4 say where it matters to a
+cycle: names are unique, an operation needs Ready, swap and tags pass through Updating, an unanswered request may take
+effect later, a termination may fail, a listing may be stale, the lock object is compare-and-swap.
+
+Checked at the moment an effect lands, whatever the planner believed: the live name goes only to an environment that was
+healthy and verified (1), nothing is terminated that must not be (2), and only who has the lease writes (3).
 """
 
 from __future__ import annotations
@@ -198,7 +200,7 @@ class Simulation:
         self.quota += 3
 
     def check(self, what: str, *boxes: Box) -> None:
-        """Promise 2, as far as it concerns everything that changes anything."""
+        """(2), as far as it concerns everything that changes anything."""
         if self.forbidden:
             raise BrokenPromiseError(f"2: {what}, though the live environment {self.forbidden}")
         for box in boxes:

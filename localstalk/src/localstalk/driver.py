@@ -61,8 +61,8 @@ class Command:
     """One command of EB's engine, sent to one instance.
 
     All instances of one invocation share ``invocation_id``: leader election happens per invocation (the first
-    instance to ask is the leader, eb-facts §7). ``bundle`` is the source bundle on the daemon's disk, needed by
-    app-deploy only. ``timeout`` is in real seconds.
+    instance to ask is the leader, docs/elastic_beanstalk.md §7). ``bundle`` is the source bundle on the daemon's disk,
+    needed by app-deploy only. ``timeout`` is in real seconds.
     """
 
     name: CommandName
@@ -78,12 +78,12 @@ class Command:
     options: dict[str, dict[str, str]] = field(default_factory=dict)
     """Effective option settings: namespace -> option name -> value."""
     elects_leader: bool = True
-    """False: every instance is told that it does not lead (eb-facts §7: traffic splitting has no leader)."""
+    """False: every instance is told that it does not lead, as under traffic splitting (elastic_beanstalk.md §7)."""
 
 
 @dataclass(frozen=True)
 class InstanceEvent:
-    """An event that the instance's engine reports to EB (eb-facts §3.8, §5.5)."""
+    """An event that the instance's engine reports to EB (docs/elastic_beanstalk.md §3.8, §5.5)."""
 
     severity: Literal["INFO", "WARN", "ERROR"]
     message: str

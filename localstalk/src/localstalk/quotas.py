@@ -8,4 +8,4 @@ QUOTAS = {
     "ConfigurationTemplate": 2000,
     "CustomPlatform": 50,
 }
-"""AWS's defaults (eb-facts §9; all but the versions' are recalled)."""
+"""AWS's defaults (docs/elastic_beanstalk.md §9; all but the versions' are recalled)."""

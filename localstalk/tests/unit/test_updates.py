@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Event sequences of configuration updates, terminations and swaps, line by line as in eb-facts §3."""
+"""Event sequences of configuration updates, terminations and swaps, line by line as in docs/elastic_beanstalk.md §3."""
 
 from __future__ import annotations
 

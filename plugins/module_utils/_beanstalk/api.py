@@ -39,7 +39,7 @@ class ThrottlingRetry(AWSRetry):  # type: ignore[misc]
 
 
 def _call(description: str) -> Callable[[_Function], _Function]:
-    """Retry inside, translate outside (house style 5)."""
+    """Retry inside, translate outside: what is translated is no longer known to be throttling."""
 
     def decorate(function: _Function) -> _Function:
         retried = ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)(function)

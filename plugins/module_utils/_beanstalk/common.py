@@ -8,7 +8,7 @@ AnsibleBeanstalkError            anything that this code cannot do; one sentence
 |- AnsibleBeanstalkRefusedError  refused before a call was made (names, protection)
 `- AnsibleBeanstalkWaitError     an operation failed or took too long; carries state, events and logs
 
-Almost every semantic failure of the service is InvalidParameterValue, so the text decides (eb-facts: literal texts).
+Almost every semantic failure of the service is InvalidParameterValue, so the text decides (elastic_beanstalk.md §1.2).
 """
 
 from __future__ import annotations

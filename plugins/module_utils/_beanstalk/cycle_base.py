@@ -31,7 +31,7 @@ from .cycle_world import (
     World,
 )
 
-NAME_LIMIT = 40  # EnvironmentName, eb-facts §1.1
+NAME_LIMIT = 40  # EnvironmentName, docs/elastic_beanstalk.md §1.1
 _STAMP = re.compile(r"-\d{6}-\d{6}(?:-\d+)?$")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-# Monitoring writes these, so only environments with enhanced health have them (eb-facts §1.6, §3.1).
+# Monitoring writes these, so only environments with enhanced health have them (docs/elastic_beanstalk.md §1.6, §3.1).
 _COUNTED = re.compile(r"(Added|Removed) instances? \[([^\]]*)\]")
 _ENDED = "terminateEnvironment completed successfully."
 

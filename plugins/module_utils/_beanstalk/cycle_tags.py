@@ -28,8 +28,8 @@ _AT_ONCE = 20
 class TagReader:
     """Tags as one run for the logical environment ``logical`` needs them.
 
-    Changing tags is an update of the environment (eb-facts §1.7), so they are what they were while its time of change
-    is. Which logical environment one belongs to never changes: what is another's is not read again.
+    Changing tags is an update of the environment (docs/elastic_beanstalk.md §1.7), so they are what they were while
+    its time of change is. Which logical environment one belongs to never changes: what is another's is not read again.
     """
 
     def __init__(self, client: Any, memory: Memory, logical: str) -> None:

@@ -22,7 +22,7 @@ TAG_PROTECTED = "jack:protected"
 
 
 class Status(StrEnum):
-    """EB's EnvironmentStatus (eb-facts §1.1)."""
+    """EB's EnvironmentStatus (docs/elastic_beanstalk.md §1.1)."""
 
     ABORTING = "Aborting"
     LAUNCHING = "Launching"
@@ -129,7 +129,7 @@ class Environment:
 
     @property
     def gone(self) -> bool:
-        """True for the terminated ones that EB keeps listing for about an hour (eb-facts §1.6)."""
+        """True for the terminated ones that EB keeps listing for about an hour (docs/elastic_beanstalk.md §1.6)."""
         return self.status is Status.TERMINATED
 
     @property

@@ -5,7 +5,7 @@
 """When an environment was deployed last, and which instances came and went: from Elastic Beanstalk's events.
 
 An election counts for the environment when it was held in its last deployment. Instances that Auto Scaling adds later
-run the same command alone, and may well elect themselves (eb-facts §7).
+run the same command alone, and may well elect themselves (docs/elastic_beanstalk.md §7).
 """
 
 from __future__ import annotations

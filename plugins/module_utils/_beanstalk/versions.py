@@ -248,7 +248,8 @@ def _ensure_absent(client: Any, params: Mapping[str, Any], current: dict[str, An
     application, label = params["application"], params["version_label"]
     if current is None:
         return False, {"version": None, "diff": {"before": {}, "after": {}}}
-    # Users report that the service deletes versions that run (eb-facts); new instances could not start then.
+    # Users report that the service deletes versions that run; new instances could not start then.
+    # See docs/elastic_beanstalk.md §1.3.
     users = api.describe_environments(client, ApplicationName=application, VersionLabel=label)
     if users:
         names = ", ".join(sorted(item["EnvironmentName"] for item in users))

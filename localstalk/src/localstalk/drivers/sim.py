@@ -259,7 +259,7 @@ class SimDriver:
 
 
 def _log_lines(spec: InstanceSpec, command: Command, leader: bool | None) -> list[str]:
-    """The lines of eb-engine.log that tell of the command, its version and its election (eb-facts §5.5)."""
+    """The lines of eb-engine.log that tell of the command, its version and its election (elastic_beanstalk.md §5.5)."""
     lines = ["Starting EBPlatform-PlatformEngine", f"Engine command: ({command.name})"]
     if command.name == "app-deploy":
         lines.append(

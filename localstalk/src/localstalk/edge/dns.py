@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Authoritative DNS for Elastic Beanstalk's public names: each has its environment's load balancer as address.
 
-A client that honours the TTL reaches the old environment after a swap for at most that long, as with AWS (eb-facts §4).
+A client that honours the TTL reaches the old environment after a swap for at most that long, as with AWS
+(docs/elastic_beanstalk.md §4).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ ZONES = ("elasticbeanstalk.com", "eb.amazonaws.com.cn")
 
 NAME_SERVER = f"ns.localstalk.{ZONES[0]}"
 TTL_SECONDS = 60.0
-"""Of EB's names (recalled, eb-facts §12.2); divided by the daemon's speed, like every other duration."""
+"""Of EB's names (recalled, elastic_beanstalk.md §12.2); divided by the daemon's speed, like every other duration."""
 
 DNS_PORT = 53
 QUIET = "-request,-reply,-truncated,-error,-recv,-send,-data"

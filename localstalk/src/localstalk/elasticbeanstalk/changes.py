@@ -26,7 +26,9 @@ class Changes:
         self.runner = runner
 
     def swap_environment_cnames(self, call: Call, params: Params) -> None:
-        """Exchange two CNAMEs. Stricter than known: both Ready, with a CNAME, of one application (eb-facts §12.3)."""
+        """Exchange two CNAMEs. Stricter than known (§12.3 of docs/elastic_beanstalk.md): both Ready, with a
+        CNAME, of one application.
+        """
         source, destination = self._pair(params)
         for environment in (source, destination):
             if environment.status != "Ready":

@@ -163,7 +163,10 @@ class Environments:
     # --- update ---
 
     def update_environment(self, call: Call, params: Params) -> Answer:
-        """Start to deploy a version, settings or both; the answer still shows the old label (eb-facts §1.5)."""
+        """Start to deploy a version, settings or both; the answer still shows the old label.
+
+        See docs/elastic_beanstalk.md §1.5.
+        """
         environment = self.region.find(params)
         if environment.status != "Ready":
             raise must_be_ready(environment.name)
@@ -230,7 +233,7 @@ class Environments:
             options.refuse({key: (effective_settings(environment) | given)[key] for key in names})
 
     def _refuse_other_balancer(self, environment: Environment, given: Settings) -> None:
-        """The type of a load balancer stays what it was when it was made (eb-facts §8.3)."""
+        """The type of a load balancer stays what it was when it was made (docs/elastic_beanstalk.md §8.3)."""
         key = ("aws:elasticbeanstalk:environment", "LoadBalancerType")
         if environment.load_balanced and given.get(key, option(environment, *key)) != option(environment, *key):
             where = f"(Namespace: '{key[0]}', OptionName: '{key[1]}')"
@@ -240,7 +243,10 @@ class Environments:
     # --- terminate ---
 
     def terminate_environment(self, call: Call, params: Params) -> Answer:
-        """Start to end an environment, also one that still launches; refused while an update runs (eb-facts §2.3)."""
+        """Start to end an environment, also one that still launches; refused while an update runs.
+
+        See docs/elastic_beanstalk.md §2.3.
+        """
         environment = self.region.find(params)
         if environment.status in ("Updating", "Aborting"):
             text = f"Cannot terminate environment named {environment.name}. It is currently pending deployment."

@@ -28,7 +28,7 @@ class Events:
         self.region = region
 
     def describe_events(self, call: Call, params: Params) -> Answer:
-        """Newest first; StartTime is inclusive, EndTime exclusive (eb-facts §1.6)."""
+        """Newest first; StartTime is inclusive, EndTime exclusive (docs/elastic_beanstalk.md §1.6)."""
         wanted = [(field, params[name]) for name, field in _FILTERS.items() if params.get(name) is not None]
         least = _ORDER.index(params.get("Severity") or "TRACE")
         end = _aware(params.get("EndTime"))

@@ -96,7 +96,7 @@ class ManagedActions:
         return {"ManagedActionHistoryItems": history, "NextToken": token}
 
     def apply_environment_managed_action(self, call: Call, params: Params) -> Answer:
-        """Run a scheduled action now: a platform update, always immutable (eb-facts §1.7)."""
+        """Run a scheduled action now: a platform update, always immutable (docs/elastic_beanstalk.md §1.7)."""
         environment = self.region.find(params)
         action = next((each for each in self._due(environment) if each.id == params["ActionId"]), None)
         if action is None:

@@ -19,7 +19,7 @@ from localstalk.model.state import Call, Platform
 
 _DATA = Path(__file__).parent / "data" / "platforms.json"
 _RELEASED = datetime(2026, 9, 1, tzinfo=UTC)
-# The Amazon Linux AMI was retired then (eb-facts, 5), so that none of its versions is younger.
+# The Amazon Linux AMI was retired then (docs/elastic_beanstalk.md §5), so that none of its versions is younger.
 _RETIRED = datetime(2022, 7, 18, tzinfo=UTC)
 _BUILDER = "Packer Builder"
 _ARN = re.compile(

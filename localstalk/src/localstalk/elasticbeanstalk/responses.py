@@ -61,7 +61,7 @@ class Response(EBResponse):  # type: ignore[misc]
     def _call(self, request_id: str) -> Answer:
         from localstalk.elasticbeanstalk.models import backends
 
-        # Old samples of the documentation say Operation= instead of Action= (eb-facts §1.0).
+        # Old samples of the documentation say Operation= instead of Action= (docs/elastic_beanstalk.md §1.0).
         action = (self.querystring.get("Action") or self.querystring.get("Operation") or [""])[0]
         if not action:
             raise ServiceError("MissingAction", "The request must contain the parameter Action.")

@@ -30,7 +30,7 @@ class Tags:
         return {"ResourceArn": arn, "ResourceTags": pairs}
 
     def update_tags_for_resource(self, call: Call, params: Params) -> None:
-        """Add and remove; on an environment this is an update, during which it is busy (eb-facts §1.7)."""
+        """Add and remove; on an environment this is an update, during which it is busy (elastic_beanstalk.md §1.7)."""
         arn = params["ResourceArn"]
         added = read_tags(params, "TagsToAdd")
         removed = list(params.get("TagsToRemove") or ())

@@ -2,7 +2,7 @@
 """Checks that follow from the service model alone: required members, lengths, ranges and enumerations.
 
 Texts: "Value V at 'P' failed to satisfy constraint: …" under InvalidParameterValue is what users of the service quote;
-a missing member answers ValidationError (recalled, eb-facts §1.2).
+a missing member answers ValidationError (recalled, docs/elastic_beanstalk.md §1.2).
 """
 
 from __future__ import annotations

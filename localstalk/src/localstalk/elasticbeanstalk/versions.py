@@ -26,7 +26,7 @@ class Versions:
         self.region = region
 
     def create_application_version(self, call: Call, params: Params) -> Answer:
-        """A new version. Stricter than known: the bundle must exist (eb-facts §12.5)."""
+        """A new version. Stricter than known: the bundle must exist (docs/elastic_beanstalk.md §12.5)."""
         name, label = params["ApplicationName"], params["VersionLabel"]
         bundle, build = params.get("SourceBundle"), params.get("SourceBuildInformation")
         if bundle and build:
@@ -129,7 +129,7 @@ class Versions:
         return {"ApplicationVersion": describe_version(version)}
 
     def delete_application_version(self, call: Call, params: Params) -> None:
-        """Stricter of two reports (eb-facts §1.3): a version that an environment uses is not deleted."""
+        """Stricter of two reports (elastic_beanstalk.md §1.3): a version that an environment uses is not deleted."""
         name, label = params["ApplicationName"], params["VersionLabel"]
         application = self.region.application(name)
         version = self.region.version(name, label)
@@ -171,7 +171,7 @@ class Versions:
         doomed: list[tuple[Version, bool]] = []
         count, age = rules["MaxCountRule"], rules["MaxAgeRule"]
         if count.get("Enabled"):
-            # The new version does not count (eb-facts §1.3).
+            # The new version does not count (docs/elastic_beanstalk.md §1.3).
             excess = len(others) - 1 - int(count.get("MaxCount", 200))
             doomed = [(version, bool(count.get("DeleteSourceFromS3"))) for version in free[: max(0, excess)]]
         elif age.get("Enabled"):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of the retired Amazon Linux AMI: hook directories under /opt/elasticbeanstalk/hooks (eb-facts §5.3, §6).
+"""The engine of the retired Amazon Linux AMI: hook directories under /opt/elasticbeanstalk/hooks.
+
+See docs/elastic_beanstalk.md §5.3 and §6.
 
 EB's own hooks (``03build.sh``, ``00run.sh`` …) are built in here, and sorted among the files that users put into the
 directories; a file of the same name replaces the built-in one, as on the real platform. Nothing ever removes a file

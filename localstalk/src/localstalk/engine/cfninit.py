@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The part of ``cfn-init``: packages, groups, users, sources, files, commands, services, container commands.
 
-Order and meaning as in eb-facts §5.2. What fails is logged to ``cfn-init.log``, what commands print to
+Order and meaning as in docs/elastic_beanstalk.md §5.2. What fails is logged to ``cfn-init.log``, what commands print to
 ``cfn-init-cmd.log``.
 """
 
@@ -113,7 +113,7 @@ class CfnInit:
             if not self.leader:
                 self.command_log.log("INFO", f"Command {name} is leader_only and this instance is no leader: skipped")
                 continue
-            # leader_only beats test (eb-facts §5.2)
+            # leader_only beats test (docs/elastic_beanstalk.md §5.2)
             self._command(file, "container_commands", str(name), {**body, "test": None}, *self._container())
         for name, body in rest:
             self._command(file, "container_commands", str(name), body, *self._container())

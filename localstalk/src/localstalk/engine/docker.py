@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build and run the Docker application of a bundle by the instance's own ``docker`` (eb-facts §6)."""
+"""Build and run the Docker application of a bundle by the instance's own ``docker`` (docs/elastic_beanstalk.md §6)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which kind of Docker application a bundle is, and what its ``Dockerrun.aws.json`` says (eb-facts §6); pure."""
+"""Which kind of Docker application a bundle is, and what its ``Dockerrun.aws.json`` says; pure.
+
+See docs/elastic_beanstalk.md §6.
+"""
 
 from __future__ import annotations
 

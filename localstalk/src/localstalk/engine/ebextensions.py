@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read ``.ebextensions/*.config`` files; pure, used by the engine in the instance and by the control plane.
 
-Source of the facts: AWS developer guide, "Advanced environment customization with configuration files" (eb-facts §5.2).
+Source of the facts: AWS developer guide, "Advanced environment customization with configuration files"
+(docs/elastic_beanstalk.md §5.2).
 """
 
 from __future__ import annotations
@@ -143,8 +144,8 @@ def _is_config(name: str) -> bool:
 def parse_bundle(zip_path: Path, version_label: str = "") -> list[ConfigFile]:
     """Return the configuration files of a source bundle in the order in which EB handles them (alphabetical).
 
-    A bundle that is no zip file (a bare Dockerfile or Dockerrun.aws.json, eb-facts §6) has none. ``version_label`` only
-    appears in error texts. Raises OSError when the bundle cannot be read.
+    A bundle that is no zip file (a bare Dockerfile or Dockerrun.aws.json, docs/elastic_beanstalk.md §6) has none.
+    ``version_label`` only appears in error texts. Raises OSError when the bundle cannot be read.
     """
     if not zipfile.is_zipfile(zip_path):
         return []

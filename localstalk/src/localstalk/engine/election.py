@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Leader election: one leader per command invocation, the first instance that asks (eb-facts §7).
+"""Leader election: one leader per command invocation, the first instance that asks (docs/elastic_beanstalk.md §7).
 
 The election file lies in a directory that all instances of an environment share. Its name is derived from the
 invocation; whoever creates it leads, and it names the leader.

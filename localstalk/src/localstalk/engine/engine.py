@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine of AL2 and AL2023: its commands and their instructions in order (eb-facts §5.4, §5.5)."""
+"""The engine of AL2 and AL2023: its commands and their instructions in order (docs/elastic_beanstalk.md §5.4, §5.5)."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class Engine:
     def _build(self) -> None:
         self.docker.build(self.app)
         self.nginx.stage(self.layout.staging)
-        # Before predeploy hooks, which may still edit it (eb-facts §6).
+        # Before predeploy hooks, which may still edit it (docs/elastic_beanstalk.md §6).
         self.docker.write_environment(self.request.properties, self.layout.staging, self.app)
 
     def _clean_ebextensions(self) -> None:

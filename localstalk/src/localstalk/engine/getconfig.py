@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``get-config`` of the platform scripts (developer guide, "Platform script tools"; eb-facts §5.4)."""
+"""``get-config`` of the platform scripts (developer guide, "Platform script tools"; docs/elastic_beanstalk.md §5.4)."""
 
 from __future__ import annotations
 

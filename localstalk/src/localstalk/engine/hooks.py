@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Platform hooks of AL2 and AL2023 (``.platform/hooks``, ``.platform/confighooks``; eb-facts §5.4, §5.5)."""
+"""Platform hooks of AL2 and AL2023 (``.platform/hooks`` and ``.platform/confighooks``).
+
+See docs/elastic_beanstalk.md §5.4 and §5.5.
+"""
 
 from __future__ import annotations
 

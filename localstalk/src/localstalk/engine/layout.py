@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where everything lies on an instance (eb-facts §5, §6), below a root that tests may replace."""
+"""Where everything lies on an instance (docs/elastic_beanstalk.md §5, §6), below a root that tests may replace."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EB's log files: writing them, and answering log requests (eb-facts §5.5; tail layout as EB's)."""
+"""EB's log files: writing them, and answering log requests (docs/elastic_beanstalk.md §5.5; tail layout as EB's)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The instance's web server: an nginx that passes everything on to the application container (eb-facts §5.4, §6)."""
+"""The instance's web server: an nginx that passes everything on to the application container.
+
+See docs/elastic_beanstalk.md §5.4 and §6.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""packages, groups, users, sources, files and services of ``.ebextensions`` (eb-facts §5.2), as containers can."""
+"""packages, groups, users, sources, files and services of ``.ebextensions``, as containers can.
+
+See docs/elastic_beanstalk.md §5.2.
+"""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Answer:
     """A zip file in base64 (bundle-log)."""
 
     def command_service(self) -> str:
-        """Return the JSON of ``CommandService Response: …``; time stamps in milliseconds (eb-facts §5.5)."""
+        """Return the JSON of ``CommandService Response: …``; times in milliseconds (docs/elastic_beanstalk.md §5.5)."""
         now = int(time.time() * 1000)
         result: dict[str, Any] = {
             "status": self.status,

@@ -39,7 +39,7 @@ def write_manifest(layout: Layout, application: str, version_label: str, deploym
 
 
 def stage(layout: Layout, bundle: Path, staging: Path, note: Callable[[str], None]) -> None:
-    """Extract the bundle into a fresh staging directory; a bare file becomes what it is (eb-facts §6)."""
+    """Extract the bundle into a fresh staging directory; a bare file becomes what it is (elastic_beanstalk.md §6)."""
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     shown_bundle, shown = layout.shown(bundle), f"{layout.shown(staging)}/"

@@ -49,7 +49,7 @@ def configuration(content: bytes, label: str) -> list[ebextensions.ConfigFile]:
 
 
 def problems(content: bytes, label: str) -> list[str]:
-    """What processing a version finds wrong: configuration files and env.yaml, never Docker (eb-facts §1.3)."""
+    """What processing finds wrong: configuration files, env.yaml, never Docker (docs/elastic_beanstalk.md §1.3)."""
     found = [each.error for each in configuration(content, label) if each.error]
     try:
         manifest(content)

@@ -36,7 +36,7 @@ class Control:
         self.driver_reason = ""
         """Why there are no containers, when they would have been preferred."""
         self.names: dict[tuple[str, str], str] = {}
-        """Public names in use, by region: one namespace for all accounts (eb-facts §4). Value: environment id."""
+        """Environment ids by region and public name; all accounts share the names (docs/elastic_beanstalk.md §4)."""
 
     @property
     def simulated(self) -> bool:

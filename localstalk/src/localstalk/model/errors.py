@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Errors as the service answers them (codes, HTTP status and texts: eb-facts §1.2)."""
+"""Errors as the service answers them (codes, HTTP status and texts: docs/elastic_beanstalk.md §1.2)."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Problem:
 
 
 def check(namespace: str, name: str, value: str) -> Problem | None:
-    """What is wrong with a setting, if anything (texts: eb-facts §1.2)."""
+    """What is wrong with a setting, if anything (texts: docs/elastic_beanstalk.md §1.2)."""
     definition = define(namespace, name)
     if definition is None:
         where = f"(Namespace: '{namespace}', OptionName: '{name}')"
@@ -141,7 +141,7 @@ def _number_reason(definition: Definition, value: str) -> str | None:
 
 
 def check_all(settings: Settings) -> list[Problem]:
-    """Problems of single options and of combinations (limits of environment properties: eb-facts §8.2)."""
+    """Problems of single options and of combinations (limits of environment properties: elastic_beanstalk.md §8.2)."""
     found = [problem for (namespace, name), value in settings.items() if (problem := check(namespace, name, value))]
     least, most = (settings.get(("aws:autoscaling:asg", name), "") for name in ("MinSize", "MaxSize"))
     if least.isdigit() and most.isdigit() and int(least) > int(most):
@@ -173,7 +173,7 @@ def refuse_overlap(given: Settings, removed: Iterable[Option]) -> None:
 
 def normalize(namespace: str, name: str, value: str) -> str:
     """A value as the service gives it back: canonical spelling of choices (``5 Minutes`` is ``5 minute``), a profile's
-    name for its ARN (eb-facts §8.3)."""
+    name for its ARN (docs/elastic_beanstalk.md §8.3)."""
     if name == "IamInstanceProfile" and value.startswith("arn:"):
         return value.rpartition("/")[2]
     definition = define(namespace, name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Secrets as an instance fetches them: from moto's Secrets Manager and SSM, with the rights of its instance profile.
 
-Nobody has published the words in which Elastic Beanstalk reports a secret that cannot be fetched (eb-facts §12.12);
-that the update fails and is rolled back is known (§8.1).
+Nobody has published the words in which Elastic Beanstalk reports a secret that cannot be fetched
+(docs/elastic_beanstalk.md §12.12); that the update fails and is rolled back is known (§8.1).
 """
 
 from __future__ import annotations

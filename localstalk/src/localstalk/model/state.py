@@ -48,7 +48,7 @@ class Application:
 
 @dataclass
 class Version:
-    """An application version. ``status`` is upper case, as the service answers (eb-facts §1.1)."""
+    """An application version. ``status`` is upper case, as the service answers (docs/elastic_beanstalk.md §1.1)."""
 
     application: str
     label: str
@@ -334,7 +334,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of DescribeEvents. ``request_id`` None: not linked to a call (eb-facts §1.6)."""
+    """One line of DescribeEvents. ``request_id`` None: not linked to a call (docs/elastic_beanstalk.md §1.6)."""
 
     date: datetime
     message: str

@@ -14,7 +14,7 @@ from localstalk.keys import Key
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 _URL_SECONDS = 900
-"""Log links are valid for 15 minutes (eb-facts §1.7)."""
+"""Log links are valid for 15 minutes (docs/elastic_beanstalk.md §1.7)."""
 
 
 class Storage:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Swap, restart, tags, log collection and managed updates (event texts: eb-facts §3.7, §1.7)."""
+"""Swap, restart, tags, log collection and managed updates (event texts: docs/elastic_beanstalk.md §3.7, §1.7)."""
 
 from __future__ import annotations
 

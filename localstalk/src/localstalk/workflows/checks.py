@@ -11,7 +11,7 @@ from localstalk.workflows.context import COMMAND, Failed, WorkflowContext
 
 _CHECKS = 12
 _CHECK_SECONDS = 10.0
-"""Deployments succeed after 12 consecutive good checks within 2 minutes (eb-facts §2.2)."""
+"""Deployments succeed after 12 consecutive good checks within 2 minutes (docs/elastic_beanstalk.md §2.2)."""
 _BAD_CHECKS = 3
 _HEALTH_SECONDS = 600.0
 _REAL_HEALTH_SECONDS = 60.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deploying an application version by one of the five policies (event texts: eb-facts §3.4)."""
+"""Deploying an application version by one of the five policies (event texts: docs/elastic_beanstalk.md §3.4)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def deploy(context: WorkflowContext, label: str) -> None:
     """Put ``label`` on the instances. Raises Failed, Aborted or DriverError; the events up to there are written."""
     policy = context.option(COMMAND, "DeploymentPolicy", "AllAtOnce")
     if not context.environment.load_balanced and policy not in ("AllAtOnce", "Immutable"):
-        # Single instances know only these two (eb-facts §8.3).
+        # Single instances know only these two (docs/elastic_beanstalk.md §8.3).
         policy = "AllAtOnce"
     if policy == "TrafficSplitting" and context.balancer != "application":
         context.record_event("Traffic splitting deployments need an application load balancer.", "ERROR")
@@ -191,8 +191,8 @@ async def _take_over(
 
 
 async def traffic_splitting(context: WorkflowContext, label: str) -> None:
-    """A full second fleet that gets a share of the traffic for a while (texts are ours: eb-facts §12.1)."""
-    # No instance leads; migrations that rely on one do not happen (eb-facts §7).
+    """A full second fleet that gets a share of the traffic for a while (texts are ours: elastic_beanstalk.md §12.1)."""
+    # No instance leads; migrations that rely on one do not happen (docs/elastic_beanstalk.md §7).
     context.elects_leader = False
     old = list(context.environment.instances.values())
     percent, minutes = (

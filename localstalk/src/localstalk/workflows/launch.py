@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Creating, restoring, rebuilding and terminating environments (event texts: eb-facts §3.1-3.3, §3.7)."""
+"""Creating, restoring, rebuilding and terminating environments (event texts: elastic_beanstalk.md §3.1-3.3, §3.7)."""
 
 from __future__ import annotations
 

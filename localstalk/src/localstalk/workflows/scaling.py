@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Auto Scaling: the count of instances follows the load of their processors (options: eb-facts §8.3)."""
+"""Auto Scaling: the count of instances follows the load of their processors (options: elastic_beanstalk.md §8.3)."""
 
 from __future__ import annotations
 

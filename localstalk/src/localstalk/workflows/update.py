@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Updating an environment: a new version, new settings, or both (event texts: eb-facts §3.4-3.6)."""
+"""Updating an environment: a new version, new settings, or both (event texts: docs/elastic_beanstalk.md §3.4-3.6)."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _check_immutable_pair(context: WorkflowContext, change: Change) -> None:
 
 
 def needs_replacement(environment: Environment, change: Change, now: Settings) -> bool:
-    """Whether a change can only be made by new instances (eb-facts §1.5)."""
+    """Whether a change can only be made by new instances (docs/elastic_beanstalk.md §1.5)."""
     if change.before.platform != environment.platform:
         return True
     old = change.before.effective
@@ -197,7 +197,7 @@ async def _scale(context: WorkflowContext, change: Change) -> None:
 
 
 async def add_instances(context: WorkflowContext, count: int) -> None:
-    """Launch more instances with the last version that was deployed successfully (eb-facts §2.5)."""
+    """Launch more instances with the last version that was deployed successfully (docs/elastic_beanstalk.md §2.5)."""
     if count <= 0:
         return
     instances = await launch_instances(context, count)
@@ -266,7 +266,7 @@ def _revert(context: WorkflowContext, change: Change) -> None:
 
 
 async def _aborted(context: WorkflowContext, change: Change) -> None:
-    """In-place deployments just stop; settings go back to what they were (eb-facts §2.4)."""
+    """In-place deployments just stop; settings go back to what they were (docs/elastic_beanstalk.md §2.4)."""
     environment = context.environment
     operation = environment.operation
     if operation is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EB's engine of the retired Amazon Linux AMI: hook directories that nobody tidies (eb-facts §5.3)."""
+"""EB's engine of the retired Amazon Linux AMI: hook directories that nobody tidies (docs/elastic_beanstalk.md §5.3)."""
 
 from __future__ import annotations
 

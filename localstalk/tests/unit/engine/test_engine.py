@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EB's engine of AL2 and AL2023 in a make-believe instance: order, literal texts, failures (eb-facts §5)."""
+"""EB's engine of AL2 and AL2023 in a make-believe instance: order, texts, failures (docs/elastic_beanstalk.md §5)."""
 
 from __future__ import annotations
 

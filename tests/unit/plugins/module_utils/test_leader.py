@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who the leader is, from log tails and events such as Elastic Beanstalk returns them (eb-facts §3, §5.3, §5.5)."""
+"""Who the leader is, from log tails and events as Elastic Beanstalk returns them.
+
+See docs/elastic_beanstalk.md §3, §5.3 and §5.5.
+"""
 
 from __future__ import annotations
 

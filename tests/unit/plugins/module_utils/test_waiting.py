@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Events and waiting, on a scripted service and a clock that only moves when somebody sleeps.
 
-Event texts are literal ones from real environments (eb-facts §3).
+Event texts are literal ones from real environments (docs/elastic_beanstalk.md §3).
 """
 
 from __future__ import annotations

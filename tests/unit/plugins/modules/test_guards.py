@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is never terminated (promise 2 of the design), and what is when the reason has gone."""
+"""What is never terminated, and what is when the reason has gone."""
 
 from __future__ import annotations
 
