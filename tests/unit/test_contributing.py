@@ -70,6 +70,18 @@ def test_links_lead_to_files_and_sections(path: Path) -> None:
         assert not section or section in headings(target), f"{name} has no section {section}"
 
 
+def test_comments_point_to_sections_that_exist() -> None:
+    facts = (ROOT / "docs" / "elastic_beanstalk.md").read_text()
+    sections = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", facts, re.MULTILINE))
+    unknown = facts.partition("\n## 12. ")[2].partition("\n## ")[0]
+    sections |= {f"12.{number}" for number in re.findall(r"^(\d+)\. ", unknown, re.MULTILINE)}
+    command = ["git", "grep", "-hoIE", r"elastic_beanstalk\.md §[0-9]+(\.[0-9]+)?", "--", "."]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    named = {line.partition("§")[2] for line in found.splitlines()}
+    assert named
+    assert named - sections == set()
+
+
 def linters(lines: list[str]) -> set[str]:
     """Programs with the first word that follows, where it is a command: "ruff check"."""
     found = set()
