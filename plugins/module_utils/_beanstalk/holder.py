@@ -11,9 +11,7 @@ and containers count their own.
 
 from __future__ import annotations
 
-import getpass
 import os
-import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,15 +53,6 @@ def this_process(proc: Path = PROC) -> dict[str, Any] | None:
         return {**_place(proc), "pid": os.getpid(), "start": _start(proc, os.getpid())}
     except (OSError, ValueError, IndexError):
         return None
-
-
-def made_up_owner() -> str:
-    """Who runs this, and something that differs for every run."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no such user in a container
-        user = "somebody"
-    return f"{user}@{socket.gethostname()} {secrets.token_hex(4)}"
 
 
 def has_ended(process: Mapping[str, Any], proc: Path = PROC) -> bool:

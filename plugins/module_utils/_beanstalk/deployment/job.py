@@ -19,6 +19,9 @@ from ..run.engine import Item, Services
 from ..run.progress import ItemProgress, ProgressFile
 from .reconciler import EnvironmentReconciler
 
+# For the logs that say why an operation failed, or who led it.
+_REPORT_SECONDS = 90.0
+
 
 class EnvironmentJob:
     """``params`` are those of the module ``environment``, connection arguments included."""
@@ -93,6 +96,6 @@ def environment_item(
 
 
 def limit(params: Mapping[str, Any]) -> float:
-    """Seconds after which an item has ended, one way or the other: its waits for the lock and for its operations."""
+    """Seconds after which an item has ended, one way or the other: waits for lock and operations, and the report."""
     lock = params.get("lock") or {}
-    return float(params["wait_timeout"]) + float(lock.get("wait_timeout") or 0)
+    return float(params["wait_timeout"]) + float(lock.get("wait_timeout") or 0) + _REPORT_SECONDS

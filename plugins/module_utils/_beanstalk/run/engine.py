@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from .. import api
 from ..common import AnsibleBeanstalkWaitError
-from ..holder import made_up_owner
 from ..lock_store import LockStore
 from ..memory import memory_of
 from .background import ThreadPool
@@ -24,7 +23,7 @@ from .clients import Clients, connection_key
 from .clock import Clock, SystemClock
 from .effects import Reconciler
 from .lane import GRACE_SECONDS, Lane
-from .leases import ApplicationLeases
+from .leases import ApplicationLeases, made_up_owner
 from .limiter import RateLimiter
 from .progress import ItemProgress
 from .watcher import ApplicationWatcher

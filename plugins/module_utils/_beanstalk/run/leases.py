@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import getpass
+import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -213,3 +216,12 @@ class ApplicationLeases:
         for name in sorted(set(freed) - set(written)):
             holder = self._store.lease(name).owner or "nobody"
             self.warnings.append(f"The lock of {name} was taken by {holder} meanwhile.")
+
+
+def made_up_owner() -> str:
+    """Who runs this, and something that differs for every run."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no such user in a container
+        user = "somebody"
+    return f"{user}@{socket.gethostname()} {secrets.token_hex(4)}"

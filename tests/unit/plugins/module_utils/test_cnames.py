@@ -25,9 +25,9 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_gu
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import Lock, Record, World
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import checked_items
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.swap import Swap
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.writers import writers
 
 # Addresses as they were published by people who use them, with other names.
 CNAMES = [
@@ -268,8 +268,9 @@ def test_locks_and_tags_have_prefixes_in_lower_case() -> None:
     with pytest.raises(AnsibleBeanstalkRefusedError, match="is a whole CNAME"):
         LockStore(bucket, "bucket", "shop", "store.us-east-1.elasticbeanstalk.com")
     assert cnames.logical_name("Shop", "STORE") == cnames.logical_of("Shop/Store") == "Shop/store"
-    hosts_of_a_run = {"a": {"prefix": "Store"}, "b": {"prefix": "store-b"}}
-    assert writers(hosts_of_a_run, hosts_of_a_run, "prefix", [])["names"] == [["store", "store-b"]]
+    wanted = [{"item": name, "application": "shop", "cname_prefix": name} for name in ("Store", "store")]
+    _good, bad = checked_items(wanted, {}, {})
+    assert bad["Store"] == bad["store"] != ""
 
 
 @pytest.mark.parametrize(("region", "cname", "prefix"), [row for row in CNAMES if row[1]])

@@ -47,14 +47,14 @@ def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
     assert planned["changed"]
     assert (planned["logical"], planned["goal"]) == ("cycles/cycles-live", "recreate")
     assert planned["plan"][-1].startswith(f"would terminate cycles-first ({first})")
-    ended = run("cycle", owner="night1", force=True, name="cycles", **LIVE, **QUICK)
+    ended = run("cycle", owner=f"night after {first}", force=True, name="cycles", **LIVE, **QUICK)
     assert (ended.get("result"), ended["changed"]) == ("done", True), ended["sentence"]
     assert [one["environment"] for one in ended["steps"] if one["action"] == "terminate"] == [first]
     fresh = ended["live"]["environment_id"]
     assert fresh == ended["candidate"]["environment_id"] != first
     found = run("environment_info", application="cycles")["environments"]
     assert [(one["id"], one["cname_prefix"]) for one in found] == [(fresh, "cycles-live")]
-    again = run("cycle", owner="night2", **LIVE, **QUICK)
+    again = run("cycle", owner=f"second night after {first}", **LIVE, **QUICK)
     assert (again["result"], again["changed"]) == ("skipped", False)
     assert [one["action"] for one in again["steps"]] == ["finish"]
 

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task for all hosts, and each host's own result: failures, crashes and secrets stay where they belong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[4]
+PROFILE = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
+PROPERTIES = "aws:elasticbeanstalk:application:environment"
+PLATFORM = "Docker running on 64bit Amazon Linux 2023"
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Start:
+    """Start a playbook with a task for all hosts, whose items are given by host."""
+    run("application", name="batch")
+
+    def begin(items: dict[str, dict[str, Any]], *words: str, **keywords: Any) -> subprocess.Popen[str]:
+        common = {"application": "batch", "platform": PLATFORM, "poll_interval": 0.3, "wait_timeout": 120, **aws}
+        listed = [{"item": host, "name": host, "cname_prefix": host, **common, **item} for host, item in items.items()]
+        tasks = [
+            {
+                "jack.beanstalk.environments": {"environments": listed},
+                "register": "done",
+                "run_once": True,
+                **keywords,
+            },
+            {
+                "jack.beanstalk.environments_result": {"environments": "{{ done.environments }}"},
+                "register": "mine",
+            },
+            {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} did {{ mine.actions }}"}},
+        ]
+        book = [
+            {
+                "hosts": "all",
+                "connection": "local",
+                "gather_facts": False,
+                "vars": {"ansible_python_interpreter": sys.executable},
+                "tasks": tasks,
+            }
+        ]
+        (tmp_path / "site.yml").write_text(yaml.safe_dump(book))
+        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
+        environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_STDOUT_CALLBACK": "default"}
+        environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        program = Path(sys.executable).with_name("ansible-playbook")
+        command = [program, "-i", ",".join(items) + ",", tmp_path / "site.yml", *words]
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+        )
+
+    return begin
+
+
+def recap(output: str) -> dict[str, tuple[int, int]]:
+    """By host, how many tasks changed something and how many failed."""
+    found = re.findall(r"^(\S+) +: .*changed=(\d+) .*failed=(\d+)", output.rpartition("PLAY RECAP")[2], re.MULTILINE)
+    return {host: (int(changed), int(failed)) for host, changed, failed in found}
+
+
+def test_a_bad_one_fails_alone_and_a_second_run_changes_nothing(start: Start) -> None:
+    items = {
+        "batch-one": {"option_settings": PROFILE},
+        "batch-two": {"option_settings": PROFILE},
+        "batch-bad": {"platform": "No such platform"},
+        "batch-odd": {"wait_timeout": "soon"},
+    }
+    with start(items) as play:
+        output, _ = play.communicate(timeout=300)
+    assert play.returncode == 2, output
+    assert recap(output) == {"batch-one": (2, 0), "batch-two": (1, 0), "batch-bad": (0, 1), "batch-odd": (0, 1)}
+    assert "batch-one did ['create']" in output
+    said = " ".join(output.split())
+    assert "No such platform" in said
+    assert "The environment of batch-odd cannot be managed: " in said
+    again = {name: items[name] for name in ("batch-one", "batch-two")}
+    with start(again) as play:
+        output, _ = play.communicate(timeout=300)
+    assert recap(output) == {"batch-one": (0, 0), "batch-two": (0, 0)}, output
+
+
+def test_each_line_has_its_host_and_secrets_are_hidden_from_their_own_only(start: Start) -> None:
+    # What is one host's secret is a part of what the other one has to tell.
+    secret = {PROPERTIES: {"SECRET_KEY": "createEnvironment"}, **PROFILE}
+    items = {"lines-one": {"option_settings": secret}, "lines-two": {"option_settings": PROFILE}}
+    with start(items, "-vvv", "--diff") as play:
+        output, _ = play.communicate(timeout=300)
+    assert play.returncode == 0, output
+    lines = re.findall(r"^\[(lines-\w+)\] \d\d:\d\d:\d\d .*?([A-Z]+) +(.+)$", output, re.MULTILINE)
+    assert ("lines-two", "INFO", "createEnvironment is starting.") in lines
+    assert not any("createEnvironment" in text for host, _severity, text in lines if host == "lines-one")
+    assert "SECRET_KEY" in output  # the name of it is no secret
+
+
+def _descendants(pid: int) -> list[int]:
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [*children, *(found for child in children for found in _descendants(child))]
+
+
+def test_a_module_that_dies_loses_no_finished_item(start: Start, faults: Any) -> None:
+    faults.add(kind="stuck")
+    # Nothing has to be done for the first one, so it has ended when the second one tells of its launch.
+    items = {"dying-one": {"state": "absent"}, "dying-two": {"option_settings": PROFILE}}
+    with start(items) as play:
+        assert play.stdout is not None
+        seen = ""
+        while "[dying-two]" not in seen:
+            line = play.stdout.readline()
+            assert line, seen
+            seen += line
+        # The last one below ansible-playbook is the module, which got its code through standard input.
+        os.kill(_descendants(play.pid)[-1], signal.SIGKILL)
+        output = seen + play.communicate(timeout=120)[0]
+    assert recap(output)["dying-two"] == (0, 1), output
+    assert recap(output)["dying-one"] == (0, 0), output
+    assert "The run ended before this environment did" in " ".join(output.split())
+
+
+def test_it_is_waited_for_on_the_controller(start: Start) -> None:
+    with start({"afar-one": {}}, become=True) as play:
+        output, _ = play.communicate(timeout=120)
+    assert "environments runs on the controller and is waited for" in output
+    assert recap(output) == {"afar-one": (0, 1)}
+
+
+def test_check_mode_says_what_would_be_done(start: Start, eb: Any) -> None:
+    with start({"would-one": {"option_settings": PROFILE}}, "--check") as play:
+        output, _ = play.communicate(timeout=120)
+    assert "would-one did ['create']" in output
+    assert eb.describe_environments(EnvironmentNames=["would-one"])["Environments"] == []
+
+
+def test_the_arguments_are_not_shown(start: Start) -> None:
+    secret = {PROPERTIES: {"SECRET_KEY": "hunter2hunter2"}, **PROFILE}
+    with start({"silent-one": {"option_settings": secret}}, "-vvv", "--check") as play:
+        output, _ = play.communicate(timeout=120)
+    assert play.returncode == 0, output
+    assert "hunter2" not in output
+    assert "access_key" not in json.dumps(output)
