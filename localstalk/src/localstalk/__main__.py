@@ -6,27 +6,23 @@ from __future__ import annotations
 import signal
 import sys
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
-
-
-def _on_interrupt(action: object) -> None:
-    """Change what interrupts do, unless whoever started this wants them ignored."""
-    for number in _INTERRUPTS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, action)  # type: ignore[arg-type]
+from localstalk import interrupts
 
 
 def run() -> int:
     """One command. An interrupt ends it with one sentence, also while modules are still imported."""
     # Until there is somebody to catch it, a KeyboardInterrupt would be a traceback.
-    _on_interrupt(signal.SIG_DFL)
+    interrupts.on_interrupt(signal.SIG_DFL)
     from localstalk.cli import main
 
     try:
-        _on_interrupt(signal.default_int_handler)
-        return main()
+        interrupts.on_interrupt(signal.default_int_handler)
+        code = main()
+        # What is done is done, whatever comes while Python ends.
+        interrupts.too_late()
+        return code
     except KeyboardInterrupt:
-        _on_interrupt(signal.SIG_IGN)
+        interrupts.too_late()
         sys.stderr.write("localstalk: interrupted\n")
         return 128 + signal.SIGINT
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from localstalk import interrupts
 from localstalk.home import Home, Record
 
 START_SECONDS = 60.0
@@ -29,10 +30,13 @@ class ProcessError(Exception):
 
 
 def start(home: Home, intended: Record, options: Sequence[str], alive: Callable[[Record], bool]) -> Record:
-    """Start a daemon and wait until it answers. Raises ProcessError; then, and after an interrupt, nothing is left."""
+    """Start a daemon and wait until it answers. Raises ProcessError; then, and after an interrupt, nothing is left.
+
+    Once it answers it stays, and so this process can be interrupted no more: the caller has only to say that it runs.
+    """
     command = [sys.executable, "-m", "localstalk.daemon", "--home", str(home.path), *options]
-    home.write(intended)
     try:
+        home.write(intended)
         with home.lock("daemon") as lock, home.log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--lock", str(lock)],
@@ -43,11 +47,12 @@ def start(home: Home, intended: Record, options: Sequence[str], alive: Callable[
                 cwd="/",
                 pass_fds=[lock],
             )
-        return _wait(home, process, alive)
+        record = _wait(home, process, alive)
+        interrupts.too_late()
+        return record
     except BaseException:
         # Another interrupt must not leave half of it.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        interrupts.too_late()
         end(home)
         home.clean()
         raise

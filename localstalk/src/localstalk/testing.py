@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For pytest: a fixture that gives a test a localstalk of its own; ``pytest_plugins = ["localstalk.testing"]``."""
+"""For pytest: a fixture that gives a test a localstalk of its own; ``pytest_plugins = ["localstalk.testing"]``.
+
+PYTEST_DONT_REWRITE: there is no assertion here, and without this word pytest warns about a plugin that a test imported
+before, say for the type of the fixture (https://docs.pytest.org/en/stable/how-to/writing_plugins.html).
+"""
 
 from __future__ import annotations
 

@@ -7,12 +7,11 @@ import io
 import time
 import zipfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from localstalk.testing import Localstalk
+from localstalk.testing import Localstalk
 
 pytest_plugins = ["localstalk.testing"]
 pytestmark = pytest.mark.containers

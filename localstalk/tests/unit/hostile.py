@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,30 @@ class _Page(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Site(http.server.ThreadingHTTPServer):
+    """Closed, it answers nobody any more, also not on the connections that a browser opens ahead of its requests."""
+
+    daemon_threads = False  # server_close waits for them
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self._taken: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._taken.append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        for each in self._taken:
+            with suppress(OSError):  # most are closed already
+                each.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+
 @contextmanager
 def hostile_site() -> Iterator[int]:
     """A web server of somebody else's; its port. Its names are 127.0.0.1 and all that end with ``.example``."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+    with _Site() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +49,30 @@ def test_up_interrupted_at_any_moment_leaves_nothing(tmp_path: Path, duration: f
     assert_nothing_left(home)
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_up_interrupted_while_it_says_that_it_runs_is_done(tmp_path: Path, name: str) -> None:
+    program = f"""
+import atexit, io, os, signal, sys
+from localstalk.__main__ import run
+class Interrupting(io.FileIO):
+    def write(self, text):
+        os.kill(os.getpid(), signal.{name})
+        return super().write(text)
+sys.stdout = io.TextIOWrapper(Interrupting(1, "w", closefd=False), write_through=True)
+atexit.register(os.kill, os.getpid(), signal.{name})
+sys.exit(run())
+"""
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", program, "--home", str(home), "up", "--driver", "sim"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    try:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("localstalk is running at ")
+    finally:
+        assert cli(home, "down").stdout == "localstalk was stopped.\n"
+    assert_nothing_left(home)
+
+
 @pytest.mark.parametrize("moment", range(MOMENTS))
 def test_down_ends_a_daemon_whose_up_was_killed_at_any_moment(tmp_path: Path, duration: float, moment: int) -> None:
     home = tmp_path / "home"
@@ -62,8 +87,10 @@ def test_down_during_up_in_another_shell(tmp_path: Path) -> None:
     home.mkdir()
     command = [sys.executable, "-m", "localstalk", "--home", str(home), "up", "--driver", "sim"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
+        deadline = time.monotonic() + 60
         while not Home(home).held():
-            assert starting.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
         assert cli(home, "down").stdout == "localstalk was stopped.\n"
         output, _ = starting.communicate(timeout=60)
     assert output.startswith("localstalk is running at ")

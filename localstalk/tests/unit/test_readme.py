@@ -75,7 +75,10 @@ def test_eb(tmp_path: Path) -> None:
 def test_pytest(tmp_path: Path) -> None:
     (block,) = blocks("pytest")
     (tmp_path / "test_shop.py").write_text(block, encoding="utf-8")
-    assert "3 passed" in run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], tmp_path)
+    # Imported by a file before the one that names the plugin, which must not be a warning.
+    (tmp_path / "test_first.py").write_text("from localstalk.testing import Localstalk\n", encoding="utf-8")
+    strict = ["-W", "error::pytest.PytestAssertRewriteWarning"]
+    assert "3 passed" in run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *strict], tmp_path)
 
 
 def test_every_operation_has_a_full_row() -> None:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
-from hostile import from_a_name_that_leads_here, from_other_origins
+from hostile import from_a_name_that_leads_here, from_other_origins, hostile_site
 
 from localstalk.testing import Localstalk
 
@@ -30,3 +33,13 @@ def test_pages_whose_name_leads_here_get_nowhere(browser: Browser, tmp_path: Pat
 
 def test_pages_get_nowhere_without_authentication_either(browser: Browser, tmp_path: Path) -> None:
     from_a_name_that_leads_here(browser, tmp_path / "home", "--driver", "sim", "--no-auth")
+
+
+def test_a_site_that_ended_answers_no_open_connection() -> None:
+    with hostile_site() as port:
+        ahead = socket.create_connection(("127.0.0.1", port), timeout=60)
+        # Connections are taken in their order, so that one is taken too.
+        assert b"nice pictures" in urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60).read()
+    with ahead, contextlib.suppress(ConnectionError):
+        ahead.sendall(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert ahead.recv(1) == b""
