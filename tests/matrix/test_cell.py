@@ -131,7 +131,7 @@ def test_deployment_that_fails_says_why_and_can_be_repeated(shop: Shop, localsta
 def test_cycle_and_rollback_move_the_name(shop: Shop) -> None:
     before = shop.live()["EnvironmentId"]
     ended = shop.play("recreate_and_swap")
-    assert re.search(r"\[shop-live\] \d\d:\d\d SWAP ", ended), "progress is printed"
+    assert re.search(r"\[shop-live\] \d\d:\d\d:\d\d SWAP ", ended), "progress is printed"
     fresh = shop.live()["EnvironmentId"]
     assert fresh != before
     assert re.search(r"failed=0", shop.play("rollback"))

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter, start_rate
 
 from .simulation import SimulatedClock
 
@@ -81,3 +84,39 @@ def test_a_rate_that_was_never_learned_is_dropped_and_not_halved() -> None:
     limiter = RateLimiter(SimulatedClock(), rate=500.0)
     limiter.throttled()
     assert limiter.rate == 2
+
+
+class Client:
+    """What a limiter needs of botocore's client."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.handlers: dict[str, Any] = {}
+        self.meta = SimpleNamespace(endpoint_url=endpoint, events=SimpleNamespace(register=self.handlers.__setitem__))
+
+
+def test_requests_take_tokens_and_their_answers_are_learned_from() -> None:
+    clock, client = SimulatedClock(), Client("https://elasticbeanstalk.eu-central-1.amazonaws.com")
+    limiter = RateLimiter(clock, 2.0)
+    limiter.attach(client)
+    for _request in range(16):
+        client.handlers["before-sign.elastic-beanstalk"](signature_version="v4")
+    assert clock.now() == pytest.approx(0.5)
+    # An address that is signed is not a request.
+    client.handlers["before-sign.elastic-beanstalk"](signature_version="v4-query")
+    assert clock.now() == pytest.approx(0.5)
+    client.handlers["response-received.elastic-beanstalk"](parsed_response={"Error": {"Code": "Throttling"}})
+    assert limiter.rate == 1
+    client.handlers["response-received.elastic-beanstalk"](parsed_response={"ResponseMetadata": {}})
+    assert limiter.rate == pytest.approx(1.03)
+
+
+def test_a_server_on_this_machine_is_nobodys_quota() -> None:
+    limiter = RateLimiter(SimulatedClock(), 2.0)
+    limiter.attach(Client("http://127.0.0.1:4566"))
+    assert limiter.rate == 500
+
+
+@pytest.mark.parametrize(("given", "rate"), [("", 2), ("7.5", 7.5), ("many", 2), ("0", 2)])
+def test_the_rate_to_begin_with(monkeypatch: pytest.MonkeyPatch, given: str, rate: float) -> None:
+    monkeypatch.setenv("BEANSTALK_CALLS_PER_SECOND", given)
+    assert start_rate() == rate
