@@ -24,7 +24,7 @@ from .clock import Clock, SystemClock
 from .effects import Reconciler
 from .lane import GRACE_SECONDS, Lane
 from .leases import ApplicationLeases, made_up_owner
-from .limiter import RateLimiter, start_rate
+from .limiter import RateLimiter, given_rate
 from .progress import ItemProgress
 from .watcher import ApplicationWatcher
 
@@ -187,7 +187,7 @@ class Engine:
 
     def _lane(self, items: list[Item], pool: ThreadPool) -> Lane:
         clock = SystemClock()
-        limiter, service_clock, counter = RateLimiter(clock, start_rate()), ServiceClock(clock), api.CallCounter()
+        limiter, service_clock, counter = RateLimiter(clock, given_rate()), ServiceClock(clock), api.CallCounter()
         self.counters.append(counter)
 
         def prepare(client: Any) -> Any:

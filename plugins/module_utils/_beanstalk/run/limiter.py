@@ -24,7 +24,7 @@ THROTTLED = frozenset(
 START_RATE = 2.0
 """Requests per second before anything is known."""
 RATE_VARIABLE = "BEANSTALK_CALLS_PER_SECOND"
-"""Environment variable with another one."""
+"""Environment variable with another one, in requests per second."""
 
 # Nobody's quota is at stake on this machine; a server here that throttles is learned like any other.
 _LOOPBACK_RATE = 500.0
@@ -45,10 +45,11 @@ class RateLimiter:
     Tokens below zero are places in the queue: each who comes takes one and waits for its turn.
     """
 
-    def __init__(self, clock: Clock, rate: float = START_RATE) -> None:
-        self.rate = rate
+    def __init__(self, clock: Clock, rate: float | None = None) -> None:
+        self.rate = rate or START_RATE
+        self._given = rate is not None
         self._clock = clock
-        self._tokens = max(_BURST, rate)
+        self._tokens = max(_BURST, self.rate)
         self._filled_at = clock.now()
         self._throttled_at: float | None = None
         self._lock = threading.Lock()
@@ -56,8 +57,8 @@ class RateLimiter:
 
     def attach(self, client: Any) -> None:
         """Have each request of a botocore client, retries included, take a token first and report its answer."""
-        if urlsplit(client.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1"):
-            self.rate = max(self.rate, _LOOPBACK_RATE)
+        if not self._given and urlsplit(client.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1"):
+            self.rate = _LOOPBACK_RATE
         # Before the signature, which is good for a few minutes only.
         client.meta.events.register("before-sign.elastic-beanstalk", self._before_sign)
         client.meta.events.register("response-received.elastic-beanstalk", self._response_received)
@@ -107,9 +108,9 @@ class RateLimiter:
             self.answered()
 
 
-def start_rate() -> float:
-    """The rate to begin with: what the user says, or START_RATE."""
+def given_rate() -> float | None:
+    """The rate to begin with, where the user says one."""
     try:
-        return float(os.environ.get(RATE_VARIABLE) or START_RATE) or START_RATE
+        return float(os.environ.get(RATE_VARIABLE) or 0) or None
     except ValueError:
-        return START_RATE
+        return None

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter, start_rate
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter, given_rate
 
 from .simulation import SimulatedClock
 
@@ -111,12 +111,18 @@ def test_requests_take_tokens_and_their_answers_are_learned_from() -> None:
 
 
 def test_a_server_on_this_machine_is_nobodys_quota() -> None:
-    limiter = RateLimiter(SimulatedClock(), 2.0)
+    limiter = RateLimiter(SimulatedClock())
     limiter.attach(Client("http://127.0.0.1:4566"))
     assert limiter.rate == 500
 
 
-@pytest.mark.parametrize(("given", "rate"), [("", 2), ("7.5", 7.5), ("many", 2), ("0", 2)])
-def test_the_rate_to_begin_with(monkeypatch: pytest.MonkeyPatch, given: str, rate: float) -> None:
+def test_the_users_rate_holds_on_this_machine_too() -> None:
+    limiter = RateLimiter(SimulatedClock(), 2.0)
+    limiter.attach(Client("http://127.0.0.1:4566"))
+    assert limiter.rate == 2
+
+
+@pytest.mark.parametrize(("given", "rate"), [("", None), ("7.5", 7.5), ("many", None), ("0", None)])
+def test_the_rate_that_the_user_gives(monkeypatch: pytest.MonkeyPatch, given: str, rate: float | None) -> None:
     monkeypatch.setenv("BEANSTALK_CALLS_PER_SECOND", given)
-    assert start_rate() == rate
+    assert given_rate() == rate
