@@ -51,7 +51,9 @@ def test_template_pleases_the_linter(source: str, command: list[str]) -> None:
     place = {0: "plugins/module_utils/_beanstalk/quotas.py", 1: "plugins/modules/quota_info.py"}
     name = place.get(TEMPLATE.index(source), "tests/unit/plugins/modules/test_quota_info.py")
     ruff = Path(sys.executable).with_name("ruff")
-    done = subprocess.run([ruff, *command, name, "-"], cwd=ROOT, input=source, capture_output=True, text=True)
+    done = subprocess.run(
+        [ruff, *command, name, "-"], cwd=ROOT, input=source, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

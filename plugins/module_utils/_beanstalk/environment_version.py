@@ -54,8 +54,8 @@ class EnvironmentVersion:
         Returns what was done, "" when the run cannot go on. A lifecycle rule may have removed either of them since this
         controller saw it.
         """
-        gone = (is_missing(error) and "Application Version" in str(error)) or is_unreadable(error)
-        if self._wanted is None or self._lost or not gone:
+        vanished = is_missing(error) and "Application Version" in str(error)
+        if self._wanted is None or self._lost or not (vanished or is_unreadable(error)):
             return ""
         self._lost = True
         made = versions.restore(self._client, self._s3(), self._wanted, self._timeout)

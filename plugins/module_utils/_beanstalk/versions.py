@@ -165,7 +165,7 @@ def _upload_again(client: Any, s3: Any, version: Mapping[str, Any], src: str) ->
     """Put a bundle to where a version has its own."""
     _check_file(src)
     place = version["SourceBundle"]
-    _, checksum = _upload(client, s3, place["S3Bucket"], place["S3Key"], src)
+    _bucket, checksum = _upload(client, s3, place["S3Bucket"], place["S3Key"], src)
     record_checksum(client, version["ApplicationName"], version["VersionLabel"], checksum)
 
 

@@ -86,7 +86,7 @@ def dress(given: Sequence[Mapping[str, str]], stack: str, group: str, image: str
             have[option] = one.get("Value")
     types = have.get(TYPES) if TYPES in {(one["Namespace"], one["OptionName"]) for one in given} else have.get(TYPE)
     have[TYPES] = ", ".join(re.split(r"\s*,\s*", types or "t3.micro"))
-    have[TYPE] = str(have[TYPES]).split(",")[0]
+    have[TYPE] = str(have[TYPES]).split(",", maxsplit=1)[0]
     have[LAUNCH, "SecurityGroups"] = _with_group(given, group)
     have[LAUNCH, "ImageId"] = image if (LAUNCH, "ImageId") not in _options(given) else have[LAUNCH, "ImageId"]
     have[PARAMETERS, "EnvironmentVariables"] = ",".join(

@@ -38,7 +38,7 @@ def _changed(folder: SourceFolder, path: bytes, committed: int) -> float:
     if not stat.S_ISDIR(info.st_mode):
         return _written(info, committed)
     if path.endswith(b"/"):
-        found = (each for each, _ in walk(folder, name) if shipped(each))
+        found = (each for each, _mode in walk(folder, name) if shipped(each))
         return max((_written(folder.stat(each), committed) for each in found), default=0.0)
     # A submodule that is at another commit; what was changed in it since is named by itself.
     inside = open_nested(folder.root, name)

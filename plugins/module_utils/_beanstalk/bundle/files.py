@@ -98,7 +98,7 @@ class SourceFolder:
         return [(name, os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode) for name in names]
 
     def _place(self, path: bytes) -> tuple[bytes, int]:
-        folder, _, name = path.rpartition(b"/")
+        folder, _slash, name = path.rpartition(b"/")
         if name in (b"", b".", b".."):
             raise FileNotFoundError(errno.ENOENT, "no name of a file", os.fsdecode(path))
         if self._handles and folder == self._at:

@@ -147,7 +147,7 @@ def _listed_by_git(root: bytes, repo: Repository | None, _ignore: bytes | None, 
     if repo is None:
         return _listed_by_rules(root, None, None, empty_git)
     check_rule_files(root)
-    tracked, _ = parse_index(repo, read_index(repo))
+    tracked, _links = parse_index(repo, read_index(repo))
     modes = _modes(repo, tracked)
     names = {entry.path + b"/" * (entry.mode == GITLINK) for entry in tracked}
     # What is a folder now is no longer the file that it was.
@@ -174,7 +174,7 @@ def _listed_by_rules(root: bytes, repo: Repository | None, ignore_file: bytes | 
     names = set(git(root, *place, "ls-files", "-z", "-o", *rules).split(b"\0")[:-1])
     modes: dict[bytes, int] = {b"": 0}
     if repo is not None:
-        tracked, _ = parse_index(repo, read_index(repo))
+        tracked, _links = parse_index(repo, read_index(repo))
         modes = _modes(repo, tracked)
         # The folder of a submodule that is not there may be gone, so that nothing would tell of it.
         submodules = [entry for entry in tracked if entry.mode == GITLINK]

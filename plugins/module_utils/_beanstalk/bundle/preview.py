@@ -58,7 +58,7 @@ class _Reader:
         self.root = os.fsencode(folder)
         self.source = source
         self.repository = repository.open_repository(self.root)
-        self.ignore_file, _ = listing.ignore_file(self.root)
+        self.ignore_file, _where = listing.ignore_file(self.root)
         self.empty_git = os.fsencode(Path(default_cache_dir()) / "empty.git")
         self.tree = ""
         if self.repository is None and source != "work_tree":
@@ -69,7 +69,7 @@ class _Reader:
     def read(self, name: str) -> bytes | None:
         """A file's content; None when the bundle has no such file."""
         wanted = name
-        for _ in range(_MOST_LINKS):
+        for _link in range(_MOST_LINKS):
             entry = self._entry(os.fsencode(wanted))
             if entry is None or not self._shipped(entry):
                 return None
@@ -89,7 +89,7 @@ class _Reader:
             out, mode_and_oid = self._ask("ls-files", "-s", "-z", name=name), slice(0, 2)
         else:
             out, mode_and_oid = self._ask("ls-tree", "-z", "--full-tree", self.tree, name=name), slice(0, 3, 2)
-        meta, _, path = out.split(b"\0")[0].partition(b"\t")
+        meta, _tab, path = out.split(b"\0")[0].partition(b"\t")
         if path != name:
             return None
         mode, oid = meta.split()[mode_and_oid]

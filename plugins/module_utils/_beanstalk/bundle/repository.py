@@ -112,7 +112,7 @@ def submodules(repo: Repository) -> set[bytes]:
     if not stat.S_ISREG(mode):
         return set()
     listing = ("config", "-z", "--file", "-", "--get-regexp", r"^submodule\..*\.path$")
-    _, out, _ = attempt(top, *listing, stdin=content)
+    _code, out, _errors = attempt(top, *listing, stdin=content)
     paths = {item.partition(b"\n")[2].rstrip(b"/") for item in out.split(b"\0")}
     return {path[len(repo.prefix) :] for path in paths if path and path.startswith(repo.prefix)}
 
@@ -162,7 +162,7 @@ def head_commit(root: bytes) -> str | None:
 
 def read_commit(root: bytes, oid: str) -> Commit:
     """Date and subject of a commit, from the object itself: git log would check signatures where it is told to."""
-    head, _, body = git(root, "cat-file", "commit", oid).partition(b"\n\n")
+    head, _gap, body = git(root, "cat-file", "commit", oid).partition(b"\n\n")
     written = re.search(rb"^committer .*> (-?\d+) [+-]\d{4}$", head, re.MULTILINE)
     coding = re.search(rb"^encoding (.+)$", head, re.MULTILINE)
     try:

@@ -128,7 +128,9 @@ def _completed(
             missing.setdefault(entry.root, []).append(entry.oid)
     contents = {root: reader.read(root, oids) for root, oids in missing.items()}
     for entry, found in batch:
-        mode, data = found or (entry.mode, next(contents[entry.root]))
+        mode, data = found or (entry.mode, next(contents[entry.root], None))
+        if data is None:
+            raise AssertionError("git answers for each object that it was asked for")
         yield entry, mode, data
     for each in contents.values():
         next(each, None)

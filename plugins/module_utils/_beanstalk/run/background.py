@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-Done = Callable[[Any, BaseException | None], None]
+Done = Callable[[Any, "BaseException | None"], None]
 
 
 class ThreadPool:

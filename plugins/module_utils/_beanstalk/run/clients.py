@@ -14,8 +14,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import boto3
-from botocore.config import Config
+try:
+    import boto3
+    from botocore.config import Config
+except ImportError:
+    pass  # AnsibleAWSModule says what is missing
 
 ARGUMENTS = (
     "region",

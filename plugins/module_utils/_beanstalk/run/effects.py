@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 
 @dataclass(frozen=True)
@@ -80,5 +80,5 @@ class Release:
     bucket: str = ""
 
 
-Effect = Call | Background | Pause | Observe | Acquire | Release
+Effect = Union[Call, Background, Pause, Observe, Acquire, Release]  # noqa: UP007 -- ansible-test's pylint
 Reconciler = Generator[Effect, Any, Any]

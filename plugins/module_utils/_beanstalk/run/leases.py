@@ -21,7 +21,7 @@ from .clock import Clock
 # Those who ask within so many seconds of each other are served with one write.
 _GATHER_SECONDS = 2.0
 _POLL_SECONDS = 5.0
-_Outcome = tuple[Any, float | BaseException]
+_Outcome = tuple[Any, "float | BaseException"]
 """Who, and since when (of the lane's clock) nobody else can have had the lease, or why it was not got or was lost."""
 
 

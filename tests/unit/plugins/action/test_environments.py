@@ -80,7 +80,7 @@ def test_a_bad_one_fails_alone_and_a_second_run_changes_nothing(start: Start) ->
         "batch-odd": {"wait_timeout": "soon"},
     }
     with start(items) as play:
-        output, _ = play.communicate(timeout=300)
+        output, _errors = play.communicate(timeout=300)
     assert play.returncode == 2, output
     assert recap(output) == {"batch-one": (2, 0), "batch-two": (1, 0), "batch-bad": (0, 1), "batch-odd": (0, 1)}
     assert "batch-one did ['create']" in output
@@ -89,7 +89,7 @@ def test_a_bad_one_fails_alone_and_a_second_run_changes_nothing(start: Start) ->
     assert "The environment of batch-odd cannot be managed: " in said
     again = {name: items[name] for name in ("batch-one", "batch-two")}
     with start(again) as play:
-        output, _ = play.communicate(timeout=300)
+        output, _errors = play.communicate(timeout=300)
     assert recap(output) == {"batch-one": (0, 0), "batch-two": (0, 0)}, output
 
 
@@ -98,7 +98,7 @@ def test_each_line_has_its_host_and_secrets_are_hidden_from_their_own_only(start
     secret = {PROPERTIES: {"SECRET_KEY": "createEnvironment"}, **PROFILE}
     items = {"lines-one": {"option_settings": secret}, "lines-two": {"option_settings": PROFILE}}
     with start(items, "-vvv", "--diff") as play:
-        output, _ = play.communicate(timeout=300)
+        output, _errors = play.communicate(timeout=300)
     assert play.returncode == 0, output
     lines = re.findall(r"^\[(lines-\w+)\] \d\d:\d\d:\d\d .*?([A-Z]+) +(.+)$", output, re.MULTILINE)
     assert ("lines-two", "INFO", "createEnvironment is starting.") in lines
@@ -134,14 +134,14 @@ def test_a_module_that_dies_loses_no_finished_item(start: Start, faults: Any) ->
 
 def test_it_is_waited_for_on_the_controller(start: Start) -> None:
     with start({"afar-one": {}}, become=True) as play:
-        output, _ = play.communicate(timeout=120)
+        output, _errors = play.communicate(timeout=120)
     assert "environments runs on the controller and is waited for" in output
     assert recap(output) == {"afar-one": (0, 1)}
 
 
 def test_check_mode_says_what_would_be_done(start: Start, eb: Any) -> None:
     with start({"would-one": {"option_settings": PROFILE}}, "--check") as play:
-        output, _ = play.communicate(timeout=120)
+        output, _errors = play.communicate(timeout=120)
     assert "would-one did ['create']" in output
     assert eb.describe_environments(EnvironmentNames=["would-one"])["Environments"] == []
 
@@ -149,7 +149,7 @@ def test_check_mode_says_what_would_be_done(start: Start, eb: Any) -> None:
 def test_the_arguments_are_not_shown(start: Start) -> None:
     secret = {PROPERTIES: {"SECRET_KEY": "hunter2hunter2"}, **PROFILE}
     with start({"silent-one": {"option_settings": secret}}, "-vvv", "--check") as play:
-        output, _ = play.communicate(timeout=120)
+        output, _errors = play.communicate(timeout=120)
     assert play.returncode == 0, output
     assert "hunter2" not in output
     assert "access_key" not in json.dumps(output)

@@ -226,7 +226,7 @@ def test_repository_that_nobody_declared_counts_by_its_files(dated: Path, tmp_pa
 )
 def test_dates_that_a_zip_can_hold(seconds: int, wanted: tuple[int, ...], tmp_path: Path) -> None:
     entries = [zip_file.Entry(b"x", 0o100644, b"", b"", data=b"")]
-    handle, _ = zip_file.pack(entries, b"/", seconds, str(tmp_path), write=True)
+    handle, _label = zip_file.pack(entries, b"/", seconds, str(tmp_path), write=True)
     assert handle is not None
     with os.fdopen(handle, "rb") as file, zipfile.ZipFile(file) as archive:
         assert archive.infolist()[0].date_time == wanted
