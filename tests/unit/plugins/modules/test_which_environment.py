@@ -64,9 +64,9 @@ class Shop:
         self.eb.create_environment(EnvironmentName=name, **base, **more)
 
     def settle(self) -> None:
-        """Wait until nothing is going on."""
+        """Wait until nothing is going on, and all is well."""
         end = time.monotonic() + 60
-        while any(one["Status"] != "Ready" for one in self.there()):
+        while any((one["Status"], one["Health"]) != ("Ready", "Green") for one in self.there()):
             assert time.monotonic() < end
             time.sleep(0.1)
 
