@@ -40,11 +40,6 @@ class Deadline:
         self._start = clock()
 
     @property
-    def now(self) -> float:
-        """The clock, in seconds; every process of this machine has the same."""
-        return self._clock()
-
-    @property
     def elapsed(self) -> float:
         """Seconds since the start."""
         return self._clock() - self._start
