@@ -15,7 +15,7 @@ description:
     region are kept at the rate that AWS takes; accounts and regions go on side by side.
   - An environment that fails fails alone. The task itself fails only when its arguments are unusable, so that it may
     be a task with C(run_once). M(jack.beanstalk.environments_result) then makes each host's own result of it. Nor does
-    the task itself count as changed, as a recap would count that for the first host: each result says it for its own.
+    the task itself count as changed, which a recap would count for the first host; each result says it for its own.
   - With C(connection=local), Elastic Beanstalk's events are printed as they come, each with its own time, and after 30
     seconds without news what is waited for.
 author:
