@@ -16,16 +16,11 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..budget import RATE_VARIABLE, THROTTLED
 from .clock import Clock
 
-THROTTLED = frozenset(
-    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
-)
 START_RATE = 2.0
 """Requests per second before anything is known."""
-RATE_VARIABLE = "BEANSTALK_CALLS_PER_SECOND"
-"""Environment variable with another one, in requests per second."""
-
 # Nobody's quota is at stake on this machine; a server here that throttles is learned like any other.
 _LOOPBACK_RATE = 500.0
 
