@@ -33,25 +33,15 @@ class Dresser:
 
     def __init__(self, client: Callable[[str], Any]) -> None:
         self._client = client
-        self._actions: dict[str, dressing.Actions] = {}
         self.sent: list[dict[str, str]] = []
         self._known: set[tuple[str, str]] = set()
         self.denied = ""
         """An action of EC2 that is refused to everybody but this."""
 
     def refused(self, params: dict[str, str]) -> str:
-        """Why a request is not passed on; what it sets is noted otherwise."""
-        given = dressing.flat(params, "OptionSettings")
+        """Why a request is not passed on."""
         self.sent.append(params)
-        if problem := dressing.refusal(given):
-            return problem
-        name = self._name(params)
-        if name and params["Action"] in ("CreateEnvironment", "UpdateEnvironment"):
-            made = params["Action"] == "CreateEnvironment"
-            actions = dressing.Actions() if made else self._actions.get(name, dressing.Actions())
-            self._actions[name] = actions
-            actions.change(given, dressing.flat(params, "OptionsToRemove"))
-        return ""
+        return dressing.refusal(dressing.flat(params, "OptionSettings"))
 
     def passed_on(self, params: dict[str, str], body: bytes) -> bytes:
         """The request without options that AWS has and localstalk does not know yet."""
@@ -72,12 +62,6 @@ class Dresser:
             self._known = {(each["Namespace"], each["Name"]) for each in found}
         return option in self._known or option not in _CAPTURED
 
-    def _name(self, params: dict[str, str]) -> str:
-        if params.get("EnvironmentName") or not params.get("EnvironmentId"):
-            return params.get("EnvironmentName", "")
-        found = self._client("elasticbeanstalk").describe_environments(EnvironmentIds=[params["EnvironmentId"]])
-        return str(found["Environments"][0]["EnvironmentName"]) if found["Environments"] else ""
-
     def dressed(self, params: dict[str, str], body: bytes) -> bytes:
         """The answer as AWS gives it."""
         if params.get("Action") != "DescribeConfigurationSettings" or "EnvironmentName" not in params:
@@ -94,8 +78,7 @@ class Dresser:
         tags = ("EnvironmentName", "SolutionStackName", "PlatformArn")
         name, stack, arn = (member.findtext(f"{{{_SPACE}}}{tag}") or "" for tag in tags)
         given = [{_bare(part.tag): part.text or "" for part in setting} for setting in settings]
-        actions = self._actions.get(name, dressing.Actions())
-        wanted = dressing.dress(given, stack, self._group(name), self._image(arn), actions)
+        wanted = dressing.dress(given, stack, self._group(name), self._image(arn))
         settings.clear()
         for one in wanted:
             element = ET.SubElement(settings, f"{{{_SPACE}}}member")

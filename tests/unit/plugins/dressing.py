@@ -2,8 +2,8 @@
 """Option settings as AWS answers them, made of localstalk's: see ``captured`` for an answer of AWS's own.
 
 localstalk echoes what was sent. AWS adds resource names, its own security group, machine image and parameters, spells
-values in its way, leaves options out that do not belong to the environment's kind, and refuses scheduled actions
-without a name. Everything here is plain data, so that ``dressed_service`` can put it between modules and localstalk.
+values in its way, and leaves options out that do not belong to the environment's kind. Everything here is plain data,
+so that ``dressed_service`` can put it between modules and localstalk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from .captured import captured
@@ -31,35 +30,10 @@ _CLASSIC = "aws:elb:"
 _PYTHON = "aws:elasticbeanstalk:container:python"
 
 
-@dataclass
-class Actions:
-    """Scheduled actions of an environment, which localstalk keeps without their names."""
-
-    settings: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    def change(self, to_set: Iterable[Mapping[str, str]], to_remove: Iterable[Mapping[str, str]]) -> None:
-        """What a call sets and removes."""
-        for one in to_set:
-            if one["Namespace"] == ACTION:
-                self.settings[one["ResourceName"], one["OptionName"]] = one["Value"]
-        for one in to_remove:
-            if one["Namespace"] == ACTION:
-                self.settings.pop((one["ResourceName"], one["OptionName"]), None)
-
-    def described(self) -> list[Setting]:
-        """As DescribeConfigurationSettings has them."""
-        return [
-            {"Namespace": ACTION, "OptionName": option, "ResourceName": name, "Value": value}
-            for (name, option), value in sorted(self.settings.items())
-        ]
-
-
 def refusal(settings: Iterable[Mapping[str, str]]) -> str:
     """Why AWS would refuse the settings of a call, or why nobody should send them; "" for nothing."""
     for one in settings:
         name, resource = one.get("OptionName", ""), one.get("ResourceName", "")
-        if one.get("Namespace") == ACTION and not resource:
-            return "The scheduled action name cannot be blank."
         if resource.startswith("AWSEB"):
             return f"{name} was sent with the resource name {resource}, which is AWS's own."
         if one.get("Namespace") == PARAMETERS:
@@ -69,7 +43,7 @@ def refusal(settings: Iterable[Mapping[str, str]]) -> str:
     return ""
 
 
-def dress(given: Sequence[Mapping[str, str]], stack: str, group: str, image: str, actions: Actions) -> list[Setting]:
+def dress(given: Sequence[Mapping[str, str]], stack: str, group: str, image: str) -> list[Setting]:
     """localstalk's settings as AWS describes them.
 
     ``group`` is the id of the security group that was generated for the environment, ``image`` that of the platform's
@@ -99,7 +73,7 @@ def dress(given: Sequence[Mapping[str, str]], stack: str, group: str, image: str
         for option, value in sorted(have.items())
         if option[0] not in (*_NEVER_DESCRIBED, ACTION) and (classic or not option[0].startswith(_CLASSIC))
     ]
-    return dressed + actions.described()
+    return dressed + [dict(one) for one in given if one["Namespace"] == ACTION]
 
 
 def _options(given: Iterable[Mapping[str, str]]) -> set[Option]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from localstalk.elasticbeanstalk.api import Answer, Params
 from localstalk.elasticbeanstalk.descriptions import describe_environment
 from localstalk.elasticbeanstalk.environments import Environments
-from localstalk.model import bundles
+from localstalk.model import bundles, options
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 from localstalk.model.region import Region
 from localstalk.model.state import Call
@@ -48,7 +48,7 @@ class Composition:
         manifest = bundles.manifest(self.region.storage.read(version.bucket, version.key) or b"")
         tier = manifest.get("EnvironmentTier") or {}
         settings = [
-            {"Namespace": str(namespace), "OptionName": str(name), "Value": str(value)}
+            options.members((str(namespace), str(name))) | {"Value": str(value)}
             for namespace, pairs in (manifest.get("OptionSettings") or {}).items()
             for name, value in (pairs or {}).items()
         ]

@@ -195,10 +195,7 @@ class Environments:
             read = saved_configurations.read(call.contents)
         except ValueError as error:
             raise InvalidParameterValue(f"The configuration cannot be read: {error}.") from error
-        settings = [
-            {"Namespace": namespace, "OptionName": name, "Value": value}
-            for (namespace, name), value in read.settings.items()
-        ]
+        settings = [options.members(option) | {"Value": value} for option, value in read.settings.items()]
         return params | read.platform | {"OptionSettings": settings + (params.get("OptionSettings") or [])}
 
     def _change(self, environment: Environment, label: str | None, params: Params) -> Change:

@@ -143,6 +143,6 @@ def setting_list(settings: Settings) -> list[dict[str, str]]:
     """OptionSettings of an answer, in order."""
     return [
         # A password goes in, but never comes out again.
-        {"Namespace": namespace, "OptionName": name} | ({} if name == "DBPassword" else {"Value": value})
-        for (namespace, name), value in sorted(settings.items())
+        options.members(option) | ({} if option[1] == "DBPassword" else {"Value": value})
+        for option, value in sorted(settings.items(), key=lambda each: options.order(each[0]))
     ]

@@ -182,22 +182,23 @@ def resources(files: Iterable[ConfigFile]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def option_settings(files: Iterable[ConfigFile]) -> list[tuple[str, str, str]]:
-    """Return (namespace, option, value) of all files, in order: a later one wins.
+def option_settings(files: Iterable[ConfigFile]) -> list[tuple[str, str, str, str]]:
+    """Return (namespace, option, resource name or "", value) of all files, in order: a later one wins.
 
     Both the list form (``namespace``, ``option_name``, ``value``; the namespace defaults to that of environment
     properties) and the map form (namespace -> option -> value) are read.
     """
-    found: list[tuple[str, str, str]] = []
+    found: list[tuple[str, str, str, str]] = []
     for file in files:
         settings = file.data.get("option_settings")
         if isinstance(settings, list):
             for item in settings:
                 if isinstance(item, dict) and "option_name" in item:
                     namespace = str(item.get("namespace") or ENVIRONMENT_NAMESPACE)
-                    found.append((namespace, str(item["option_name"]), option_value(item.get("value"))))
+                    resource = str(item.get("resource_name") or "")
+                    found.append((namespace, str(item["option_name"]), resource, option_value(item.get("value"))))
         elif isinstance(settings, dict):
             for namespace, options in settings.items():
                 if isinstance(options, dict):
-                    found += [(str(namespace), str(name), option_value(value)) for name, value in options.items()]
+                    found += [(str(namespace), str(name), "", option_value(value)) for name, value in options.items()]
     return found

@@ -7,10 +7,13 @@ moto's EC2, Auto Scaling and load balancer modules take a second to import: only
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from localstalk.model import groups
 from localstalk.model.control import Control
+from localstalk.model.schedule import Action
 from localstalk.model.state import Environment, Resources, Stack
 
 _IMAGE = "ami-12c6146b"
@@ -99,6 +102,45 @@ class Fleet:
         if found is None:
             return groups.Group() if name else None
         return groups.read(found)
+
+    def schedule(self, environment: Environment, actions: Mapping[str, Mapping[str, str]]) -> None:
+        """Make scheduled actions of the group, by their names and options, in place of those that EB made before."""
+        scaling, resources = self._backend("autoscaling"), environment.resources
+        prefix = f"{resources.stack.name}-"
+        for known in self._actions(environment):
+            if known.scheduled_action_name.startswith(prefix):
+                scaling.delete_scheduled_action(resources.auto_scaling_group, known.scheduled_action_name)
+        for name, options in actions.items():
+            texts = [options.get(each) or None for each in ("DesiredCapacity", "MaxSize", "MinSize")]
+            times = [options.get(each) or None for each in ("StartTime", "EndTime", "Recurrence")]
+            scaling.put_scheduled_update_group_action(
+                resources.auto_scaling_group, *texts, prefix + name, *times, timezone=None
+            )
+
+    def carry_out_schedule(self, environment: Environment, after: datetime, until: datetime) -> None:
+        """Do to the group what its scheduled actions, EB's and others, had to do after one moment and until another."""
+        scaling, name = self._backend("autoscaling"), environment.resources.auto_scaling_group
+        read = [Action.read(each) for each in self._actions(environment)]
+        if not read or not groups.read(scaling.autoscaling_groups[name]).allows("ScheduledActions"):
+            return
+        due = [(moment, number) for number, each in enumerate(read) if (moment := each.due(after, until))]
+        for _, number in sorted(due):
+            self._carry_out(scaling, name, read[number])
+
+    def _actions(self, environment: Environment) -> list[Any]:
+        """moto's scheduled actions of the group; none when somebody deleted it."""
+        scaling, name = self._backend("autoscaling"), environment.resources.auto_scaling_group
+        return scaling.describe_scheduled_actions(name) if name in scaling.autoscaling_groups else []
+
+    @staticmethod
+    def _carry_out(scaling: Any, name: str, action: Action) -> None:
+        group = scaling.autoscaling_groups[name]
+        least = group.min_size if action.least is None else action.least
+        most = group.max_size if action.most is None else action.most
+        wanted = group.desired_capacity if action.wanted is None else action.wanted
+        if least <= most:
+            group.min_size, group.max_size = least, most
+            scaling.set_desired_capacity(name, min(max(wanted, least), most))
 
     def settle(self, environment: Environment) -> None:
         """Let the group reach its capacity, which it could not while its processes were suspended."""
@@ -265,6 +307,8 @@ class Fleet:
         resources = environment.resources
         scaling, elb, ec2 = (self._backend(name) for name in ("autoscaling", "elbv2", "ec2"))
         balancers = elb if resources.load_balancer_arn else self._backend("elb")
+        for action in self._actions(environment):
+            scaling.delete_scheduled_action(resources.auto_scaling_group, action.scheduled_action_name)
         scaling.autoscaling_groups.pop(resources.auto_scaling_group, None)
         scaling.delete_launch_configuration(resources.launch)
         for function, argument in (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from localstalk.model import schedule
 from localstalk.model.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError
 from localstalk.model.state import Option, Settings
 
@@ -35,6 +36,10 @@ _MANY = (
     "aws:elbv2:listenerrule:",
 )
 """Namespaces that end in a name chosen by the user; the data file has them once, under ``*``."""
+SCHEDULED = "aws:autoscaling:scheduledaction"
+"""Its options belong to actions that users name by ResourceName."""
+_OWN_RESOURCES = "AWSEB"
+"""What the names of resources begin with that Elastic Beanstalk makes: one of each kind, so they tell nothing apart."""
 _MINUTES = re.compile(r"(?<=\d )(minute)s$")
 
 
@@ -68,7 +73,7 @@ def defaults() -> Settings:
     """Default values; the process, listener and so on called "default" stand for their families."""
     found = {}
     for (namespace, name), definition in definitions().items():
-        if definition.default is not None and not namespace.startswith("aws:rds:"):
+        if definition.default is not None and not namespace.startswith("aws:rds:") and namespace != SCHEDULED:
             if namespace.endswith(":*"):
                 if namespace != "aws:elasticbeanstalk:environment:process:*":
                     continue
@@ -77,8 +82,29 @@ def defaults() -> Settings:
     return found
 
 
+def qualify(namespace: str, name: str, resource: str | None = None) -> Option:
+    """The option of a setting, from its members in a call or a configuration file.
+
+    There, a name before the namespace is not one of a resource (awsdocs/aws-elastic-beanstalk-developer-guide#89), and
+    must not become one here.
+    """
+    resource = resource or ""
+    if namespace == SCHEDULED or split(namespace)[0] or not (resource == "" or resource.startswith(_OWN_RESOURCES)):
+        return f"{resource}.{namespace}", name
+    return namespace, name
+
+
+def split(namespace: str) -> tuple[str, str]:
+    """The name of a resource, or "", and the namespace itself."""
+    resource, dot, rest = namespace.partition(".")
+    return (resource, rest) if dot and rest.startswith("aws:") else ("", namespace)
+
+
 def define(namespace: str, name: str) -> Definition | None:
     """The definition of an option, or None when there is no such option."""
+    resource, bare = split(namespace)
+    if resource and bare == SCHEDULED:
+        namespace = SCHEDULED
     if namespace in _FREE:
         severity = "RestartApplicationServer"
         return Definition(namespace, name, severity=severity, user_defined=True)
@@ -106,15 +132,17 @@ class Problem:
 
 def check(namespace: str, name: str, value: str) -> Problem | None:
     """What is wrong with a setting, if anything (texts: docs/elastic_beanstalk.md §1.2)."""
+    if namespace == f".{SCHEDULED}":
+        return Problem(SCHEDULED, name, "The scheduled action name cannot be blank.", unknown=True)
     definition = define(namespace, name)
     if definition is None:
-        where = f"(Namespace: '{namespace}', OptionName: '{name}')"
+        where = f"(Namespace: '{namespace.removeprefix('.')}', OptionName: '{name}')"
         text = f"Invalid option specification {where}: Unknown configuration setting."
         return Problem(namespace, name, text, unknown=True)
     reason = _reason(definition, value)
     if reason is None:
         return None
-    text = f"Invalid option value: '{value}' (Namespace: '{namespace}', OptionName: '{name}'): {reason}"
+    text = f"Invalid option value: '{value}' (Namespace: '{split(namespace)[1]}', OptionName: '{name}'): {reason}"
     return Problem(namespace, name, text)
 
 
@@ -125,6 +153,8 @@ def _reason(definition: Definition, value: str) -> str | None:
         return _number_reason(definition, value)
     if definition.regex and not re.fullmatch(definition.regex["pattern"], value):
         return f"Value does not match the pattern: {definition.regex['label']}"
+    if definition.namespace == SCHEDULED and value:
+        return schedule.problem(definition.name, value)
     return None
 
 
@@ -188,7 +218,8 @@ def read(items: Iterable[dict[str, str]] | None) -> Settings:
     """OptionSettings of a call as our own settings, normalized. An option without a value is left out."""
     found: Settings = {}
     for item in items or ():
-        namespace, name, value = item.get("Namespace", ""), item.get("OptionName", ""), item.get("Value")
+        namespace, name = _option(item)
+        value = item.get("Value")
         if value is not None:
             found[namespace, name] = normalize(namespace, name, value)
     return found
@@ -196,4 +227,21 @@ def read(items: Iterable[dict[str, str]] | None) -> Settings:
 
 def read_names(items: Iterable[dict[str, str]] | None) -> set[Option]:
     """OptionsToRemove of a call."""
-    return {(item.get("Namespace", ""), item.get("OptionName", "")) for item in items or ()}
+    return {_option(item) for item in items or ()}
+
+
+def _option(item: dict[str, str]) -> Option:
+    return qualify(item.get("Namespace", ""), item.get("OptionName", ""), item.get("ResourceName"))
+
+
+def order(option: Option) -> tuple[str, str, str]:
+    """By what settings are sorted in answers."""
+    resource, namespace = split(option[0])
+    return namespace, option[1], resource
+
+
+def members(option: Option) -> dict[str, str]:
+    """The members of an option setting, but its value, as calls and answers have them."""
+    resource, namespace = split(option[0])
+    found = {"Namespace": namespace, "OptionName": option[1]}
+    return found | {"ResourceName": resource} if resource else found

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from localstalk.model import options
 from localstalk.model.state import TIER_TYPES, Settings, Template
 
 _VERSION = "1.1.0.0"
@@ -58,8 +59,9 @@ def read(text: bytes | str) -> Saved:
         raise ValueError("it is not YAML") from error
     sections = _mapping(content, "the file")
     settings = {
-        (str(namespace), str(option)): _text(value)
+        options.qualify(bare, str(option), resource): _text(value)
         for namespace, pairs in _mapping(sections.get("OptionSettings"), "OptionSettings").items()
+        for resource, bare in [options.split(str(namespace))]
         for option, value in _mapping(pairs, str(namespace)).items()
     }
     platform = _mapping(sections.get("Platform"), "Platform")

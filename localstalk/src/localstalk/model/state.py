@@ -11,7 +11,8 @@ from typing import Any, Literal
 from localstalk.driver import Generation
 
 Option = tuple[str, str]
-"""Namespace and option name."""
+"""Namespace and option name. Of resources that users name, the namespace has the name before it, as in saved
+configurations: ``Up.aws:autoscaling:scheduledaction``."""
 Settings = dict[Option, str]
 Status = Literal["Aborting", "Launching", "Updating", "LinkingFrom", "LinkingTo", "Ready", "Terminating", "Terminated"]
 OperationKind = Literal["create", "deploy", "config", "terminate", "rebuild", "restart", "swap", "tags"]
@@ -241,6 +242,8 @@ class Scaling:
     acted: float | None = None
     owed: int = 0
     """Instances that could not be launched."""
+    scheduled_until: datetime | None = None
+    """Up to when scheduled actions have been carried out."""
 
 
 TIER_TYPES = {"WebServer": "Standard", "Worker": "SQS/HTTP"}

@@ -24,8 +24,9 @@ def read_bundle_settings(context: WorkflowContext, label: str) -> bool:
     if any(file.fatal for file in files):
         return False
     settings: Settings = {}
-    for namespace, name, value in ebextensions.option_settings(files):
-        settings[namespace, name] = options.normalize(namespace, name, value)
+    for namespace, name, resource, value in ebextensions.option_settings(files):
+        option = options.qualify(namespace, name, resource)
+        settings[option] = options.normalize(*option, value)
     problems = options.check_all(settings)
     if problems:
         context.record_event(_FAILED_VALIDATION, "ERROR")

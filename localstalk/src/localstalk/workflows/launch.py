@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from localstalk.driver import DriverError
-from localstalk.workflows import checks, databases
+from localstalk.workflows import checks, databases, scaling
 from localstalk.workflows.bundle_settings import read_bundle_settings
 from localstalk.workflows.commands import report_results, run_command
 from localstalk.workflows.context import ASG, LAUNCH, Failed, NotCreated, WorkflowContext
@@ -123,6 +123,7 @@ async def _build(context: WorkflowContext) -> None:
     announce_instances(context, instances)
     if balanced and not environment.load_balanced:
         await open_balancer(context)
+    scaling.schedule(context)
     fleet.mark(environment, "CREATE_COMPLETE")
 
 

@@ -44,6 +44,7 @@ class Monitor:
                 watched = scaling.watches_cpu(context)
                 try:
                     healthy = await self.observe(environment)
+                    self._follow_schedule(environment)
                     group = self.region.fleet.group(environment)
                     lost = await self._lost(environment, healthy, group)
                     await scaling.measure(context)
@@ -68,6 +69,15 @@ class Monitor:
                 if not probe.running:
                     lost.append(instance)
         return lost
+
+    def _follow_schedule(self, environment: Environment) -> None:
+        """Carry out scheduled actions; what comes due while an environment changes is made up for afterwards."""
+        now, known = self.region.control.clock.now(), environment.scaling
+        if environment.status != "Ready" or environment.workflows:
+            return
+        if known.scheduled_until is not None:
+            self.region.fleet.carry_out_schedule(environment, known.scheduled_until, now)
+        known.scheduled_until = now
 
     def _rescale(self, context: WorkflowContext, group: Group, lost: list[Instance], *, watched: bool) -> None:
         """Start what Auto Scaling has to do now, one thing at a time."""

@@ -9,7 +9,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from localstalk.driver import DriverError
+from localstalk.model import options
 from localstalk.model.groups import Group
+from localstalk.model.schedule import is_complete
+from localstalk.model.settings import given_settings
 from localstalk.model.state import Environment, Instance
 from localstalk.scheduler import sleep
 from localstalk.workflows.commands import report_results, run_command
@@ -32,6 +35,20 @@ _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "Sum": sum,
     "Average": statistics.fmean,
 }
+
+
+def schedule(context: WorkflowContext) -> None:
+    """Let the group have the scheduled actions that the options want; a single instance has none."""
+    environment = context.environment
+    if not (environment.load_balanced or environment.tier == "Worker"):
+        return
+    actions: dict[str, dict[str, str]] = {}
+    for (namespace, name), value in given_settings(environment).items():
+        action, bare = options.split(namespace)
+        if bare == options.SCHEDULED:
+            actions.setdefault(action, {})[name] = value
+    complete = {name: values for name, values in actions.items() if is_complete(values)}
+    context.fleet.schedule(environment, complete)
 
 
 def watches_cpu(context: WorkflowContext) -> bool:

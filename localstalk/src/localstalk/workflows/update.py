@@ -12,7 +12,7 @@ from localstalk.model.options import define
 from localstalk.model.settings import effective_settings, make_draft
 from localstalk.model.state import Environment, Instance, Option, Platform, Settings
 from localstalk.scheduler import sleep
-from localstalk.workflows import checks, databases
+from localstalk.workflows import checks, databases, scaling
 from localstalk.workflows.bundle_settings import read_bundle_settings
 from localstalk.workflows.commands import report_results, run_command
 from localstalk.workflows.context import ASG, COMMAND, ENVIRONMENT, PROCESS, Aborted, Failed, WorkflowContext
@@ -160,6 +160,7 @@ async def _configure(context: WorkflowContext, change: Change) -> bool:
         await context.call_driver(context.driver.configure_load_balancer, environment.id, context.health_check())
     await databases.adjust(context)
     await _scale(context, change)
+    scaling.schedule(context)
     if needs_replacement(environment, change, effective_settings(environment)):
         await _replace(context, label, immutable=change.immutable)
         return True
@@ -263,6 +264,7 @@ def _revert(context: WorkflowContext, change: Change) -> None:
     environment.api_settings, environment.template_settings = before.api, before.template
     environment.platform = before.platform
     before.restore_bundle(environment)
+    scaling.schedule(context)
 
 
 async def _aborted(context: WorkflowContext, change: Change) -> None:

@@ -49,21 +49,23 @@ def test_both_forms_of_option_settings() -> None:
         "option_settings:\n"
         "  - {namespace: 'aws:autoscaling:asg', option_name: MinSize, value: 2}\n"
         "  - {option_name: DEBUG, value: false}\n"
+        "  - {namespace: 'aws:autoscaling:scheduledaction', resource_name: Up, option_name: MinSize, value: 3}\n"
     )
     mapped = parse(
         "option_settings:\n  aws:elasticbeanstalk:command:\n    Timeout: '900'\n    IgnoreHealthCheck: true\n"
     )
     assert ebextensions.option_settings([listed, mapped]) == [
-        ("aws:autoscaling:asg", "MinSize", "2"),
-        ("aws:elasticbeanstalk:application:environment", "DEBUG", "false"),
-        ("aws:elasticbeanstalk:command", "Timeout", "900"),
-        ("aws:elasticbeanstalk:command", "IgnoreHealthCheck", "true"),
+        ("aws:autoscaling:asg", "MinSize", "", "2"),
+        ("aws:elasticbeanstalk:application:environment", "DEBUG", "", "false"),
+        ("aws:autoscaling:scheduledaction", "MinSize", "Up", "3"),
+        ("aws:elasticbeanstalk:command", "Timeout", "", "900"),
+        ("aws:elasticbeanstalk:command", "IgnoreHealthCheck", "", "true"),
     ]
 
 
 def test_json_with_tabs_is_read() -> None:
     file = parse('{\n\t"option_settings": [{"option_name": "A", "value": null}]\n}')
-    assert ebextensions.option_settings([file]) == [("aws:elasticbeanstalk:application:environment", "A", "")]
+    assert ebextensions.option_settings([file]) == [("aws:elasticbeanstalk:application:environment", "A", "", "")]
 
 
 def test_modes_and_dates_stay_as_written() -> None:

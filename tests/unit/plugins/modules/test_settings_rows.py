@@ -240,7 +240,7 @@ def test_what_is_not_described_back_is_sent_once(shop: Shop, answers: str) -> No
 
 
 @both
-def test_scheduled_actions_are_told_apart_by_name(shop: Shop, answers: str) -> None:
+def test_scheduled_actions_are_told_apart_by_name(shop: Shop) -> None:
     def actions(**sizes: int | None) -> list[dict[str, Any]]:
         times = {"Up": "0 7 * * *", "Down": "0 19 * * *"}
         named = [{"namespace": ACTION, "resource_name": name} for name in sizes]
@@ -251,10 +251,6 @@ def test_scheduled_actions_are_told_apart_by_name(shop: Shop, answers: str) -> N
             for option, value in (("MinSize", size), ("Recurrence", size and times[one["resource_name"]]))
         ]
 
-    if answers == "plain":
-        # localstalk keeps no names of resources: one action stands for all.
-        shop.settle(actions(Up=2))
-        return
     shop.settle(actions(Up=2, Down=1))
     first, _again = shop.settle(actions(Up=3, Down=1))
     assert first["diff"]["after"] == {f"{ACTION}:Up:MinSize": "3"}
