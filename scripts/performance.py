@@ -86,7 +86,7 @@ processor time of a small fleet.
 
 Of two hundred cycles each looked through what all of them share: every look read, and compared, all environments, and
 every step wrote out all leases. Now each reads the lines that changed since it looked, and its own lease
-(`plugins/module_utils/_beanstalk/table.py`).
+(`plugins/module_utils/_beanstalk/core/table.py`).
 
 A changed deploy went from 25 requests and two downloads to 12 and two: the lock is
 written over what this controller left, the account's bucket is known by name, the settings are known until the

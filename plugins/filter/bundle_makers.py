@@ -38,7 +38,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle_makers import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import (
     bundle_makers as find_makers,
 )
 

@@ -77,11 +77,11 @@ import re
 from pathlib import Path
 
 import yaml
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hooks as rendering
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.preview import read_files
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks import render as rendering
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import recognise
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import recognise
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 # YAML 1.1 takes these for ends of lines and folds them, where they are not escaped.

@@ -37,7 +37,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platforms import Fit, fit, is_arn
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.resolution import Fit, fit, is_arn
 
 
 def other_platforms(environments, platform):

@@ -41,7 +41,7 @@ _value:
   elements: str
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.variable_names import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.variable_names import (
     renamed_variables as find_renamed,
 )
 

@@ -49,10 +49,10 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.secrets import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
     SecretsError,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.secrets import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
     sort_secrets as sort,
 )
 

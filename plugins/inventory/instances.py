@@ -74,8 +74,9 @@ keyed_groups:
 
 from ansible.errors import AnsibleParserError
 from ansible_collections.amazon.aws.plugins.plugin_utils.inventory import AWSInventoryBase
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api, hosts
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader import instances
 
 
 class InventoryModule(AWSInventoryBase):
@@ -105,8 +106,8 @@ class InventoryModule(AWSInventoryBase):
                 if wanted:
                     environments = [item for item in environments if item["ApplicationName"] in wanted]
                 if environments:
-                    instances = api.describe_ec2_instances(self.client("ec2", region=region), hosts.ID_TAG)
-                    found += hosts.join(instances, environments, region)
+                    answered = api.describe_ec2_instances(self.client("ec2", region=region), instances.ID_TAG)
+                    found += instances.join(answered, environments, region)
         except AnsibleBeanstalkError as error:
             raise AnsibleParserError(f"jack.beanstalk.instances: {error}") from error
         return found
@@ -114,10 +115,10 @@ class InventoryModule(AWSInventoryBase):
     def _add(self, host):
         name = host["instance_id"]
         self.inventory.add_host(name)
-        for group in hosts.groups_of(host):
+        for group in instances.groups_of(host):
             self.inventory.add_group(group)
             self.inventory.add_host(name, group=group)
-        address = hosts.address_of(host, self.get_option("address"))
+        address = instances.address_of(host, self.get_option("address"))
         variables = {**host, "ansible_host": address} if address else host
         for key, value in variables.items():
             self.inventory.set_variable(name, key, value)

@@ -108,10 +108,12 @@ application:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.applications import ensure_application
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.application import (
+    ensure_application,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
     check_application_params,
     fail,
     finish,

@@ -180,15 +180,15 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.versions import ensure_version
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
     check_version_params,
     fail,
     finish,
     remove_bundle,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.versions import ensure_version
 
 
 def main():

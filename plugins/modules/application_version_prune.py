@@ -96,9 +96,10 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.pruning import prune
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.pruning import prune
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
 
 
 def main():

@@ -430,15 +430,12 @@ plan:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import run_cycle
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets, listener
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
-    fail,
-    finish,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ARGUMENTS
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import run_cycle
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets, listener
 
 
 def main():

@@ -364,7 +364,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployme
     REQUIRED_ONE_OF,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import environment_item
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Engine
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
 

@@ -95,12 +95,10 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
-    fail,
-    list_events,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_events
 
 
 def main():

@@ -210,12 +210,14 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import (
-    AnsibleBeanstalkError,
-    CallCounter,
-    describe_environment,
-    fail,
-    select_environments,
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
+    describe as describe_environment,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
+    select as select_environments,
 )
 
 

@@ -171,7 +171,7 @@ image:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image.plan import (
     Wanted,
     make_plan,

@@ -285,11 +285,11 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_sources import SOURCES, Services
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leaders import LeaderQuery, choose
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.query import LeaderQuery, choose
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.sources import SOURCES, Services
 
 
 def main():

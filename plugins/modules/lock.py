@@ -161,11 +161,12 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LockedError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import ensure_lock, show
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LockedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import ensure_lock, show
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 
 
 def main():

@@ -98,10 +98,11 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.locks import look_up
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import look_up
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 
 
 def main():

@@ -116,10 +116,13 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.api import CallCounter
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment_parts import guard_secrets
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.saved import ensure_saved
-from ansible_collections.jack.beanstalk.plugins.module_utils.beanstalk import AnsibleBeanstalkError, fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.saved_configurations import (
+    ensure_saved,
+)
 
 
 def main():

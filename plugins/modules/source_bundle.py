@@ -200,7 +200,7 @@ bundle:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.build import make_bundle, source_spec
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.errors import BundleError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.document import HAS_YAML
 
 

@@ -143,7 +143,7 @@ def _slices(accounts: int, count: int) -> list[Figure]:
 
 def _minute(services: Sequence[_Service]) -> tuple[float, int]:
     """A minute in which every fork looks at its environment and its events once a tick: CPU seconds of all, forks."""
-    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.shared import SharedLooks
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.shared import SharedLooks
 
     def fork(service: _Service) -> SharedLooks:
         return SharedLooks(service, "fleet", lambda: service.now)

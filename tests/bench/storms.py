@@ -25,7 +25,7 @@ _CLOCK_S = 132.0
 POLL_S = 5
 # Above the longest that a budget allows: throttled nights, 1.1 times some 1,800 s.
 _TIMEOUT = 3600
-# What module_utils/_beanstalk/budget.py starts with for AWS.
+# What module_utils/_beanstalk/core/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
 # Requests a second that the service takes, and how many at once.
 RATE, BURST = 2, 15

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run of a cycle that can be told to kill itself, or to lose the answer to a call.
 
-Its name begins with "ansible" because the holder of a lease is an Ansible process (module_utils/_beanstalk/holder.py).
+Its name begins with "ansible" because the holder of a lease is an Ansible process (_beanstalk/lock/process.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 [verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
 [stop:ACTION] [drain:SECONDS]
@@ -28,20 +28,20 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "unit"))
 
 import conftest  # noqa: E402, F401 - makes the collection importable
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycle_calls  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober  # noqa: E402
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import calls  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.account import Account  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.executor import Executor  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.observer import Observer  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (  # noqa: E402
     Action,
     Goal,
     Policy,
     Step,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import Check, Prober  # noqa: E402
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore  # noqa: E402
 
 QUICK = {
     "force": True,
@@ -111,7 +111,7 @@ class Fragile(Executor):
 def make(application: str, owner: str, service: str = "", **policy: Any) -> Fragile:
     """A run over the application's only logical environment, at the pace of a fast localstalk."""
     reader = boto3.client("elasticbeanstalk")
-    writer = boto3.client("elasticbeanstalk", config=Config(**cycle_calls.ONE_ATTEMPT))
+    writer = boto3.client("elasticbeanstalk", config=Config(**calls.ONE_ATTEMPT))
     prefix = f"{application}-live"
     store = LockStore(boto3.client("s3"), reader.create_storage_location()["S3Bucket"], application, prefix)
     settings = Policy(**{**QUICK, "base_name": application, **policy})

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import plan
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     EFFECTS,
     TAG_CYCLE,
     Action,
@@ -19,6 +18,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Version,
     World,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.plan import plan
 from chaos.world import CNAME, LOGICAL, STALE_SECONDS, START, BrokenPromiseError, Fault, Faults, Simulation
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     TAG_LOGICAL,
     TAG_PROTECTED,
     Action,

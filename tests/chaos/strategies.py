@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import EFFECTS, Action, Goal, Policy
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
+    EFFECTS,
+    Action,
+    Goal,
+    Policy,
+)
 from chaos.scenario import GUARDS, TURNS, Scenario
 from chaos.world import Fault, Launch
 from hypothesis import strategies as st

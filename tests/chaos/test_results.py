@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import Lease
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from chaos.local import client, deploy, environments
 from chaos.test_playbook import QUICK
 

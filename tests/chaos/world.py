@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     TAG_CYCLE,
     TAG_LOGICAL,
     Action,
@@ -26,7 +26,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Policy,
     Status,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.verification import Instance
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.verification import Instance
 
 LOGICAL = "blog/blog-production"
 CNAME = "blog-production.eu-central-1.elasticbeanstalk.com"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").rglob("*.md"))
 TEMPLATE = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
 UTILS = "ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk"
-MADE_BY_IT = f"{UTILS}.quotas"
+MADE_BY_IT = f"{UTILS}.application.quotas"
 
 
 def imported(source: str) -> set[tuple[str, str]]:
@@ -48,7 +48,7 @@ def test_template_imports_what_there_is(source: str) -> None:
 @pytest.mark.parametrize("source", TEMPLATE, ids=["logic", "module", "test"])
 @pytest.mark.parametrize("command", [["check", "--stdin-filename"], ["format", "--check", "--stdin-filename"]])
 def test_template_pleases_the_linter(source: str, command: list[str]) -> None:
-    place = {0: "plugins/module_utils/_beanstalk/quotas.py", 1: "plugins/modules/quota_info.py"}
+    place = {0: "plugins/module_utils/_beanstalk/application/quotas.py", 1: "plugins/modules/quota_info.py"}
     name = place.get(TEMPLATE.index(source), "tests/unit/plugins/modules/test_quota_info.py")
     ruff = Path(sys.executable).with_name("ruff")
     done = subprocess.run(

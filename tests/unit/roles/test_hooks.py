@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.collectstatic import PROGRAM
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader_evidence import LEADER_TAG, tag_evidence
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks.collectstatic import PROGRAM
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.evidence import LEADER_TAG, tag_evidence
 
 from .conftest import NASTY, NASTY_ENVIRONMENT
 from .hook_instance import Instance, legacy_files

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from ..inside import is_inside
+from ..lint.project_files import is_inside
 from .notes import Notes, masked
 
 # Where people keep the script; nothing of the application itself is read.

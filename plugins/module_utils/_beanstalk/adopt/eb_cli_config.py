@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..inside import is_inside
 from ..lint.document import DocumentError, load_plain
+from ..lint.project_files import is_inside
 from .notes import Notes
 
 FILE = ".elasticbeanstalk/config.yml"

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..inside import is_inside
+from ..lint.project_files import is_inside
 from .notes import Notes
 
 # Newest kind of lock file first; a project that has several is asked about.

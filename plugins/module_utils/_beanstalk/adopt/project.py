@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..lint.platforms import recognise
+from ..platform.generation import recognise
 from .deploy_script import DeployScript, read_deploy_scripts
 from .eb_cli_config import FILE, EbCliConfig, read_eb_cli_config
 from .images import read_images

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..inside import is_inside
 from ..lint.document import DocumentError, Node, dump_plain, parse
 from ..lint.options import OptionLinter
+from ..lint.project_files import is_inside
 from .notes import Notes, literal
 
 HOOKS = "/opt/elasticbeanstalk/hooks/"

@@ -17,9 +17,9 @@ import time
 from bisect import bisect_left
 from typing import Any
 
-from ..errors import BundleError
+from ..core.names import check_version_label
+from ..core.user_errors import BundleError
 from ..lint.runner import lint_bundle
-from ..naming import check_version_label
 from . import cache
 from .files import SourceFolder
 from .git import git

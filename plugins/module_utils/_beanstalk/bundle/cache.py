@@ -15,7 +15,7 @@ import shutil
 import time
 from typing import Any
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .gitattributes import WORK_PREFIX
 from .types import SourceSpec
 

@@ -17,7 +17,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .types import SYMLINK
 
 MAX_FILE_BYTES = 500 * 1024 * 1024

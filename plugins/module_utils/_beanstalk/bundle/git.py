@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 
 DEADLINE = 300.0
 """Seconds after which a git that has not finished is ended."""

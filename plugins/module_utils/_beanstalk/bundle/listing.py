@@ -14,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .files import SourceFolder
 from .git import git
 from .gitattributes import export_ignored

@@ -10,7 +10,7 @@ import os
 import re
 from itertools import pairwise
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 
 _NEVER_SHIPPED = frozenset((b".git", b".elasticbeanstalk"))
 _BAD_PARTS = frozenset((b"", b".", b"..", b".git"))

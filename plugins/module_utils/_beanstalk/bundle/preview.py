@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from . import listing, repository
 from .cache import default_cache_dir, prepare_cache
 from .files import SourceFolder

@@ -20,7 +20,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .files import SourceFolder, check_size
 from .git import attempt, ended_in_time, git, start, too_slow
 

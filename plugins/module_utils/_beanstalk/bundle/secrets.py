@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .files import SourceFolder, walk
 from .names import shipped
 

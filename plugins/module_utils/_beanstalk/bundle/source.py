@@ -13,7 +13,7 @@ import hashlib
 import os
 import subprocess
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from . import git, listing, repository
 from .dates import changed_at
 from .files import SourceFolder

@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 from .files import SourceFolder
 from .names import check_unique
 from .repository import ObjectReader

@@ -11,10 +11,10 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..cnames import key_of
-from ..common import AnsibleBeanstalkRefusedError
-from ..friendly import ARGUMENTS as CAPACITY_ARGUMENTS
+from ..core.cnames import key_of
+from ..core.errors import AnsibleBeanstalkRefusedError
 from ..option_settings.given import parse
+from ..option_settings.shortcuts import ARGUMENTS as CAPACITY_ARGUMENTS
 
 LOCK_ARGUMENTS: dict[str, Any] = {
     "bucket": {"type": "str"},

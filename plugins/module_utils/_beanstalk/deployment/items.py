@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..environment.secrets import SecretsError, sort_secrets
 from ..option_settings.given import merged
-from ..secrets import SecretsError, sort_secrets
 
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
 REFERENCES = "aws:elasticbeanstalk:application:environmentsecrets"

@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.module_utils.common.parameters import remove_values
 
-from ..common import AnsibleBeanstalkError, advice, error_text
+from ..core.errors import AnsibleBeanstalkError, advice, error_text
 from ..option_settings.hiding import secret_values
 from ..run.effects import Reconciler
 from ..run.engine import Item, Services

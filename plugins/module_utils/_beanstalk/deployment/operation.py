@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from .. import api, events
-from ..common import AnsibleBeanstalkWaitError
+from ..core import api
+from ..core.errors import AnsibleBeanstalkWaitError
+from ..core.transformations import environment_out, event_out
+from ..core.waiters import Deadline, request_id, slowed, started_at
+from ..observe import events
+from ..observe.verification import State
+from ..observe.verifier import SETTLE_LOOKS, NotVerifiedError, Verifier, warnings_of
 from ..run.effects import Call, Effect, Observe
 from ..run.engine import Services
 from ..run.progress import ItemProgress
 from ..run.watcher import Snapshot
-from ..transformations import environment_out, event_out
-from ..verification import State
-from ..verifier import SETTLE_LOOKS, NotVerifiedError, Verifier, warnings_of
-from ..waiters import Deadline, request_id, slowed, started_at
 
 Environment = dict[str, Any]
 Flow = Generator[Effect, Any, Any]

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from .. import api, cnames, friendly, platforms, references, tags
-from ..common import (
+from ..core import api, cnames, tags
+from ..core.errors import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
     AnsibleBeanstalkWaitError,
@@ -21,23 +21,26 @@ from ..common import (
     is_missing,
     is_unreadable,
 )
-from ..environment_create import create_call, create_diff, predicted
-from ..environment_leader import ask_leader, leader_unknown
-from ..environment_memory import EnvironmentMemory
-from ..environment_plan import Plan, Planner, check_params, update_calls
-from ..environment_settings import EnvironmentSettings
-from ..environment_version import EnvironmentVersion
-from ..environments import check_may_terminate, check_names_free, find_environment
-from ..logs import with_logs
-from ..naming import own_bucket
+from ..core.names import own_bucket
+from ..core.transformations import environment_out, event_out, instance_out, tags_out
+from ..core.waiters import Deadline
+from ..environment import secret_references
+from ..environment.memory import EnvironmentMemory
+from ..environment.settings import EnvironmentSettings
+from ..observe.logs import with_logs
+from ..observe.lookup import check_may_terminate, check_names_free, find_environment
+from ..observe.verification import State, Verdict
+from ..observe.verifier import NotVerifiedError, Verifier, warnings_of
+from ..option_settings import shortcuts
+from ..platform import resolution
 from ..run.effects import Acquire, Background, Call, Observe, Pause, Release
 from ..run.engine import Services
 from ..run.progress import ItemProgress
-from ..transformations import environment_out, event_out, instance_out, tags_out
-from ..verification import State, Verdict
-from ..verifier import NotVerifiedError, Verifier, warnings_of
-from ..waiters import Deadline
+from .create import create_call, create_diff, predicted
+from .leader import ask_leader, leader_unknown
 from .operation import Flow, Operation
+from .plan import Plan, Planner, check_params, update_calls
+from .version import EnvironmentVersion
 
 Environment = dict[str, Any]
 
@@ -58,7 +61,7 @@ class EnvironmentReconciler:
         self._services, self._client, self._params = services, services.eb, params
         self._check_mode, self._progress = check_mode, progress
         self._deadline = Deadline(params["wait_timeout"], params["poll_interval"], clock=services.clock.now)
-        self._wanted = friendly.option_settings(params)
+        self._wanted = shortcuts.option_settings(params)
         self._settings = EnvironmentSettings(self._client, params, self._wanted, services.clients.get)
         self._planner = Planner(self._client, params, self._settings)
         self._version = EnvironmentVersion(
@@ -181,8 +184,8 @@ class EnvironmentReconciler:
             raise AnsibleBeanstalkRefusedError(message=text)
         yield Call(lambda: check_names_free(self._client, params))
         yield from self._provide_version(None)
-        platform = yield Call(lambda: platforms.choose(self._client, params["platform"]))
-        yield Call(lambda: references.check_platform(self._client, self._wanted, platform))
+        platform = yield Call(lambda: resolution.choose(self._client, params["platform"]))
+        yield Call(lambda: secret_references.check_platform(self._client, self._wanted, platform))
         if not self._check_mode:
             _changed, found = yield from self._changed_meanwhile(None)
             if found is not None:

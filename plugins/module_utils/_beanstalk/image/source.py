@@ -15,7 +15,7 @@ from ..bundle import listing, repository
 from ..bundle.cache import default_cache_dir
 from ..bundle.files import SourceFolder
 from ..bundle.types import SYMLINK, Entry
-from ..errors import BundleError
+from ..core.user_errors import BundleError
 
 
 class Source:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from ..inside import LARGEST, is_inside
+from .project_files import LARGEST, is_inside
 
 # Only these folders matter to EB; the rest of a tree is not walked, so that a tree of 50,000 files costs nothing.
 FOLDERS = (".ebextensions", ".platform")

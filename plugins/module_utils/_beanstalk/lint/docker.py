@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..platform.generation import Platform
 from .bundle import Bundle
 from .document import MAPPING, DocumentError, Node, duplicate_keys, parse
 from .findings import WARNING, Finding, finding
-from .platforms import Platform
 
 DOCKERFILE = "Dockerfile"
 COMPOSE = "docker-compose.yml"

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ..platform.generation import Platform
 from .document import BOOLEAN, MAPPING, NULL, SEQUENCE, DocumentError, Node, duplicate_keys, parse
 from .findings import WARNING, Finding, finding
 from .options import OptionLinter, is_function, suggest
-from .platforms import Platform
 from .shell import lint_shell
 
 LEGACY_HOOKS = "/opt/elasticbeanstalk/hooks/"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 
+from ..platform.generation import Platform
 from . import targets
 from .bundle import Bundle
 from .findings import WARNING, Finding, finding
 from .options import suggest
-from .platforms import Platform
 from .shell import lint_shell
 
 KINDS = ("hooks", "confighooks")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .. import option_catalogue as catalogue
+from ..option_settings import catalogue
 from .document import MAPPING, NULL, SEQUENCE, Node
 from .findings import ERROR, WARNING, Finding, finding
 

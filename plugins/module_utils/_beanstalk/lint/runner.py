@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from ..platform.generation import Platform, recognise
 from .bundle import MISSPELT, Bundle, open_bundle
 from .docker import COMPOSE, DOCKERFILE, DOCKERRUN, lint_docker
 from .document import MAPPING, DocumentError, Node, parse
@@ -18,7 +19,6 @@ from .ebextensions import LEGACY_HOOKS, SECTIONS, ConfigLinter
 from .findings import ERROR, RULES, WARNING, Finding, finding
 from .hooks import BACKUP, lint_hooks
 from .options import OptionLinter, suggest
-from .platforms import Platform, recognise
 from .shell import lint_shell
 
 # Files at the top that EB itself reads as YAML.

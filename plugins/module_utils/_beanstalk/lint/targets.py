@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..platform.generation import Platform
 from .docker import COMPOSE, DOCKERRUN, compose_services
 from .document import DocumentError, Node, parse
 from .options import suggest
-from .platforms import Platform
 
 Hook = dict[str, Any]
 

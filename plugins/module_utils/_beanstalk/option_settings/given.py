@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..common import AnsibleBeanstalkRefusedError
+from ..core.errors import AnsibleBeanstalkRefusedError
 from .keys import PROPERTIES, SCHEDULED_ACTION, SECRETS, TEMPLATE_PARAMETERS, Key, Settings, own_resource
 from .values import JSON_OPTIONS, text_value
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..common import AnsibleBeanstalkRefusedError
+from ..core.errors import AnsibleBeanstalkRefusedError
 from .comparison import HIDDEN
 from .given import parse
 from .keys import is_hidden

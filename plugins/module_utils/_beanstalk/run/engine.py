@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from .. import api
-from ..common import AnsibleBeanstalkWaitError
-from ..lock_store import LockStore
-from ..memory import memory_of
+from ..core import api
+from ..core.errors import AnsibleBeanstalkWaitError
+from ..core.memory import memory_of
+from ..lock.store import LockStore
 from .background import ThreadPool
 from .clients import Clients, connection_key
 from .clock import Clock, SystemClock

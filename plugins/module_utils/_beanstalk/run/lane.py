@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..common import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
+from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
 from .background import Done
 from .clock import Clock
 from .effects import Acquire, Background, Call, Observe, Pause, Reconciler, Release

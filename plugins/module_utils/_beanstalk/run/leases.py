@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..common import AnsibleBeanstalkError, is_transient
-from ..lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
-from ..lock_store import Taken, Wish
+from ..core.errors import AnsibleBeanstalkError, is_transient
+from ..lock.lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
+from ..lock.store import Taken, Wish
 from .clock import Clock
 
 # Those who ask within so many seconds of each other are served with one write.

@@ -16,7 +16,7 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..budget import RATE_VARIABLE, THROTTLED
+from ..core.budget import RATE_VARIABLE, THROTTLED
 from .clock import Clock
 
 START_RATE = 2.0

@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 import pytest
 from administration import ask
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import hosts
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader import instances
 
 ROOT = Path(__file__).resolve().parents[4]
 INSTANCE = {
@@ -48,7 +48,7 @@ ENVIRONMENT = {
 
 def test_a_host() -> None:
     stranger = {**INSTANCE, "InstanceId": "i-other", "Tags": []}
-    found = hosts.join([INSTANCE, stranger], [ENVIRONMENT], "us-east-1")
+    found = instances.join([INSTANCE, stranger], [ENVIRONMENT], "us-east-1")
     assert json.loads(json.dumps(found)) == [
         {
             "availability_zone": "us-east-1a",
@@ -77,7 +77,7 @@ def test_a_host() -> None:
             "tags": {"elasticbeanstalk:environment-id": "e-abcdefghij", "jack:role": "live", "CostCenter": "A1"},
         }
     ]
-    assert hosts.groups_of(found[0]) == [
+    assert instances.groups_of(found[0]) == [
         "eb_application_blog",
         "eb_environment_blog_production",
         "eb_tier_webserver",
@@ -85,8 +85,8 @@ def test_a_host() -> None:
         "eb_version_blog_1_2",
         "eb_role_live",
     ]
-    assert hosts.address_of(found[0], ["public_ip", "private_ip"]) == "10.0.0.7"
-    assert hosts.address_of(found[0], ["public_ip"]) is None
+    assert instances.address_of(found[0], ["public_ip", "private_ip"]) == "10.0.0.7"
+    assert instances.address_of(found[0], ["public_ip"]) is None
 
 
 def calls(localstalk_env: dict[str, str]) -> Counter[str]:
@@ -113,8 +113,9 @@ def led(instance: str, value: str | None, environment: str = "e-1") -> dict[str,
 def test_leaders_by_tag(values: list[str | None], expected: set[str]) -> None:
     found = [led(f"i-{number}", value) for number, value in enumerate(values)]
     other = led("i-other", "leader 9 2026-03-03T12:00:00Z v2", "e-2")
-    assert hosts.leaders_by_tag([*found, other]) == expected | {"i-other"}
-    assert ("eb_leader" in hosts.groups_of({"eb_leader": True}), hosts.groups_of({"eb_leader": False})) == (True, [])
+    assert instances.leaders_by_tag([*found, other]) == expected | {"i-other"}
+    assert "eb_leader" in instances.groups_of({"eb_leader": True})
+    assert instances.groups_of({"eb_leader": False}) == []
 
 
 def test_against_localstalk(

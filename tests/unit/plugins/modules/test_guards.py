@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environments import loses_database
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.lookup import loses_database
 
 Run = Callable[..., dict[str, Any]]
 DATABASE = "aws:rds:dbinstance"

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import api, commands
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkWaitError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.waiters import Deadline
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkWaitError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.waiters import Deadline
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment import commands
 
 Run = Callable[..., dict[str, Any]]
 QUICK = {"poll_interval": 0.2, "wait_timeout": 120}

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import leader_sources, leaders
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader import query, sources
 
 Run = Callable[..., dict[str, Any]]
 COUNT = 50
@@ -134,21 +134,21 @@ def test_by_systems_manager(fleet: list[str], clients: dict[str, Any]) -> None:
 
     listed = clients["elasticbeanstalk"].describe_environments(ApplicationName=FLEET)["Environments"]
     ids = [item["EnvironmentId"] for item in listed]
-    there = leader_sources.read_instances(clients["ec2"], ids)
+    there = sources.read_instances(clients["ec2"], ids)
     owner = {one.instance_id: one.environment_id for found in there.values() for one in found}
     params = {"wait_timeout": 10, "poll_interval": 0.1, "sources": ["ssm"]}
     spent = []
     for count in (1, COUNT):
         manager = Manager()
-        services = leader_sources.Services(clients["elasticbeanstalk"], clients["ec2"], manager)
-        query = leaders.LeaderQuery(services, params, lambda manager=manager: manager.calls)
-        answers = query.ask(listed[:count])
+        services = sources.Services(clients["elasticbeanstalk"], clients["ec2"], manager)
+        asked = query.LeaderQuery(services, params, lambda manager=manager: manager.calls)
+        answers = asked.ask(listed[:count])
         assert {answer["leader"]["state"] for answer in answers} == {"found"}
         assert {item["via"] for answer in answers for item in answer["leader"]["evidence"]} == {"ssm"}
-        spent.append(query.costs[-1]["api_calls"])
+        spent.append(asked.costs[-1]["api_calls"])
     assert spent == [3, 3]
     manager = Manager()
-    leader_sources.from_ssm(manager, [f"e-{number}" for number in range(60)], {}, leader_sources.Deadline(1, 0.1))
+    sources.from_ssm(manager, [f"e-{number}" for number in range(60)], {}, sources.Deadline(1, 0.1))
     assert [len(target["Values"]) for (target,) in manager.sent] == [50, 10]
 
 

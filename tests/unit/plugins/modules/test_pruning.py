@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.pruning import sort_out
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.pruning import sort_out
 
 Run = Callable[..., dict[str, Any]]
 PLATFORM = "Docker running on 64bit Amazon Linux 2023"

@@ -9,8 +9,8 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import references
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkRefusedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkRefusedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment import secret_references
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.given import parse
 from botocore.stub import Stubber
 
@@ -55,15 +55,17 @@ def test_the_day_since_which_it_works(platform: dict[str, str]) -> None:
     """No version of localstalk is as old as that but those of the Amazon Linux AMI."""
     client = boto3.client("elasticbeanstalk", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(client) as stub:
-        for released in (references.SINCE, references.SINCE - timedelta(seconds=1)):
+        for released in (secret_references.SINCE, secret_references.SINCE - timedelta(seconds=1)):
             answer = {"PlatformDescription": {"DateCreated": released}}
             stub.add_response("describe_platform_version", answer, {"PlatformArn": NEW_ARN})
-        references.check_platform(client, parse(REFERENCES), platform)
+        secret_references.check_platform(client, parse(REFERENCES), platform)
         with pytest.raises(AnsibleBeanstalkRefusedError, match=f"The platform {NEW} cannot fetch .* of 2025-03-26"):
-            references.check_platform(client, parse(REFERENCES), platform)
+            secret_references.check_platform(client, parse(REFERENCES), platform)
         # Without references, for a platform of one's own, and without the right to ask, nothing is refused.
-        references.check_platform(client, parse(PROFILE), platform)
-        references.check_platform(client, parse(REFERENCES), {"PlatformArn": NEW_ARN.replace("::", ":123456789012:")})
+        secret_references.check_platform(client, parse(PROFILE), platform)
+        secret_references.check_platform(
+            client, parse(REFERENCES), {"PlatformArn": NEW_ARN.replace("::", ":123456789012:")}
+        )
         stub.add_client_error("describe_platform_version", "AccessDenied", http_status_code=403)
-        references.check_platform(client, parse(REFERENCES), platform)
+        secret_references.check_platform(client, parse(REFERENCES), platform)
         stub.assert_no_pending_responses()

@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import logs
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs
 
 Run = Callable[..., dict[str, Any]]
 Deploy = Callable[..., dict[str, Any]]

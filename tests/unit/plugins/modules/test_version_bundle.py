@@ -11,8 +11,10 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import memory
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.version_bundle import missing_bundle
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.bundle_checksum import (
+    missing_bundle,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import memory
 from botocore.stub import Stubber
 
 Run = Callable[..., dict[str, Any]]

@@ -7,10 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import start_size
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import Capacity
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.account import Account
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.guards import start_size
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import Capacity
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.keys import Key, Settings
 from botocore.stub import Stubber
 

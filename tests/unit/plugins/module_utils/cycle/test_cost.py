@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_cost import instance_minutes
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.cost import instance_minutes
 
 START = datetime(2026, 8, 1, 2, tzinfo=UTC)
 END = START + timedelta(minutes=60)

@@ -13,21 +13,18 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk import cycle_evidence, cycle_probe
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_arguments import ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_probe import Check, Prober
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import from_document, to_document
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_stages import (
-    Stage,
-    position,
-    reached,
-    stops_at,
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import evidence, smoke_tests
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ARGUMENTS
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import (
+    policy_of,
+    window,
+    writer_config,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     Action,
     Debt,
     Entry,
@@ -41,7 +38,14 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Step,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycles import policy_of, window, writer_config
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.record import from_document, to_document
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import Check, Prober
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.stages import (
+    Stage,
+    position,
+    reached,
+    stops_at,
+)
 from ansible_collections.jack.beanstalk.plugins.modules import cycle as cycle_module
 from botocore.config import Config
 
@@ -230,7 +234,7 @@ def test_dns_is_only_held_against_a_swap_when_it_certainly_leads_to_the_old_endp
     monkeypatch: pytest.MonkeyPatch, live: set[str], expected: bool
 ) -> None:
     names = {"old": {"192.0.2.1"}, "new": {"192.0.2.2"}, "live": live}
-    monkeypatch.setattr(cycle_probe, "_addresses", names.__getitem__)
+    monkeypatch.setattr(smoke_tests, "_addresses", names.__getitem__)
     assert Prober([]).leads_to_old("live", "new", "old") is expected
     assert not Prober([], "http://service/").leads_to_old("live", "new", "old")
     assert not Prober([]).leads_to_old("live", None, "old")
@@ -246,8 +250,8 @@ def test_what_cannot_be_learnt_of_a_failed_candidate_stops_nothing(monkeypatch: 
     def refused(*_arguments: Any) -> None:
         raise AnsibleBeanstalkError(message="Must be Ready")
 
-    monkeypatch.setattr(cycle_evidence.api, "describe_events", lambda _client, **_filters: [event])
-    monkeypatch.setattr(cycle_evidence, "request_tails", refused)
-    found = cycle_evidence.failure_of(None, "e-2", 1.0)
+    monkeypatch.setattr(evidence.api, "describe_events", lambda _client, **_filters: [event])
+    monkeypatch.setattr(evidence, "request_tails", refused)
+    found = evidence.failure_of(None, "e-2", 1.0)
     assert found["problem"] == "Must be Ready"
     assert found["lines"][0].endswith("ERROR Failed to launch environment.")

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_guards import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.guards import (
     candidate_problems,
     preflight,
     probe_problem,
     termination_refusal,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     TAG_LOGICAL,
     TAG_PROTECTED,
     Environment,
@@ -28,7 +28,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Status,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.verification import Instance
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.verification import Instance
 
 GOOD, SECOND = Instance("i-a", "v1"), Instance("i-b", "v1")
 OURS = Environment(

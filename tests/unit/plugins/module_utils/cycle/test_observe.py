@@ -14,14 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_account import Account
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_base import counts_requests
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_executor import Executor
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_observe import Observer
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_record import to_document
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_tags import TagReader
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_world import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.account import Account
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.executor import Executor
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.observer import Observer
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.base import counts_requests
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     Action,
     Environment,
     Goal,
@@ -33,8 +32,9 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle_wo
     Step,
     World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import Lease, LeaseLostError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.record import to_document
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.tags import TagReader
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import Lease, LeaseLostError
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.bundle import UnreadableBundleError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import Platform, recognise
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.runner import lint_bundle
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import Platform, recognise
 
 AL2 = Platform("al2", "plain")
 AL2023 = "64bit Amazon Linux 2023 v4.3.0 running Docker"

@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks import resolve
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.platforms import recognise
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks.render import resolve
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.targets import place
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import recognise
 
 DOCKER = "Docker running on 64bit Amazon Linux 2023"
 PYTHON = "64bit Amazon Linux 2023 v4.3.0 running Python 3.11"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkRefusedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkRefusedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.given import doubts, parse
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.hiding import (
     hide_values,

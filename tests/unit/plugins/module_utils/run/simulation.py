@@ -10,8 +10,8 @@ from email.utils import format_datetime
 from io import BytesIO
 from typing import Any
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import decode
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import decode
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import ApplicationLeases

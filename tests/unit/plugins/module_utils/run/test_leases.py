@@ -6,10 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.common import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lease import LeaseLostError, LockedError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock_store import LockStore
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.memory import Memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LeaseLostError, LockedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import ApplicationLeases
 
 from .simulation import SimulatedBucket, SimulatedClock

@@ -1,0 +1,57 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a candidate's own logs say: whether its leader tasks ran; and why it failed, before it is terminated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core import api
+from ..core.errors import AnsibleBeanstalkError
+from ..core.transformations import event_out
+from ..core.waiters import Deadline
+from ..observe.events import failing_instances
+from ..observe.logs import request_tails, telling_lines
+
+_EVENTS = 25
+_INSTANCES = 2
+_RUN_BEFORE = "this version has run it"  # in the reason of a hook whose ledger knows the version (roles/hooks)
+
+
+def failure_of(client: Any, environment_id: str, seconds: float) -> dict[str, Any]:
+    """Events that warn, and log tails of the instances that they name (two of any when they name none).
+
+    Takes at most about ``seconds``. Never raises: what cannot be had is told under ``problem``, as a failed candidate
+    must go also when nobody learns why.
+    """
+    found: dict[str, Any] = {"environment_id": environment_id, "events": [], "logs": {}, "lines": [], "problem": ""}
+    try:
+        events = api.describe_events(client, EnvironmentId=environment_id)[::-1]
+        told = [one for one in events if one.get("Severity") in ("WARN", "ERROR", "FATAL")][-_EVENTS:]
+        found["events"] = [event_out(one) for one in told]
+        failing = failing_instances(told)[:_INSTANCES]
+        tails = request_tails(client, environment_id, failing, Deadline(seconds, min(2.0, seconds / 5)))
+        found["logs"] = dict(list(tails.items())[:_INSTANCES])
+    except AnsibleBeanstalkError as error:
+        found["problem"] = str(error)
+    found["lines"] = [f"{one['at']} {one['severity']} {one['message']}" for one in found["events"]]
+    for instance, sections in found["logs"].items():
+        found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
+    return found
+
+
+def leader_trouble(told: Mapping[str, Any]) -> str:
+    """Why the answer of leaders.LeaderQuery does not show that all leader tasks ran well; empty when it does."""
+    leader = told["leader"]
+    if leader["state"] != "found":
+        return f"the leader is {leader['state']} ({leader['reason']})"
+    for hook in told["hooks"]:
+        if hook["leader_only"] and hook["instance_id"] == leader["instance_id"]:
+            if hook["ran"] and hook["rc"] not in (0, None):
+                return f"{hook['name']} ended with {hook['rc']} on {hook['instance_id']}"
+            if not hook["ran"] and _RUN_BEFORE not in str(hook["reason"]):
+                return f"{hook['name']} did not run on {hook['instance_id']} ({hook['reason']})"
+    return ""

@@ -1,0 +1,332 @@
+# Copyright: Contributors to the jack.beanstalk collection
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way forward: from a fresh candidate over the swap to the end of the environment that was live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .base import Cycle, candidate_name, owes
+from .guards import (
+    candidate_problems,
+    describe,
+    destructive,
+    foreign,
+    leader_problem,
+    probe_problem,
+    start_size,
+    termination_refusal,
+)
+from .model import (
+    TAG_CYCLE,
+    TAG_LOGICAL,
+    TAG_ROLE,
+    Action,
+    Environment,
+    Result,
+    Status,
+    Step,
+)
+
+_CHECKS = 60
+"""More requests per instance and minute are no health checks: one every 5 seconds (the least) in five zones."""
+
+
+def before_swap(cycle: Cycle, old: Environment) -> Step:
+    """The environment that was live still is."""
+    if reason := _no_longer_wanted(cycle, old):
+        return cycle.fail(reason, abandoned=True)
+    candidate = cycle.candidate
+    if candidate is None:
+        return _create(cycle)
+    if candidate.status in (Status.TERMINATING, Status.TERMINATED):
+        return cycle.fail(f"the candidate {describe(candidate)} is {candidate.status}: it failed to launch")
+    journal = cycle.journal
+    if journal.candidate != candidate.id or (candidate.cname and journal.candidate_cname != candidate.cname):
+        return cycle.save(
+            f"the candidate is {describe(candidate)}", candidate=candidate.id, candidate_cname=candidate.cname
+        )
+    if not cycle.quiet(journal.last_swap):
+        return cycle.wait("a swap was requested and may still take effect")
+    if candidate.status is not Status.READY:
+        return _unready(cycle, candidate)
+    if journal.ready is None:
+        return cycle.save(f"{describe(candidate)} is Ready", ready=cycle.now)
+    return _verify(cycle, candidate, old)
+
+
+def _no_longer_wanted(cycle: Cycle, old: Environment) -> str:
+    """Why a cycle that has not swapped yet should be given up."""
+    if reason := foreign(cycle.world):
+        return reason
+    if cycle.other_goal():
+        return "this run was started for something else than the cycle it found"
+    if cycle.now - cycle.journal.started > cycle.policy.cycle_limit:
+        return f"the cycle {cycle.journal.cycle} is older than its limit of {cycle.policy.cycle_limit / 3600:.1f} hours"
+    if cycle.kept_one:
+        return ""
+    if old.version_label != cycle.journal.live_label:
+        return f"{describe(old)} got version {old.version_label} meanwhile"
+    return destructive(old)
+
+
+def _create(cycle: Cycle) -> Step:
+    journal, policy, world = cycle.journal, cycle.policy, cycle.world
+    if journal.candidate:
+        return cycle.fail(f"the candidate {journal.candidate} vanished")
+    if not cycle.quiet(journal.last_create):
+        return cycle.wait("a candidate was requested and is not listed yet")
+    if journal.first_create is not None and cycle.now - journal.first_create > policy.create_timeout:
+        return cycle.fail("no candidate appeared in time")
+    if world.name_taken:
+        if journal.attempt >= policy.name_attempts:
+            return cycle.fail(f"the name {journal.candidate_name} and {journal.attempt - 1} others are taken")
+        attempt = journal.attempt + 1
+        return cycle.save(
+            f"the name {journal.candidate_name} is taken",
+            attempt=attempt,
+            candidate_name=candidate_name(policy.base_name, journal.started, attempt),
+        )
+    if world.shortage:
+        return cycle.fail(f"there is no room for a candidate: {world.shortage}")
+    if world.refusals.get(Action.CREATE, 0) >= 3:
+        return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {world.last_error}")
+    return Step(
+        Action.CREATE,
+        f"a fresh environment for {world.logical}",
+        name=journal.candidate_name,
+        label=journal.label,
+        other=journal.live,
+        tags={TAG_CYCLE: journal.cycle, TAG_ROLE: "candidate", TAG_LOGICAL: world.logical},
+        record=cycle.changed(
+            first_create=journal.first_create if journal.first_create is not None else cycle.now,
+            last_create=cycle.now,
+            **_sizes(cycle),
+        ),
+    )
+
+
+def _sizes(cycle: Cycle) -> dict[str, int | None]:
+    """The MinSize to start with and the one to have in the end, where the live environment's own will not do."""
+    capacity, live, debt = cycle.world.capacity, cycle.world.live, cycle.world.lock.record.debt
+    if capacity is None:
+        return {"start_size": None, "min_size": None}
+    owed = live is not None and debt is not None and owes(debt, live)
+    if owed and debt is not None:
+        capacity = replace(capacity, least=debt.min_size)
+    size = start_size(capacity)
+    if size is None and owed:
+        size = capacity.least
+    return {"start_size": size, "min_size": None if size is None else capacity.least}
+
+
+def _unready(cycle: Cycle, candidate: Environment) -> Step:
+    journal, policy = cycle.journal, cycle.policy
+    begun = journal.first_create if journal.first_create is not None else journal.started
+    limit = policy.create_timeout
+    if journal.ready is not None:
+        begun, limit = journal.ready, policy.verify_timeout + policy.soak + policy.swap_timeout
+    if cycle.now - begun > limit:
+        return cycle.fail(f"the candidate {describe(candidate)} is still {candidate.status} after {limit:.0f} seconds")
+    return cycle.wait(f"waiting for {describe(candidate)}: {candidate.status}")
+
+
+def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
+    journal, policy, world = cycle.journal, cycle.policy, cycle.world
+    problems = candidate_problems(world, policy, candidate, journal.label)
+    if journal.start_size is not None and len(candidate.instance_labels) < journal.start_size:
+        problems += (f"{len(candidate.instance_labels)} of {journal.start_size} instances run",)
+    leader = None if problems else leader_problem(world, policy, candidate)
+    if leader == "":
+        return Step(Action.ASK_LEADER, f"asking {describe(candidate)} for its leader tasks", environment=candidate.id)
+    if leader:
+        problems = (leader,)
+    probe = None if problems else probe_problem(world, policy, candidate)
+    if probe == "":
+        return Step(Action.VERIFY, f"probing {describe(candidate)}", environment=candidate.id)
+    if probe:
+        problems = (probe,)
+    if problems:
+        sentence = f"{describe(candidate)} is not fit to go live: {'; '.join(problems)}"
+        if cycle.now - (journal.ready or cycle.now) > policy.verify_timeout:
+            return cycle.fail(sentence)
+        if journal.healthy is not None:
+            return cycle.save(sentence, healthy=None)
+        return cycle.wait(sentence)
+    if journal.healthy is None:
+        return cycle.save(f"{describe(candidate)} is healthy and verified", healthy=cycle.now)
+    idle = candidate.requests
+    quietest = _CHECKS * len(candidate.instance_labels) if journal.idle is None else journal.idle
+    if idle is not None and idle < quietest:
+        return cycle.save(f"{describe(candidate)} gets {idle} requests a minute while it has no visitors", idle=idle)
+    left = journal.healthy + policy.soak - cycle.now
+    if left > 0:
+        return cycle.wait(f"{describe(candidate)} must stay healthy for {left:.0f} more seconds", left)
+    return _swap(cycle, candidate, old)
+
+
+def _swap(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
+    journal, policy = cycle.journal, cycle.policy
+    due = (journal.healthy or cycle.now) + policy.soak
+    if cycle.now - due > policy.swap_timeout + policy.ready_timeout:
+        return cycle.fail(f"{describe(old)} was not Ready for a swap in time")
+    if old.status is not Status.READY:
+        return cycle.wait(f"the live environment {describe(old)} is {old.status}")
+    if journal.first_swap is not None and cycle.now - journal.first_swap > policy.swap_timeout:
+        return cycle.fail("the swap was requested several times and never happened")
+    return Step(
+        Action.SWAP,
+        f"{describe(candidate)} goes live in place of {describe(old)}",
+        environment=candidate.id,
+        other=old.id,
+        record=cycle.changed(
+            first_swap=journal.first_swap if journal.first_swap is not None else cycle.now, last_swap=cycle.now
+        ),
+    )
+
+
+def after_swap(cycle: Cycle, live: Environment) -> Step:
+    """The candidate holds the live name."""
+    if cycle.journal.swapped is None:
+        return cycle.save(f"{cycle.world.cname} now points to {describe(live)}", swapped=cycle.now)
+    old = cycle.old
+    if old is not None and old.gone:
+        old = None
+    for part in (_watch, _prove, _tag, _drain, _resize):
+        step = part(cycle, live, old)
+        if step is not None:
+            return step
+    return _retire(cycle, live, old)
+
+
+def _watch(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    red = cycle.journal.red
+    if live.health != "Red":
+        return None if red is None else cycle.save(f"{describe(live)} is {live.health} again", red=None)
+    if red is None:
+        return cycle.save(f"{describe(live)} turned Red after the swap", red=cycle.now)
+    if cycle.now - red < cycle.policy.red_grace:
+        return cycle.wait(f"{describe(live)} is Red", cycle.policy.red_grace - (cycle.now - red))
+    sentence = f"{describe(live)} is Red since {cycle.now - red:.0f} seconds after it went live"
+    if old is None or old.status is Status.TERMINATING:
+        return cycle.needs_human(f"{sentence}, and the environment before it is gone")
+    return cycle.fail(sentence)
+
+
+def _prove(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    journal, policy, proof = cycle.journal, cycle.policy, cycle.world.proof
+    if journal.proven is not None:
+        return None
+    swapped = journal.swapped or cycle.now
+    late = cycle.now - swapped > policy.proof_timeout
+    settled = live.status is Status.READY and (old is None or old.status is Status.READY)
+    if not settled and not late:
+        return cycle.wait(f"the swap is not finished: {describe(live)} is {live.status}")
+    fresh = (
+        proof is not None and proof.environment == live.id and proof.at >= max(swapped, cycle.now - policy.probe_fresh)
+    )
+    exchanged = old is None or not journal.candidate_cname or old.cname == journal.candidate_cname
+    if settled and fresh and proof is not None and proof.good >= policy.probes_in_a_row and exchanged:
+        seen = f" ({proof.sentence})" if proof.sentence else ""
+        return cycle.save(f"{cycle.world.cname} answers from {describe(live)}{seen}", proven=cycle.now)
+    if late:
+        why = proof.sentence if proof is not None and proof.sentence else "the live name does not answer from it"
+        return cycle.fail(f"no proof that {describe(live)} serves {cycle.world.cname}: {why}")
+    if not fresh:
+        return Step(Action.PROVE, f"asking {cycle.world.cname} who answers", environment=live.id)
+    return cycle.wait(f"{cycle.world.cname} does not answer from {describe(live)} yet")
+
+
+def _tag(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    """Tags tell people and other tools; the record is what decides, so a refused tag call is given up after three."""
+    if cycle.world.refusals.get(Action.TAG, 0) >= 3 or cycle.journal.drained is not None:
+        return None
+    for environment, role in ((live, "live"), (old, "retired")):
+        if environment is None or environment.status is not Status.READY:
+            continue
+        wanted = {TAG_CYCLE: cycle.journal.cycle, TAG_ROLE: role, TAG_LOGICAL: cycle.world.logical}
+        if any(environment.tags.get(key) != value for key, value in wanted.items()):
+            return Step(Action.TAG, f"{describe(environment)} is {role}", environment=environment.id, tags=wanted)
+    return None
+
+
+def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    journal, policy = cycle.journal, cycle.policy
+    elapsed = cycle.now - (journal.swapped or cycle.now)
+    if journal.drained is not None:
+        if old is None or not _visited(cycle, old) or elapsed >= policy.drain_max:
+            return None
+        return cycle.save(f"{describe(old)} got {old.requests} requests again", drained=None, terminating=None)
+    if old is None:
+        return cycle.save("there is nothing left to drain", drained=cycle.now)
+    least = policy.dns_ttl + policy.dns_margin
+    if elapsed < least:
+        return cycle.wait(f"old DNS answers live for {least - elapsed:.0f} more seconds", least - elapsed, Action.DRAIN)
+    if (old.requests is None or _visited(cycle, old)) and elapsed < policy.drain_max:
+        count = "an unknown number of" if old.requests is None else str(old.requests)
+        return cycle.wait(f"{describe(old)} still got {count} requests in the last minute", action=Action.DRAIN)
+    return cycle.save(f"{describe(old)} is drained after {elapsed:.0f} seconds", drained=cycle.now)
+
+
+def _visited(cycle: Cycle, old: Environment) -> bool:
+    """Whether the environment is known to have more requests than health checks and noise."""
+    return old.requests is not None and old.requests > cycle.policy.noise_floor + (cycle.journal.idle or 0)
+
+
+def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    """MinSize as it was; only once the old environment serves nobody, as a swap back needs a Ready environment."""
+    journal = cycle.journal
+    since = cycle.now - max(journal.drained or 0.0, cycle.world.started)  # a run that continues has its own time
+    paid = journal.start_size in (None, journal.min_size) or live.min_size != journal.start_size
+    if paid or since > cycle.policy.swap_timeout:
+        return None
+    if live.status is not Status.READY:
+        return cycle.wait(f"waiting for {describe(live)}: {live.status}")
+    if cycle.world.refusals.get(Action.RESIZE, 0) >= 3:
+        return None
+    size = journal.min_size or 0
+    return Step(Action.RESIZE, f"{describe(live)} gets its MinSize of {size} back", environment=live.id, size=size)
+
+
+def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
+    policy, journal = cycle.policy, cycle.journal
+    sentence = f"{describe(live)} is live in place of {journal.live}."
+    if journal.start_size not in (None, journal.min_size) and live.min_size == journal.start_size:
+        sentence += f" Its MinSize is still {journal.start_size}; the next cycle goes back to {journal.min_size}."
+    if old is None:
+        return _prune(cycle, live) or cycle.conclude(Result.DONE, sentence)
+    if journal.terminating is None:
+        if refusal := termination_refusal(cycle.world, old):
+            return cycle.conclude(Result.DONE, f"{sentence} {refusal}", [cycle.retired(old, 0, hold=refusal)])
+        if policy.keep_retired > 0:
+            kept = f"{sentence} {describe(old)} is kept for {policy.keep_retired:.0f} seconds."
+            return cycle.conclude(Result.DONE, kept, [cycle.retired(old, policy.keep_retired)])
+    if not cycle.quiet(journal.last_swap, journal.back):
+        asked = max(at for at in (journal.last_swap, journal.back) if at is not None)
+        still = asked + policy.settle - cycle.now
+        return cycle.wait(f"a swap was requested and may still take effect for {still:.0f} seconds", still)
+    step = cycle.remove(old, Action.TERMINATE, f"{describe(old)} is drained and no longer live")
+    if step is not None:
+        return step
+    left = f"{sentence} {describe(old)} could not be terminated in time; the next run tries again."
+    return cycle.conclude(Result.DONE, left, [cycle.retired(old, 0)])
+
+
+def _prune(cycle: Cycle, live: Environment) -> Step | None:
+    """Versions and saved configurations that only environments of earlier cycles used."""
+    world, policy = cycle.world, cycle.policy
+    known = {cycle.journal.live_label}
+    for entry in world.lock.record.ledger:
+        known |= {entry.label, entry.previous_label}
+    mine = sorted((one for one in world.versions if one.label in known), key=lambda one: one.created, reverse=True)
+    dead = tuple(
+        one.label for one in mine[max(policy.keep_versions, 1) :] if not one.in_use and one.label != live.version_label
+    )
+    if dead and world.refusals.get(Action.DELETE_VERSIONS, 0) < 3:
+        return Step(Action.DELETE_VERSIONS, f"only dead environments ran {', '.join(dead)}", labels=dead)
+    if world.templates and world.refusals.get(Action.DELETE_TEMPLATES, 0) < 3:
+        return Step(
+            Action.DELETE_TEMPLATES, f"only dead cycles used {', '.join(world.templates)}", labels=world.templates
+        )
+    return None

@@ -1,0 +1,178 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a lease is: who may write to a logical environment, until when, and who may take it over.
+
+A lease may be taken over when it ran out and a grace period passed, or at once when its holder was a process of this
+machine that has ended. ``lock_store`` keeps the leases of an application in S3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from ..core.errors import AnsibleBeanstalkError
+from . import process as processes
+
+FORMAT = 1
+GRACE = 15.0  # seconds; covers the one-second resolution of the Date header and a slow last write
+
+
+class LeaseLostError(AnsibleBeanstalkError):
+    """Somebody else wrote this lease meanwhile; read it again."""
+
+
+class LockedError(AnsibleBeanstalkError):
+    """Somebody else has the lease. ``lease`` is what was read."""
+
+    def __init__(self, message: str, lease: Lease) -> None:
+        super().__init__(message=message)
+        self.lease = lease
+
+
+class Claim(StrEnum):
+    """What a lease is to somebody who wants it."""
+
+    FREE = "free"
+    OURS = "ours"
+    EXPIRED = "expired"
+    ORPHANED = "orphaned"
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease as read; a free one with token 0 where none was ever written.
+
+    Times are seconds since the epoch on S3's clock. Every write of a lease has a ``nonce`` of its own.
+    """
+
+    owner: str = ""
+    reason: str = ""
+    token: int = 0
+    acquired: float = 0.0
+    expires: float = 0.0
+    nonce: str = ""
+    process: Mapping[str, Any] | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def claim(self, owner: str, now: float, grace: float = GRACE) -> Claim:
+        """What this lease is to ``owner`` at ``now``."""
+        if not self.owner:
+            return Claim.FREE
+        if self.owner == owner:
+            return Claim.OURS if now < self.expires else Claim.EXPIRED
+        if now > self.expires + grace:
+            return Claim.EXPIRED
+        if self.process is not None and processes.has_ended(self.process):
+            return Claim.ORPHANED
+        return Claim.HELD
+
+    def valid(self, owner: str, now: float) -> bool:
+        """Whether ``owner`` may write under this lease."""
+        return self.owner == owner and now < self.expires
+
+    def taken(self, owner: str, reason: str, now: float, ttl: float, record: Mapping[str, Any] | None = None) -> Lease:
+        """This lease in the hands of ``owner`` for ``ttl`` seconds. A new holder gets the next fencing token."""
+        renews = self.owner == owner
+        return replace(
+            self,
+            owner=owner,
+            reason=reason,
+            token=self.token if renews else self.token + 1,
+            acquired=self.acquired if renews else now,
+            expires=now + ttl,
+            record=self.record if record is None else record,
+        )
+
+    def freed(self, record: Mapping[str, Any] | None = None) -> Lease:
+        """This lease without a holder; token and record stay."""
+        return Lease(token=self.token, nonce=self.nonce, record=self.record if record is None else record)
+
+
+def lock_key(application: str) -> str:
+    """Where the leases of an application's logical environments are, in Elastic Beanstalk's bucket of the region."""
+    return f"jack.beanstalk/locks/{application}.json"
+
+
+class Leases(Mapping[str, Lease]):
+    """The leases of a lock object by CNAME prefix, each read and written out when it is asked for: few of hundreds."""
+
+    def __init__(self, nonces: Mapping[str, str], lines: Mapping[str, str], leases: Mapping[str, Lease]) -> None:
+        self.nonces = nonces
+        self._lines, self._leases = dict(lines), dict(leases)
+
+    @classmethod
+    def of(cls, leases: Mapping[str, Lease]) -> Leases:
+        """These leases."""
+        return cls({prefix: lease.nonce for prefix, lease in leases.items()}, {}, leases)
+
+    @classmethod
+    def of_lines(cls, nonces: Mapping[str, str], lines: Mapping[str, str]) -> Leases:
+        """Leases as :meth:`lines` gave them."""
+        return cls(nonces, lines, {})
+
+    def changed(self, leases: Mapping[str, Lease]) -> Leases:
+        """These leases, and the others as they are."""
+        nonces = {**self.nonces, **{prefix: lease.nonce for prefix, lease in leases.items()}}
+        lines = {prefix: line for prefix, line in self._lines.items() if prefix not in leases}
+        return Leases(nonces, lines, {**self._leases, **leases})
+
+    def lines(self) -> dict[str, str]:
+        """Each lease as JSON."""
+        for prefix in self.nonces:
+            if prefix not in self._lines:
+                self._lines[prefix] = _json(vars(self._leases[prefix]))
+        return self._lines
+
+    def __getitem__(self, prefix: str) -> Lease:
+        if prefix not in self._leases:
+            self._leases[prefix] = Lease(**json.loads(self._lines[prefix]))
+        return self._leases[prefix]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nonces)
+
+    def __len__(self) -> int:
+        return len(self.nonces)
+
+
+def encode(leases: Leases) -> bytes:
+    """The lock object's content: the leases by CNAME prefix."""
+    lines = leases.lines()
+    entries = ",".join(f"{_json(prefix)}:{lines[prefix]}" for prefix in sorted(leases))
+    return f'{{"format":{FORMAT},"leases":{{{entries}}}}}'.encode()
+
+
+def decode(body: bytes | str) -> Leases:
+    """Read the lock object's content. Raises AnsibleBeanstalkError when it is not one of ours, or of a newer format."""
+    try:
+        document = json.loads(body)
+        known = document["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AnsibleBeanstalkError(message="The lock object in S3 is not a lock of this collection.") from error
+    if known != FORMAT:
+        raise AnsibleBeanstalkError(
+            message=f"The lock object in S3 has format {known}, this collection knows format {FORMAT}: update it."
+        )
+    try:
+        return Leases.of({prefix: Lease(**lease) for prefix, lease in document["leases"].items()})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise AnsibleBeanstalkError(message="The lock object in S3 is not a lock of this collection.") from error
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def held_sentence(lease: Lease, now: float) -> str:
+    """Who has the lease, why, and for how long."""
+    return (
+        f"{lease.owner} holds the lock ({lease.reason or 'no reason given'}), since {now - lease.acquired:.0f} seconds "
+        f"and for {max(0.0, lease.expires - now):.0f} more unless it is renewed."
+    )
