@@ -63,9 +63,9 @@ class Application:
 
                 conditional.install()
             if service == "cloudformation":
-                from localstalk import stacks
+                from localstalk.cloudformation import views
 
-                stacks.install()
+                views.install()
             return create_backend_app(service)
 
         self.moto = Dispatcher(create)
