@@ -18,7 +18,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from localstalk import __version__, iam, injection, refusals, ui
 from localstalk.access.guard import CALLER, Guard
 from localstalk.calls import CallCounter
-from localstalk.driver import DriverError
+from localstalk.driver import Command, DriverError
 from localstalk.model.control import Control
 from localstalk.ui import feed
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
 WsgiApplication = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 ADMIN_PATH = "/_localstalk/"
+_LOG_SECONDS = 30.0
+"""How long the page waits for an instance's logs."""
 _MOTO_PATH = "/moto-api"
 
 
@@ -158,7 +160,20 @@ class Application:
             chosen = asked.get("environment", [""])[0]
             start_response("200 OK", [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")])
             return feed.stream(self.control, self._regions, self.health(), chosen)
+        if name == "log":
+            return self._log(asked.get("instance", [""])[0], start_response)
         return _answer(start_response, 404, "text/plain", f"There is no /_localstalk/ui/{name} here.\n")
+
+    def _log(self, instance_id: str, start_response: StartResponse) -> Iterable[bytes]:
+        """The tail of an instance's logs, without a log request: nothing is stored, and no event tells of it."""
+        command = Command("tail-log", self.control.uuid(), 0, "", _LOG_SECONDS)
+        try:
+            result = self.control.driver.run(instance_id, command)
+        except DriverError as error:
+            return answer_text(start_response, 404, f"{error}\n")
+        if result.status != "SUCCESS":
+            return answer_text(start_response, 503, f"{instance_id} did not answer within {_LOG_SECONDS:.0f} s.\n")
+        return answer_text(start_response, 200, result.output)
 
     def _faults(
         self, method: str, name: str, environ: dict[str, Any], start_response: StartResponse

@@ -17,7 +17,9 @@ from selenium.common.exceptions import (
     StaleElementReferenceException,
     TimeoutException,
 )
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from stalk import Stalk, option
 
@@ -65,7 +67,31 @@ class Page:
         return found
 
     def environments(self) -> dict[str, list[str]]:
-        return {row[0].split()[0]: row[1:] for row in self.rows("#environment-table")}
+        """Health, status, CNAME prefix, version, number of instances, application; columns without room included."""
+        script = """return [...document.querySelectorAll('#environment-table tbody tr')].filter((row) => !row.hidden)
+          .map((row) => [...row.cells].map((cell) => cell.textContent))"""
+        return {row[0]: row[1:] for row in self.browser.execute_script(script)}
+
+    def swaps(self) -> list[str]:
+        """Swaps of the timeline, newest first."""
+        script = "return [...document.querySelectorAll('.swap')].map((row) => row.cells[2].innerText)"
+        found: list[str] = self.browser.execute_script(script)
+        return found
+
+    def press(self, *keys: str) -> None:
+        ActionChains(self.browser).send_keys(*keys).perform()
+
+    def resize(self, width: int) -> None:
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def overflow(self) -> list[str]:
+        """What is wider than the window, or has something wider inside that nobody can reach without scrolling."""
+        script = """const wide = [...document.querySelectorAll('html, body, main, section, .scroll, header')]
+          .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > innerWidth + 1);
+          return wide.map((each) => `${each.tagName} ${each.id} ${each.className} ${each.scrollWidth}`)"""
+        found: list[str] = self.browser.execute_script(script)
+        return found
 
     def events(self) -> list[str]:
         """Messages, newest first."""
@@ -113,7 +139,7 @@ def test_environments_and_events_appear_by_themselves(stalk: Stalk, browser: Bro
     page.until(lambda: "There is no environment yet." in page.text("#nothing"), "the empty list")
     stalk.create("shop-blue", CNAMEPrefix="shop")
     page.until(lambda: page.environments(), "shop-blue")
-    assert page.environments() == {"shop-blue": ["Ok", "Ready", "v1", "1", f"shop {SUFFIX}"]}
+    assert page.environments() == {"shop-blue": ["Ok", "Ready", "shop", "v1", "1", "app · us-east-1"]}
     page.until(lambda: page.events() == messages(stalk), "every event")
     assert "Successfully launched environment: shop-blue" in page.events()
     stalk.eb.terminate_environment(EnvironmentName="shop-blue")
@@ -197,25 +223,27 @@ def test_cnames_before_and_after_a_swap(stalk: Stalk, browser: Browser) -> None:
     stalk.create("shop-green", CNAMEPrefix="shop-new")
     page = Page(browser, link(stalk))
     page.until(lambda: len(page.environments()) == 2, "both environments")
-    assert page.text("#swaps") == ""
+    assert page.swaps() == []
     names = {"SourceEnvironmentName": "shop-blue", "DestinationEnvironmentName": "shop-green"}
     stalk.eb.swap_environment_cnames(**names)
     stalk.advance(2)
     page.until(lambda: {row[1] for row in page.environments().values()} == {"Updating"}, "the swap under way")
     stalk.advance(60)
-    page.until(lambda: page.rows("#swap-table"), "the swap")
-    exchanged = [
-        ["shop-blue", f"shop {SUFFIX}", f"shop-new {SUFFIX}"],
-        ["shop-green", f"shop-new {SUFFIX}", f"shop {SUFFIX}"],
-    ]
-    assert [row[1:] for row in page.rows("#swap-table")] == exchanged
-    assert {name: row[-1] for name, row in page.environments().items()} == {each[0]: each[2] for each in exchanged}
+    page.until(lambda: page.swaps(), "the swap")
+    exchanged = ["shop-blue from shop to shop-new\nshop-green from shop-new to shop"]
+    assert page.swaps() == exchanged
+    assert {name: row[2] for name, row in page.environments().items()} == {
+        "shop-blue": "shop-new",
+        "shop-green": "shop",
+    }
     stalk.create("other")
     page.choose("shop-green")
-    assert page.text("#facts .wrap:nth-of-type(4)") == f"shop{SUFFIX}"
-    assert len(page.rows("#swap-table")) == 2
+    page.until(lambda: page.text("#facts .wrap:nth-of-type(4)") == f"shop{SUFFIX}", "the new name")
+    # Among the events, in the order of time.
+    page.until(lambda: page.swaps() == exchanged, "the swap among its events")
+    assert page.rows("#event-table")[-1][1:] == ["INFO", "createEnvironment is starting."]
     page.choose("other")
-    assert page.rows("#swap-table") == []
+    assert page.swaps() == []
     page.sound()
 
 
@@ -275,8 +303,8 @@ def test_it_can_be_read_by_everybody(stalk: Stalk, browser: Browser, scheme: str
     tree = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     told = [(node["role"]["value"], node.get("name", {}).get("value")) for node in tree if not node["ignored"]]
     for wanted in [
-        ("banner", ""), ("main", ""), ("region", "Environments 1"), ("region", "shop-blue"), ("region", "Its events"),
-        ("searchbox", "Filter"), ("rowheader", "shop-blue app · us-east-1"), ("columnheader", "CNAME"), ("status", ""),
+        ("banner", ""), ("main", ""), ("region", "Environments 1"), ("region", "shop-blue"), ("region", "Its timeline"),
+        ("searchbox", "Filter"), ("rowheader", "shop-blue"), ("columnheader", "CNAME"), ("status", ""),
     ]:  # fmt: skip
         assert wanted in told, told
     page.sound()
@@ -327,6 +355,106 @@ def test_filter(stalk: Stalk, browser: Browser) -> None:
     page.until(lambda: page.text("#count") == "2 of 3", "the two of the shop")
     assert sorted(page.environments()) == ["shop-blue", "shop-green"]
     assert page.text("#tally") == "2 Ok"
+    page.sound()
+
+
+def many(stalk: Stalk, count: int) -> list[str]:
+    """Environments with names as long as EB allows; copies of one that was made properly, for the sake of time."""
+    model = stalk.region.environments[stalk.create("shop-0000")]
+    for number in range(1, count):
+        name = f"shop-{number:04}".ljust(40, "x") if number % 2 else f"shop-{number:04}"
+        copy = replace(
+            model, id=f"e-{number:010}", name=name, cname=f"shop-{number:04}{SUFFIX}", health=replace(model.health)
+        )
+        stalk.region.environments[copy.id] = copy
+    return list(stalk.region.environments)
+
+
+def test_the_worst_of_300_environments_is_in_the_first_screen(stalk: Stalk, browser: Browser) -> None:
+    ids = many(stalk, 300)
+    page = Page(browser, link(stalk))
+    page.until(lambda: page.text("#count") == "300", "all of them")
+    for number, (color, status) in {271: ("Red", "Severe"), 123: ("Yellow", "Warning")}.items():
+        stalk.region.environments[ids[number]].health.color = color
+        stalk.region.environments[ids[number]].health.status = status
+    worst = [stalk.region.environments[ids[number]].name for number in (271, 123)]
+    page.until(lambda: list(page.environments())[:2] == worst, "the worst ones, first")
+    assert page.text("#tally").split("\n") == ["1 Severe", "1 Warning", "298 Ok"]
+    top = browser.find_element(By.LINK_TEXT, worst[0]).rect["y"]
+    assert 0 < top < browser.execute_script("return innerHeight")
+    # A tally shows those that it counts, until it is pressed again, or none is left.
+    browser.find_element(By.CSS_SELECTOR, "#tally [data-key=Severe]").click()
+    assert list(page.environments()) == worst[:1]
+    assert page.text("#count") == "1 of 300"
+    assert browser.execute_script("return document.activeElement.textContent") == "1 Severe"
+    stalk.region.environments[ids[271]].health.color = "Green"
+    stalk.region.environments[ids[271]].health.status = "Ok"
+    page.until(lambda: page.text("#count") == "300", "all of them again")
+    assert page.text("#tally").split("\n") == ["1 Warning", "299 Ok"]
+    page.sound()
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280, 1800])
+def test_it_fits_every_width(stalk: Stalk, browser: Browser, width: int) -> None:
+    ids = many(stalk, 60)
+    page = Page(browser, link(stalk))
+    page.resize(width)
+    try:
+        page.until(lambda: page.text("#count") == "60", "all of them")
+        assert page.overflow() == []
+        lines = """return [...document.querySelectorAll('#environment-table tbody a')]
+          .map((one) => one.getClientRects().length)"""
+        assert browser.execute_script(lines) == [1] * 60
+        page.choose(stalk.region.environments[ids[59]].name)
+        assert page.overflow() == []
+        seen = """const [row, list] = [document.querySelector('[aria-current]'), document.getElementById('list')]
+          .map((each) => each.getBoundingClientRect()); return row.top > list.top - 2 && row.bottom < list.bottom + 2"""
+        assert browser.execute_script(seen), "the chosen environment is out of view"
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.sound()
+
+
+def test_keys(stalk: Stalk, browser: Browser) -> None:
+    for name in ("shop-blue", "shop-green", "blog"):
+        stalk.create(name)
+    page = Page(browser, link(stalk))
+    page.until(lambda: page.text("#count") == "3", "three environments")
+    page.press("/", "shop", Keys.ESCAPE)
+    page.until(lambda: list(page.environments()) == ["shop-blue", "shop-green"], "those of the shop")
+    for keys, expected in (("j", "shop-blue"), ("j", "shop-green"), ("j", "shop-green"), ("k", "shop-blue")):
+        page.press(keys)
+        page.until(lambda: page.text("#detail-title") == expected, expected)  # noqa: B023 - called at once
+    page.press(Keys.ESCAPE)
+    page.until(lambda: page.text("#detail") == "", "all environments")
+    page.sound()
+
+
+def test_logs_of_an_instance(stalk: Stalk, browser: Browser) -> None:
+    environment_id = stalk.create("shop-blue")
+    (instance,) = stalk.region.environments[environment_id].instances
+    page = Page(browser, link(stalk))
+    page.until(lambda: page.environments(), "shop-blue")
+    page.choose("shop-blue")
+    before = messages(stalk)
+    browser.find_element(By.CSS_SELECTOR, f"[aria-label='Logs of {instance}']").click()
+    page.until(lambda: "Instance is Leader." in page.text("#log-text"), "its engine's log")
+    assert page.text("#log-title") == f"Logs of {instance}"
+    assert messages(stalk) == before, "reading a log on the page is no log request"
+    page.press(Keys.ESCAPE)
+    page.until(lambda: page.text("#log") == "", "the end of the log")
+    assert page.text("#detail-title") == "shop-blue"
+    script = "return fetch('/_localstalk/ui/log?instance=i-0').then((answer) => answer.text())"
+    assert browser.execute_script(script) == "There is no instance i-0.\n"
+
+
+def test_only_warnings_and_errors(stalk: Stalk, browser: Browser) -> None:
+    environment_id = stalk.create("shop-blue")
+    stalk.region.events.record("all is lost", environment=stalk.region.environments[environment_id], severity="ERROR")
+    page = Page(browser, link(stalk))
+    page.until(lambda: "all is lost" in page.events(), "the event")
+    browser.find_element(By.ID, "trouble").click()
+    assert page.text(".message") == "all is lost"
     page.sound()
 
 

@@ -1,10 +1,13 @@
 "use strict";
 // Text from the service only ever becomes text nodes: nothing here makes markup out of it.
-const LARGEST = 500; // events kept in the table
+const LARGEST = 500; // entries kept in the timeline
+const WORST_FIRST = ["Red", "Yellow", "Grey", "Green"]; // EB's colours of health
 const byId = (id) => document.getElementById(id);
 const rows = new Map(); // environment id -> {summary, row}
 let source = null;
 let moved = false; // by a link, so that the focus has to follow
+let tallied = ""; // the health whose environments alone are listed; empty: all
+let logOf = ""; // the instance whose log is open
 
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
@@ -25,34 +28,36 @@ function moment(date) {
   return make("time", { datetime: date, title: date }, shown);
 }
 
-// A public name with its own part first; the rest, the same for all, stays small.
-function named(fqdn) {
-  const [, prefix, rest] = /^([^.]*)(.*)$/.exec(fqdn);
-  return make("span", { class: "cname" }, prefix, make("small", {}, rest));
-}
+// Of a public name the part that is its own; the rest is the same for all of a region.
+const prefix = (fqdn) => make("span", { class: "cname", title: fqdn }, fqdn.split(".", 1)[0]);
 
 // What is shown anew must not take the focus from under a keyboard.
 function keepFocus(container, render) {
-  const focused = container.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const focused = container.contains(document.activeElement) ? document.activeElement : null;
+  const [name, value] = focused?.hasAttribute("href") ? ["href", focused.getAttribute("href")] : ["data-key", focused?.getAttribute("data-key")];
   render();
-  if (focused) container.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  if (focused && value) container.querySelector(`[${name}="${CSS.escape(value)}"]`)?.focus();
 }
 
-// --- environments ---
+// --- environments: the worst first ---
 
 function environmentRow(one) {
   const ended = one.status === "Terminated";
   const row = make("tr", { id: `row-${one.id}`, class: ended ? "ended" : null },
-    make("th", { scope: "row" }, link(one.id, one.name), make("small", {}, `${one.application} · ${one.region}`)),
+    make("th", { scope: "row" }, link(one.id, one.name)),
     make("td", {}, health(one.color, one.health)), make("td", {}, one.status),
-    make("td", { class: "wrap version" }, text(one.version)), make("td", { class: "number" }, String(one.instances)),
-    make("td", {}, ended || !one.cname ? "–" : named(one.cname)));
+    make("td", { class: "fit" }, ended || !one.cname ? "–" : prefix(one.cname)),
+    make("td", { class: "fit", title: one.version }, text(one.version)), make("td", { class: "number" }, String(one.instances)),
+    make("td", { class: "of", title: `${one.application} · ${one.region}` }, `${one.application} · ${one.region}`));
   if (one.id === chosen()) row.setAttribute("aria-current", "true");
   return row;
 }
 
+const rank = (one) => (one.status === "Terminated" ? WORST_FIRST.length : WORST_FIRST.indexOf(one.color));
+const order = (one) => [rank(one), one.application, one.name, one.id].join("\n");
+
 function showEnvironments(changed, gone) {
-  let arrived = false;
+  let sort = false;
   for (const id of gone) {
     rows.get(id)?.row.remove();
     rows.delete(id);
@@ -63,11 +68,11 @@ function showEnvironments(changed, gone) {
     if (known) {
       row.className += " new";
       known.row.replaceWith(row);
-    } else arrived = true;
+    }
+    sort ||= !known || order(known.summary) !== order(summary);
     rows.set(summary.id, { summary, row });
   }
-  if (arrived) {
-    const order = (one) => [one.application, one.name, one.status === "Terminated" ? 1 : 0, one.id].join("\n");
+  if (sort) {
     const sorted = [...rows.values()].map((one) => [order(one.summary), one.row]);
     sorted.sort(([a], [b]) => (a < b ? -1 : 1));
     byId("environment-table").tBodies[0].replaceChildren(...sorted.map(([, row]) => row));
@@ -80,16 +85,33 @@ function filter() {
   const tally = new Map();
   let shown = 0;
   for (const { summary, row } of rows.values()) {
-    row.hidden = wanted !== "" && !Object.values(summary).join("\n").toLowerCase().includes(wanted);
-    if (row.hidden) continue;
-    shown += 1;
+    const meant = wanted === "" || Object.values(summary).join("\n").toLowerCase().includes(wanted);
+    row.hidden = !meant || (tallied !== "" && summary.health !== tallied);
+    if (!row.hidden) shown += 1;
+    if (!meant) continue;
     const [color, count] = tally.get(summary.health) || [summary.color, 0];
     tally.set(summary.health, [color, count + 1]);
   }
+  if (tallied !== "" && !tally.has(tallied)) {
+    // The last one of them is well again, or gone.
+    tallied = "";
+    filter();
+    return;
+  }
   byId("count").textContent = shown === rows.size ? `${rows.size}` : `${shown} of ${rows.size}`;
-  byId("tally").replaceChildren(...[...tally].sort().map(([status, [color, count]]) => make("li", {}, health(color, `${count} ${status}`))));
+  const worst = ([a, [first]], [b, [second]]) => WORST_FIRST.indexOf(first) - WORST_FIRST.indexOf(second) || (a < b ? -1 : 1);
+  keepFocus(byId("tally"), () => byId("tally").replaceChildren(...[...tally].sort(worst).map(tallyButton)));
   byId("nothing").hidden = rows.size > 0;
   byId("environment-table").hidden = rows.size === 0;
+}
+
+function tallyButton([status, [color, count]]) {
+  const button = make("button", { type: "button", "aria-pressed": String(tallied === status), "data-key": status }, health(color, `${count} ${status}`));
+  button.addEventListener("click", () => {
+    tallied = tallied === status ? "" : status;
+    filter();
+  });
+  return make("li", {}, button);
 }
 
 // --- one environment ---
@@ -97,9 +119,10 @@ function filter() {
 function showDetail(one) {
   byId("missing").hidden = one !== null;
   byId("facts").replaceChildren();
-  byId("fleet-table").tBodies[0].replaceChildren();
   byId("leader").textContent = "";
   byId("detail-title").textContent = one === null ? chosen() : one.name;
+  keepFocus(byId("fleet-table"), () => byId("fleet-table").tBodies[0].replaceChildren(...(one === null ? [] : one.fleet.map(instanceRow))));
+  if (one === null || !one.fleet.some((each) => each.id === logOf)) closeLog();
   if (one === null) return;
   const name = one.url ? make("a", { href: one.url, rel: "noreferrer" }, one.cname) : text(one.cname);
   const causes = one.causes.length ? make("ul", { class: "causes" }, ...one.causes.map((cause) => make("li", {}, cause))) : null;
@@ -113,7 +136,6 @@ function showDetail(one) {
   for (const [term, values] of facts) {
     if (values[0]) byId("facts").append(make("dt", {}, term), make("dd", { class: "wrap" }, ...values.filter((value) => value !== null)));
   }
-  byId("fleet-table").tBodies[0].append(...one.fleet.map(instanceRow));
   const leaders = one.fleet.filter((each) => each.leader);
   if (leaders.length) byId("leader").textContent = `Leader of deployment ${leaders[0].led}: ${leaders.map((each) => each.id).join(", ")}`;
   else byId("leader").textContent = "No instance was elected leader of its last deployment.";
@@ -123,33 +145,53 @@ function instanceRow(one) {
   const mark = one.leader ? make("strong", { class: "leader", title: `elected leader of deployment ${one.led}` }, "leader") : null;
   const causes = one.causes.length ? make("small", { class: "wrap" }, one.causes.join(" ")) : null;
   const deployment = one.deployment === null ? null : make("small", {}, `deployment ${one.deployment}: ${one.deployed}`);
+  const logs = make("button", { type: "button", "data-key": one.id, "aria-label": `Logs of ${one.id}` }, "Show");
+  logs.addEventListener("click", () => openLog(one.id));
   return make("tr", { id: `instance-${one.id}` },
     make("th", { scope: "row" }, make("span", { class: "id" }, one.id), mark ? " " : null, mark,
       make("small", {}, [one.address, one.zone, one.type].filter(Boolean).join(" · "))),
     make("td", {}, health(one.color, one.health), causes), make("td", { class: "wrap" }, text(one.version), deployment),
-    make("td", {}, one.in_service ? "yes" : "no"));
+    make("td", {}, one.in_service ? "yes" : "no"), make("td", {}, logs));
 }
 
-// --- events and swaps, newest first ---
+// The tail of all logs of an instance, as EB's tail request has it.
+async function openLog(instance) {
+  logOf = instance;
+  byId("log").hidden = false;
+  byId("log-title").textContent = `Logs of ${instance}`;
+  byId("log-text").textContent = "reading…";
+  byId("log-title").focus();
+  const answer = await fetch(`/_localstalk/ui/log?instance=${encodeURIComponent(instance)}`).catch(() => null);
+  const tail = answer === null ? "localstalk does not answer." : await answer.text();
+  if (logOf !== instance) return; // another one was opened, or this one closed, in the meantime
+  byId("log-text").textContent = tail;
+  byId("log-text").scrollTop = byId("log-text").scrollHeight;
+}
 
-function showEvents(events) {
+function closeLog() {
+  logOf = "";
+  byId("log").hidden = true;
+}
+
+// --- what happened, newest first: events and swaps in the order of their time ---
+
+function showTimeline(events, swaps) {
+  const entries = [...events.map((one) => [one.date, eventRow(one)]), ...swaps.map((one) => [one.date, swapRow(one)])];
+  entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   const body = byId("event-table").tBodies[0];
-  for (const one of events) {
-    const of = one.environment && one.id ? link(one.id, one.environment) : text(one.application);
-    body.prepend(make("tr", { class: "new" }, make("td", {}, moment(one.date)), make("td", { class: one.severity }, one.severity),
-      make("td", { class: "wrap" }, make("small", { class: "of" }, of), make("span", { class: "message" }, one.message))));
-  }
+  for (const [, row] of entries) body.prepend(row);
   while (body.rows.length > LARGEST) body.lastElementChild.remove();
 }
 
-function showSwaps(swaps) {
-  const body = byId("swap-table").tBodies[0];
-  for (const one of swaps) {
-    body.prepend(...one.sides.map((side) => make("tr", { class: "new" }, make("td", {}, moment(one.date)),
-      make("th", { scope: "row" }, link(side.id, side.environment)),
-      make("td", {}, named(side.before)), make("td", {}, named(side.after)))));
-  }
-  byId("swaps").hidden = body.rows.length === 0;
+function eventRow(one) {
+  const of = one.environment && one.id ? link(one.id, one.environment) : text(one.application);
+  return make("tr", { class: `new ${one.severity}` }, make("td", {}, moment(one.date)), make("td", { class: "kind" }, one.severity),
+    make("td", { class: "wrap" }, make("small", { class: "of" }, of), make("span", { class: "message" }, one.message)));
+}
+
+function swapRow(one) {
+  const sides = one.sides.map((side) => make("span", { class: "side-of-swap" }, link(side.id, side.environment), " from ", prefix(side.before), " to ", prefix(side.after)));
+  return make("tr", { class: "new swap" }, make("td", {}, moment(one.date)), make("td", { class: "kind" }, "CNAME swap"), make("td", { class: "wrap" }, ...sides));
 }
 
 // --- the connection ---
@@ -163,18 +205,24 @@ function show(message) {
     for (const table of document.querySelectorAll("tbody")) table.replaceChildren();
     byId("detail").hidden = chosen() === "";
     document.body.classList.toggle("one", chosen() !== "");
-    byId("events-title").textContent = chosen() === "" ? "Events" : "Its events";
-    byId("swaps-title").textContent = chosen() === "" ? "CNAME swaps" : "Its CNAME swaps";
+    byId("timeline-title").textContent = chosen() === "" ? "Timeline" : "Its timeline";
     if (chosen() !== "") showDetail(message.detail || null);
-    showSwaps([]);
-    if (moved) byId(chosen() === "" ? "environments-title" : "detail-title").focus();
-    moved = false;
   } else if (message.detail !== undefined) keepFocus(byId("facts"), () => showDetail(message.detail));
   if (message.about || message.environments || message.gone) {
     keepFocus(byId("environment-table"), () => showEnvironments(message.environments || [], message.gone || []));
   }
-  showEvents(message.events || []);
-  showSwaps(message.swaps || []);
+  showTimeline(message.events || [], message.swaps || []);
+  if (message.about) {
+    bringIntoView(rows.get(chosen())?.row);
+    if (moved) byId(chosen() === "" ? "environments-title" : "detail-title").focus({ preventScroll: chosen() === "" });
+    moved = false;
+  }
+}
+
+// Only within the list: the page stays where it is.
+function bringIntoView(row) {
+  const list = byId("list");
+  if (row && !row.hidden) list.scrollTop = row.offsetTop - list.clientHeight / 2;
 }
 
 function say(words, state) {
@@ -197,13 +245,39 @@ function connect() {
   source.onmessage = (event) => show(JSON.parse(event.data));
 }
 
+// --- keys ---
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const writing = event.target instanceof HTMLInputElement && event.target.type === "search";
+  if (event.key === "Escape") {
+    if (writing) event.target.blur();
+    else if (logOf) closeLog();
+    else if (chosen()) location.hash = "";
+  } else if (!writing && event.key === "/") {
+    event.preventDefault();
+    byId("filter").focus();
+  } else if (!writing && (event.key === "j" || event.key === "k")) step(event.key === "j" ? 1 : -1);
+}
+
+function step(by) {
+  const links = [...byId("environment-table").querySelectorAll("tbody tr:not([hidden]) a")];
+  const here = links.findIndex((each) => each === document.activeElement || each.closest("tr").hasAttribute("aria-current"));
+  links[here < 0 ? 0 : Math.min(Math.max(here + by, 0), links.length - 1)]?.click();
+}
+
 // The token in the link is used up: without it, the address can be reloaded.
 if (location.search) history.replaceState(null, "", location.pathname + location.hash);
 
 addEventListener("hashchange", () => {
   moved = true;
+  closeLog();
   connect();
 });
 addEventListener("visibilitychange", connect);
+addEventListener("keydown", onKey);
 byId("filter").addEventListener("input", filter);
+byId("trouble").addEventListener("change", (event) => document.body.classList.toggle("trouble", event.target.checked));
+byId("log-again").addEventListener("click", () => openLog(logOf));
+byId("log-close").addEventListener("click", closeLog);
 connect();
