@@ -79,6 +79,8 @@ class Command:
     """Effective option settings: namespace -> option name -> value."""
     elects_leader: bool = True
     """False: every instance is told that it does not lead, as under traffic splitting (elastic_beanstalk.md §7)."""
+    deployment_log: str = ""
+    """Name of the file in /var/log/deployments; empty: the command writes none."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,9 @@ class Driver(Protocol):
 
     def run(self, instance_id: str, command: Command) -> CommandResult:
         """Run one engine command to its end, or to ``command.timeout``."""
+
+    def deployment_log(self, instance_id: str, command: Command) -> bytes:
+        """What the instance has written so far of a command's deployment log, or the last 1 MB of it."""
 
     def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
         """Run a shell script on the instance as root."""

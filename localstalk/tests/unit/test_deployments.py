@@ -472,3 +472,69 @@ def test_the_label_stays_old_until_success(stalk: Stalk) -> None:
     assert stalk.environment()["VersionLabel"] == "v1"
     stalk.advance(600)
     assert stalk.environment()["VersionLabel"] == "v2"
+
+
+# --- deployment logs (Developer Guide, "Viewing deployment logs for an Elastic Beanstalk environment") ---
+
+LOGS = "resources/environments/logs/deployments"
+
+
+def deployment_logs(stalk: Stalk, environment_id: str) -> dict[str, list[str]]:
+    """What lies in S3, by name below the environment's folder; lines without their times."""
+    s3, prefix = stalk.client("s3"), f"{LOGS}/{environment_id}/"
+    found = s3.list_objects_v2(Bucket=stalk.region.bucket, Prefix=prefix).get("Contents", [])
+    texts = {
+        each["Key"].removeprefix(prefix): s3.get_object(Bucket=stalk.region.bucket, Key=each["Key"])["Body"].read()
+        for each in found
+    }
+    return {name: [line.partition(" [")[2] for line in text.decode().splitlines()] for name, text in texts.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [
+        ({"VersionLabel": "v2"}, "Application deployment"),
+        (
+            {"OptionSettings": [option("aws:elasticbeanstalk:application:environment", "A", "b")]},
+            "Configuration update",
+        ),
+    ],
+)
+def test_one_instance_uploads_its_deployment_log_meanwhile(stalk: Stalk, change: dict[str, Any], title: str) -> None:
+    made = stalk.create("env-one", TWO)
+    stalk.version("v2")
+    before = deployment_logs(stalk, made)
+    request_id = stalk.eb.update_environment(EnvironmentName="env-one", **change)["ResponseMetadata"]["RequestId"]
+    name = f"eb-deployment-{request_id}.log"
+    while name not in deployment_logs(stalk, made):
+        assert stalk.environment()["Status"] == "Updating"
+        stalk.advance(1)
+    assert deployment_logs(stalk, made)[name] == [f"INFO] Starting {title}"]
+    stalk.advance(600)
+    after = deployment_logs(stalk, made)
+    assert after.keys() - before.keys() == {name}
+    assert after[name] == [f"INFO] Starting {title}", f"INFO] Completed {title}"]
+
+
+def test_a_deployment_log_tells_of_the_failure(stalk: Stalk) -> None:
+    made = stalk.create("env-one", SINGLE)
+    stalk.version("v2")
+    stalk.driver.failures.append(Failure(version_label="v2"))
+    request_id = stalk.update(VersionLabel="v2")
+    found = deployment_logs(stalk, made)[f"eb-deployment-{request_id}.log"]
+    assert found[-1] == "ERROR] Application deployment failed"
+
+
+def test_new_instances_of_auto_scaling_upload_logs_of_their_own(stalk: Stalk) -> None:
+    made = stalk.create("env-one")
+    (old,) = stalk.region.environments[made].instances
+    stalk.client("ec2").terminate_instances(InstanceIds=[old])
+    stalk.advance(600)
+    (new,) = stalk.region.environments[made].instances
+    (name,) = [name for name in deployment_logs(stalk, made) if name.startswith("selfstartup/")]
+    assert name.endswith(f"Z-{new}.log")
+
+
+def test_the_upload_of_deployment_logs_can_be_switched_off(stalk: Stalk) -> None:
+    off = option("aws:elasticbeanstalk:application:environment", "EB_DEPLOYMENT_LOG_S3_DISABLED", "true")
+    assert deployment_logs(stalk, stalk.create("env-one", off)) == {}

@@ -11,10 +11,12 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from stalk import PROFILE, STACK, Stalk, option
+from botocore.exceptions import ClientError
+from stalk import PROFILE, SINGLE, STACK, Stalk, option
 from test_protocol import post, refusal
 
 from localstalk.drivers.sim import Failure
+from localstalk.elasticbeanstalk.platforms import catalogue
 
 MUST_BE_READY = (
     "InvalidParameterValue",
@@ -281,6 +283,39 @@ def test_logs_are_links_that_a_plain_get_opens(stalk: Stalk, kind: str, verb: st
             content = zipfile.ZipFile(BytesIO(content)).read("var/log/eb-engine.log")
         leaders += content.count(b"Instance is Leader.")
     assert leaders == 1
+
+
+def test_an_analysis_is_a_link_for_one_instance(stalk: Stalk) -> None:
+    made = stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+    instances = list(stalk.region.environments[made].instances)
+    for instance in instances:
+        stalk.driver.set_instance(instance, http_status=503)
+    stalk.advance(60)
+    request = stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="analyze")
+    stalk.advance(60)
+    assert stalk.lines(request["ResponseMetadata"]["RequestId"]) == [
+        "requestEnvironmentInfo is starting.",
+        "AI analysis request has completed.",
+    ]
+    (found,) = stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="analyze")["EnvironmentInfo"]
+    assert found["Ec2InstanceId"] in instances
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(found["Message"]) as answer:
+        text = answer.read().decode()
+    assert "health Severe" in text
+    assert "Cause: ELB processes are not healthy on all instances." in text
+    assert "/var/log/eb-engine.log" in text
+
+
+def test_an_analysis_needs_amazon_linux_2_or_newer(stalk: Stalk) -> None:
+    stalk.version("v1")
+    old = next(each for each in catalogue("us-east-1") if each.generation == "al1")
+    stalk.eb.create_environment(
+        ApplicationName="app", EnvironmentName="env-old", PlatformArn=old.arn, OptionSettings=[PROFILE, SINGLE]
+    )
+    stalk.advance(600)
+    with pytest.raises(ClientError, match="InfoType 'analyze' is not supported for environment env-old"):
+        stalk.eb.request_environment_info(EnvironmentName="env-old", InfoType="analyze")
 
 
 def test_the_api_never_tells_the_leader(stalk: Stalk) -> None:

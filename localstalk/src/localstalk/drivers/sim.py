@@ -27,6 +27,7 @@ from localstalk.driver import (
     Probe,
     ShellResult,
 )
+from localstalk.engine.deployment_log import OPERATIONS
 from localstalk.engine.election import COMMAND_NAME
 from localstalk.engine.request import ACCOUNT
 from localstalk.engine.request import Instance as Identity
@@ -44,10 +45,17 @@ class _Instance:
     load: Load = field(default_factory=lambda: Load(1.0))
     running: bool = True
     log: list[str] = field(default_factory=list)
+    deployment_log: tuple[str, str] = ("", "")
+    """Name and text of the last one."""
 
     def note(self, *lines: str, level: str = "INFO") -> None:
         """Write into eb-engine.log."""
         self.log += [f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f} [{level}] {line}" for line in lines]
+
+    def log_deployment(self, level: str, command: Command, text: str) -> None:
+        """Write into the deployment log."""
+        name, written = self.deployment_log
+        self.deployment_log = (name, written + _deployment_line(level, command, text))
 
 
 @dataclass
@@ -131,10 +139,12 @@ class SimDriver:
             if command.name == "bundle-log":
                 return CommandResult(instance_id, "SUCCESS", archive=_bundle(instance))
             leader = self._elect(instance_id, command) if command.name == "app-deploy" else None
+            instance.deployment_log = (command.deployment_log, _deployment_line("INFO", command, "Starting {}"))
             instance.note(*_log_lines(instance.spec, command, leader))
             for failure in self.failures:
                 if failure.matches(instance, command):
                     return self._fail(instance, command, failure, leader)
+            instance.log_deployment("INFO", command, "Completed {}")
             instance.http_status = 200
             events = (_DEPLOYED,) if command.name != "restart-app-server" else ()
             return CommandResult(instance_id, "SUCCESS", 0, "Engine execution has succeeded.", leader, events)
@@ -144,10 +154,19 @@ class SimDriver:
             failure.times -= 1
         text = f"An error occurred during execution of command [{command.name}]. Stop running the command."
         instance.note(text, level="ERROR")
+        instance.log_deployment("ERROR", command, "{} failed")
         if failure.status == "TIMEOUT":
             return CommandResult(instance.spec.instance_id, "TIMEOUT", leader=leader)
         output = "Engine execution has encountered an error."
         return CommandResult(instance.spec.instance_id, failure.status, 1, output, leader, failure.events)
+
+    def deployment_log(self, instance_id: str, command: Command) -> bytes:
+        """The log of the last command, or how that of one begins that has yet to end."""
+        with self._lock:
+            name, text = self._instance(instance_id).deployment_log
+        if name != command.deployment_log:
+            text = _deployment_line("INFO", command, "Starting {}")
+        return text.encode()
 
     def _elect(self, instance_id: str, command: Command) -> bool:
         if not command.elects_leader:
@@ -273,6 +292,11 @@ def _log_lines(spec: InstanceSpec, command: Command, leader: bool | None) -> lis
             lines += ["Calling the cfn-elect-cmd-leader to elect the command leader.", _election(spec, command)]
         lines.append("Instance is Leader." if leader else "Instance is NOT Leader.")
     return lines
+
+
+def _deployment_line(level: str, command: Command, text: str) -> str:
+    line = text.format(OPERATIONS.get(command.name, command.name))
+    return f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f} [{level}] {line}\n"
 
 
 def _election(spec: InstanceSpec, command: Command) -> str:

@@ -7,7 +7,7 @@ from localstalk.elasticbeanstalk.api import Answer, Params
 from localstalk.model.errors import InvalidParameterValue
 from localstalk.model.region import Region
 from localstalk.model.state import Call
-from localstalk.workflows import changes
+from localstalk.workflows import logs
 from localstalk.workflows.runner import Runner
 
 
@@ -48,10 +48,12 @@ class Information:
         """Start to collect logs; the environment stays Ready and usable meanwhile."""
         environment = self.region.find_ready(params)
         kind = params["InfoType"]
-        if kind not in ("tail", "bundle"):
+        if kind == "analyze" and environment.platform.generation == "al1":
+            # Amazon Linux 2 and 2023 only (Developer Guide, "AI-powered environment analysis"); the text is ours.
             raise InvalidParameterValue(f"InfoType '{kind}' is not supported for environment {environment.name}.")
         context = self.runner.context(environment, call)
-        self.region.control.scheduler.spawn(changes.collect_logs(context, kind), f"logs {environment.name}")
+        work = logs.analyze(context) if kind == "analyze" else logs.collect_logs(context, kind)
+        self.region.control.scheduler.spawn(work, f"logs {environment.name}")
 
     def retrieve_environment_info(self, call: Call, params: Params) -> Answer:
         """Links to the logs collected last, one per instance."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import logs
 from .al1 import Al1Engine
+from .deployment_log import DeploymentLog
 from .docker import write_private
 from .engine import Engine
 from .layout import Layout
@@ -40,8 +41,14 @@ def execute(layout: Layout, request: Request) -> Answer:
     with layout.state.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         remember(layout, request)
-        engine = Al1Engine(layout, request) if layout.generation == "al1" else Engine(layout, request)
-        return engine.execute()
+        if layout.generation == "al1":
+            return Al1Engine(layout, request).execute()
+        engine = Engine(layout, request)
+        if not request.deployment_log:
+            return engine.execute()
+        with DeploymentLog(layout, request) as deployment_log:
+            engine.log.listener = deployment_log.take
+            return engine.execute()
 
 
 def main() -> int:

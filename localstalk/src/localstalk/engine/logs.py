@@ -7,6 +7,7 @@ import io
 import os
 import zipfile
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,9 @@ class Logger:
 class EngineLog(Logger):
     """``2026/03/03 12:38:46.231012 [INFO] text``, the format of eb-engine.log and eb-hooks.log."""
 
+    listener: Callable[[str, str], None] | None = None
+    """Hears level and text of every line."""
+
     def info(self, text: str) -> None:
         """Write an INFO line."""
         self._log("INFO", text)
@@ -58,6 +62,8 @@ class EngineLog(Logger):
 
     def _log(self, level: str, text: str) -> None:
         self.write(f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f} [{level}] {text}")
+        if self.listener is not None:
+            self.listener(level, text)
 
 
 class CfnLog(Logger):

@@ -50,6 +50,7 @@ class Request:
     properties: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     elects_leader: bool = True
+    deployment_log: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> Request:

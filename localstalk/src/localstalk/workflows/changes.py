@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Swap, restart, tags, log collection and managed updates (event texts: docs/elastic_beanstalk.md §3.7, §1.7)."""
+"""Swap, restart, tags and managed updates (event texts: docs/elastic_beanstalk.md §3.7, §1.7)."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from localstalk.driver import CommandResult, DriverError
-from localstalk.model.state import Environment, Instance, LogSample, ManagedAction, Renamed, Swap
+from localstalk.driver import DriverError
+from localstalk.model.state import Environment, ManagedAction, Renamed, Swap
 from localstalk.scheduler import sleep
 from localstalk.workflows.commands import report_results, run_command
 from localstalk.workflows.context import COMMAND, Failed, WorkflowContext
@@ -85,36 +83,6 @@ async def retag(context: WorkflowContext, added: dict[str, str], removed: list[s
     context.fleet.retag(environment, added, removed)
     context.record_event("Environment tag update completed successfully.")
     context.finish()
-
-
-async def collect_logs(context: WorkflowContext, kind: Literal["tail", "bundle"]) -> None:
-    """Let every instance hand over its logs, and put them into S3."""
-    environment = context.environment
-    context.record_event("requestEnvironmentInfo is starting.")
-    instances = list(environment.instances.values())
-    command: Literal["tail-log", "bundle-log"] = "tail-log" if kind == "tail" else "bundle-log"
-    results = await run_command(context, command, instances, environment.version_label or "")
-    good = [result for result in results if result.status == "SUCCESS"]
-    if not good:
-        context.record_event("Failed to pull logs for environment instances.", "ERROR")
-        return
-    for result in good:
-        _keep(context, kind, environment.instances.get(result.instance_id), result)
-    context.record_event("Pulled logs for environment instances.")
-    verb = "tailing" if kind == "tail" else "bundling"
-    context.record_event(f"Successfully finished {verb} {len(good)} log(s)")
-
-
-def _keep(context: WorkflowContext, kind: str, instance: Instance | None, result: CommandResult) -> None:
-    environment, now = context.environment, context.control.clock.now()
-    name = f"TailLogs-{now:%s}.txt" if kind == "tail" else f"BundleLogs-{now:%s}.zip"
-    key = f"resources/environments/logs/{kind}/{environment.id}/{result.instance_id}/{name}"
-    content = result.output.encode() if kind == "tail" else result.archive or b""
-    context.region.storage.write(context.region.bucket, key, content)
-    environment.samples = [
-        each for each in environment.samples if (each.kind, each.instance_id) != (kind, result.instance_id)
-    ]
-    environment.samples.append(LogSample(kind, result.instance_id, now, context.region.bucket, key))
 
 
 async def managed_update(context: WorkflowContext, change: Change, action: ManagedAction) -> None:

@@ -13,6 +13,7 @@ from localstalk.model.secrets import SecretError, environment_properties
 from localstalk.model.settings import effective_settings
 from localstalk.model.state import Deployment, Instance, Settings
 from localstalk.scheduler import sleep
+from localstalk.workflows import deployment_logs
 from localstalk.workflows.context import COMMAND, Failed, WorkflowContext
 
 _SECONDS: dict[CommandName, float] = {
@@ -99,6 +100,10 @@ async def _run(context: WorkflowContext, instance: Instance, command: Command, p
         command = replace(command, version_label=instance.deployment.label)
     if deploying:
         instance.deployment = Deployment(command.deployment_id, command.version_label, "In Progress", now())
+    command = replace(command, deployment_log=deployment_logs.file_name(context, instance.id, command))
+    upload = deployment_logs.Upload(context, instance.id, command)
+    if upload.running:
+        context.control.scheduler.spawn(upload.follow(), f"deployment log of {context.environment.name}")
     if context.control.simulated:
         await sleep(_SECONDS[command.name])
     try:
@@ -107,6 +112,8 @@ async def _run(context: WorkflowContext, instance: Instance, command: Command, p
         result = await context.call_driver(context.driver.run, instance.id, command)
     except DriverError as error:
         result = CommandResult(instance.id, "FAILURE", 1, str(error))
+    finally:
+        await upload.finish()
     result = _spoil(context, result, command)
     if command.name == "app-deploy":
         instance.led = command.deployment_id if result.leader else None

@@ -65,6 +65,8 @@ class WorkflowContext:
         self.fleet = region.fleet
         self.invocation_id = self.control.uuid()
         self.elects_leader = True
+        self.log_holder: str | None = None
+        """The instance that uploads the deployment log."""
 
     # --- events and time ---
 

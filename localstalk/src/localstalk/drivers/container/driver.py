@@ -73,6 +73,10 @@ class ContainerDriver:
         """Run one engine command."""
         return self.instances.run(instance_id, command)
 
+    def deployment_log(self, instance_id: str, command: Command) -> bytes:
+        """Read what there is of a deployment log."""
+        return self.instances.deployment_log(instance_id, command)
+
     def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
         """Run a shell script on the instance as root."""
         return self.instances.shell(instance_id, script, timeout)

@@ -29,6 +29,7 @@ from localstalk.driver import (
     Probe,
     ShellResult,
 )
+from localstalk.engine import deployment_log
 from localstalk.engine.agent import FACTS, OWN_AGENT
 from localstalk.engine.api import URL
 from localstalk.engine.imds import API_SOCKET
@@ -42,6 +43,7 @@ from .network import Network
 LAUNCH_SECONDS = 60.0
 PROBE_SECONDS = 5.0
 LOAD_SECONDS = 1.0
+DEPLOYMENT_LOG_BYTES = 1024 * 1024
 ENGINE_DIRECTORY = Path(localstalk.engine.__file__).parent
 SHARED = "/run/localstalk"
 """Where an instance sees its agent's socket, its source bundle and its environment's elections."""
@@ -274,6 +276,7 @@ class Instances:
             "properties": command.properties,
             "options": command.options,
             "elects_leader": command.elects_leader,
+            "deployment_log": command.deployment_log,
         }
         # The request travels through a pipe: neither a process list nor a file shows the properties.
         sent = {"argv": ["python3", "-m", "engine"], "stdin": json.dumps(request)}
@@ -296,6 +299,16 @@ class Instances:
             tuple(InstanceEvent(severity, message) for severity, message in data["events"]),
             base64.b64decode(data["archive"]) if data["archive"] is not None else None,
         )
+
+    def deployment_log(self, instance_id: str, command: Command) -> bytes:
+        """Read what there is of a deployment log; empty before the engine has begun."""
+        self.get(instance_id)
+        argv = ["tail", f"--bytes={DEPLOYMENT_LOG_BYTES}", f"{deployment_log.DIRECTORY}/{command.deployment_log}"]
+        try:
+            answer = agents.ask(self.socket(instance_id), {"argv": argv}, PROBE_SECONDS)
+        except agents.AgentGoneError as error:
+            raise DriverError(f"Instance {instance_id}: {error}") from error
+        return str(answer["stdout"]).encode()
 
     def shell(self, instance_id: str, script: str, timeout: float) -> ShellResult:
         """Run a shell script as root."""
