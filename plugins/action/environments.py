@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shown import shown
 from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import ProgressActionBase
 
 _HIDDEN = ("invocation",)  # it has the settings of all
@@ -42,7 +43,7 @@ class ActionModule(ProgressActionBase):
 def _lost(answer):
     """The result of an environment whose module ended before it did."""
     why = str(answer.get("module_stderr") or answer.get("msg") or "no reason was given").strip().splitlines()[-1]
-    text = (
+    text = shown(
         f"The run ended before this environment did ({why}); what was begun goes on in Elastic Beanstalk. Run it again."
     )
     return {"changed": False, "failed": True, "msg": text}

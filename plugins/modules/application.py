@@ -111,9 +111,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.application import (
     ensure_application,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
     check_application_params,
     fail,
     finish,
@@ -129,13 +129,14 @@ def main():
         "tags": {"aliases": ["resource_tags"], "type": "dict"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
         check_application_params(module.params)
-        client = counter.attach(module.client("elasticbeanstalk"))
-        changed, result = ensure_application(client, module.params, module.check_mode)
+        changed, result = calls.in_time(
+            lambda: ensure_application(calls.client("elasticbeanstalk"), module.params, module.check_mode)
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed)
+        fail(module, error, changed=calls.changed)
     finish(module, changed, result)
 
 

@@ -181,9 +181,9 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.versions import ensure_version
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
     check_version_params,
     fail,
     finish,
@@ -208,16 +208,19 @@ def main():
         "wait_timeout": {"default": 300, "type": "int"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
         check_version_params(module.params)
-        client, s3 = (counter.attach(module.client(name)) for name in ("elasticbeanstalk", "s3"))
-        changed, result = ensure_version(client, s3, module.params, module.check_mode)
+        changed, result = calls.in_time(
+            lambda: ensure_version(
+                calls.client("elasticbeanstalk"), calls.client("s3"), module.params, module.check_mode
+            )
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed)
+        fail(module, error, changed=calls.changed)
     finally:
         remove_bundle(module)
-    finish(module, changed, {**result, "api_calls": counter.total})
+    finish(module, changed, {**result, "api_calls": calls.total})
 
 
 if __name__ == "__main__":

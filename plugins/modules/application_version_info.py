@@ -66,9 +66,8 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_versions
 
 
@@ -81,13 +80,12 @@ def main():
         argument_spec=argument_spec,
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        versions = list_versions(client, module.params)
+        versions = calls.in_time(lambda: list_versions(calls.client("elasticbeanstalk"), module.params))
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
-    module.exit_json(changed=False, versions=versions, api_calls=counter.total)
+        fail(module, error, api_calls=calls.total)
+    module.exit_json(changed=False, versions=versions, api_calls=calls.total)
 
 
 if __name__ == "__main__":

@@ -97,9 +97,12 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.pruning import prune
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
+    fail,
+    finish,
+)
 
 
 def main():
@@ -111,15 +114,16 @@ def main():
         "used_within_days": {"default": 70, "type": "int"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        changed, result = prune(client, module.params, module.check_mode)
+        changed, result = calls.in_time(
+            lambda: prune(calls.client("elasticbeanstalk"), module.params, module.check_mode)
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed)
+        fail(module, error, changed=calls.changed)
     if result["postponed"]:
         module.warn(result["reason"])
-    finish(module, changed, {**result, "api_calls": counter.total})
+    finish(module, changed, {**result, "api_calls": calls.total})
 
 
 if __name__ == "__main__":

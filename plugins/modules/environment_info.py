@@ -210,14 +210,10 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
-    describe as describe_environment,
-)
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
-    select as select_environments,
+    describe_all,
 )
 
 
@@ -231,15 +227,12 @@ def main():
         "names": {"elements": "str", "type": "list"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        found = select_environments(client, module.params)
-        gathered = (module.params["gather"], lambda: counter.attach(module.client("autoscaling")))
-        environments = [describe_environment(client, item, *gathered) for item in found]
+        environments = calls.in_time(lambda: describe_all(calls.client, module.params))
     except AnsibleBeanstalkError as error:
         fail(module, error)
-    module.exit_json(changed=False, environments=environments, api_calls=counter.total)
+    module.exit_json(changed=False, environments=environments, api_calls=calls.total)
 
 
 if __name__ == "__main__":

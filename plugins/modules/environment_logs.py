@@ -104,9 +104,8 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import fetch_logs
 
 
@@ -127,15 +126,14 @@ def main():
         required_one_of=[("cname_prefix", "environment_id", "name")],
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
         if module.check_mode and module.params["dest"]:
             module.exit_json(changed=True, logs={}, files=[], missing=[], api_calls=0)
-        changed, result = fetch_logs(client, module.params)
+        changed, result = calls.in_time(lambda: fetch_logs(calls.client("elasticbeanstalk"), module.params))
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
-    module.exit_json(changed=changed, **result, api_calls=counter.total)
+        fail(module, error, api_calls=calls.total)
+    module.exit_json(changed=changed, **result, api_calls=calls.total)
 
 
 if __name__ == "__main__":

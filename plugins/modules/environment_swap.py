@@ -166,9 +166,12 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
+    fail,
+    finish,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.swap import Swap
 
 
@@ -192,13 +195,14 @@ def main():
         required_one_of=[("environment_id", "name")],
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        changed, result = Swap(client, module.params, module.check_mode).ensure()
+        changed, result = calls.in_time(
+            lambda: Swap(calls.client("elasticbeanstalk"), module.params, module.check_mode).ensure()
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed, api_calls=counter.total)
-    finish(module, changed, {**result, "api_calls": counter.total})
+        fail(module, error, changed=calls.changed, api_calls=calls.total)
+    finish(module, changed, {**result, "api_calls": calls.total})
 
 
 if __name__ == "__main__":

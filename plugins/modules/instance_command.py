@@ -149,9 +149,8 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.commands import run_command
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.sources import Services
 
@@ -175,13 +174,13 @@ def main():
         required_one_of=[("cname_prefix", "environment_id", "name")],
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        services = Services(*(counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")))
-        result = run_command(services, module.params, module.check_mode)
+        services = Services(*(calls.client(name) for name in ("elasticbeanstalk", "ec2", "ssm")))
+        result = calls.in_time(lambda: run_command(services, module.params, module.check_mode))
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed, api_calls=counter.total)
-    module.exit_json(changed=True, **result, api_calls=counter.total)
+        fail(module, error, changed=calls.changed, api_calls=calls.total)
+    module.exit_json(changed=True, **result, api_calls=calls.total)
 
 
 if __name__ == "__main__":

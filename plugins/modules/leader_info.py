@@ -285,9 +285,8 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.query import LeaderQuery, choose
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.sources import SOURCES, Services
 
@@ -309,16 +308,16 @@ def main():
         required_one_of=[("application", "cname_prefixes", "ids", "names")],
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        clients = [counter.attach(module.client(name)) for name in ("elasticbeanstalk", "ec2", "ssm")]
-        services = Services(*clients, lambda: counter.attach(module.client("autoscaling")))
-        query = LeaderQuery(services, module.params, lambda: counter.total)
-        leaders = query.ask(choose(services.eb, module.params))
+        clients = [calls.client(name) for name in ("elasticbeanstalk", "ec2", "ssm")]
+        services = Services(*clients, lambda: calls.client("autoscaling"))
+        query = LeaderQuery(services, module.params, lambda: calls.total)
+        leaders = calls.in_time(lambda: query.ask(choose(services.eb, module.params)))
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
+        fail(module, error, api_calls=calls.total)
     only = leaders[0] if len(leaders) == 1 else {}
-    module.exit_json(changed=False, leaders=leaders, **only, costs=query.costs, api_calls=counter.total)
+    module.exit_json(changed=False, leaders=leaders, **only, costs=query.costs, api_calls=calls.total)
 
 
 if __name__ == "__main__":

@@ -161,12 +161,15 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
+    fail,
+    finish,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LockedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import ensure_lock, show
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import open_store
 
 
 def main():
@@ -185,13 +188,13 @@ def main():
     required_if = [("state", "present", ("owner",)), ("state", "absent", ("owner", "force"), True)]
     module = AnsibleAWSModule(argument_spec=argument_spec, required_if=required_if, supports_check_mode=True)
     params = module.params
-    store = None
+    calls = ModuleCalls(module)
     try:
-        bucket = params["bucket"] or api.create_storage_location(module.client("elasticbeanstalk"))
-        store = LockStore(module.client("s3"), bucket, params["application"], params["cname_prefix"])
-        changed, result = ensure_lock(store, params, module.check_mode)
+        changed, result = calls.in_time(
+            lambda: ensure_lock(open_store(calls.client, params), params, module.check_mode)
+        )
     except LockedError as error:
-        fail(module, error, lock=show(store, error.lease))
+        fail(module, error, lock=show(error.lease, error.now))
     except AnsibleBeanstalkError as error:
         fail(module, error)
     finish(module, changed, result)

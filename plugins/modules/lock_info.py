@@ -98,11 +98,10 @@ key:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import look_up
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import open_store
 
 
 def main():
@@ -112,11 +111,9 @@ def main():
         "cname_prefix": {"required": True, "type": "str"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
-    params = module.params
+    calls = ModuleCalls(module)
     try:
-        bucket = params["bucket"] or api.create_storage_location(module.client("elasticbeanstalk"))
-        store = LockStore(module.client("s3"), bucket, params["application"], params["cname_prefix"])
-        answer = look_up(store)
+        answer = calls.in_time(lambda: look_up(open_store(calls.client, module.params)))
     except AnsibleBeanstalkError as error:
         fail(module, error)
     module.exit_json(changed=False, **answer)

@@ -61,9 +61,8 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_platforms
 
 
@@ -76,13 +75,14 @@ def main():
         argument_spec=argument_spec,
         supports_check_mode=True,
     )
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        platforms = list_platforms(client, module.params["branch"], module.params["contains"])
+        platforms = calls.in_time(
+            lambda: list_platforms(calls.client("elasticbeanstalk"), module.params["branch"], module.params["contains"])
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=counter.total)
-    module.exit_json(changed=False, platforms=platforms, api_calls=counter.total)
+        fail(module, error, api_calls=calls.total)
+    module.exit_json(changed=False, platforms=platforms, api_calls=calls.total)
 
 
 if __name__ == "__main__":

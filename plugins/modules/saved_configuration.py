@@ -116,9 +116,12 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
+    fail,
+    finish,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.saved_configurations import (
     ensure_saved,
@@ -138,13 +141,14 @@ def main():
     exclusive = [("environment", "platform")]
     module = AnsibleAWSModule(argument_spec=argument_spec, mutually_exclusive=exclusive, supports_check_mode=True)
     invocation = guard_secrets(module)
-    counter = CallCounter()
+    calls = ModuleCalls(module)
     try:
-        client = counter.attach(module.client("elasticbeanstalk"))
-        changed, result = ensure_saved(client, module.params, module.check_mode)
+        changed, result = calls.in_time(
+            lambda: ensure_saved(calls.client("elasticbeanstalk"), module.params, module.check_mode)
+        )
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed, invocation=invocation)
-    finish(module, changed, {**result, "api_calls": counter.total, "invocation": invocation})
+        fail(module, error, changed=calls.changed, invocation=invocation)
+    finish(module, changed, {**result, "api_calls": calls.total, "invocation": invocation})
 
 
 if __name__ == "__main__":

@@ -64,7 +64,11 @@ message_id:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import (
+    ModuleCalls,
+    fail,
+    finish,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.notification import publish
 
 
@@ -75,8 +79,9 @@ def main():
         "text": {"type": "str", "required": True},
     }
     module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    calls = ModuleCalls(module)
     try:
-        sent = publish(module.client, module.params, module.check_mode)
+        sent = calls.in_time(lambda: publish(calls.client, module.params, module.check_mode))
     except AnsibleBeanstalkError as error:
         fail(module, error)
     finish(module, True, {"message_id": sent})

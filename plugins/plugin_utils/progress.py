@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from pathlib import Path
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import format_line
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shape import ShapeError, load
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import LINE, format_line
 
 display = Display()
 _POLL_SECONDS = 0.25
@@ -75,13 +75,16 @@ def _followed_file(heard):
 
 def _follow(path, heard, over):
     """Hear every line that is added to the file, until the module has ended and nothing is left."""
-    with path.open(encoding="ascii") as file:
+    with path.open(encoding="ascii", errors="replace") as file:
         part = ""
         while True:
             ended = over.wait(_POLL_SECONDS)
             lines = (part + file.read()).split("\n")
             part = lines.pop()
             for line in lines:
-                heard(json.loads(line))
+                try:
+                    heard(load(line, LINE))
+                except ShapeError as error:
+                    display.warning(f"A line of the progress of a module is dropped: {error}.")
             if ended:
                 return

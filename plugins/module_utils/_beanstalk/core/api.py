@@ -20,6 +20,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
 from .budget import THROTTLED, SharedBudget
 from .errors import error_code, health_unsupported, is_missing, translate_errors
+from .reading import ask_again
 
 Client = Any
 Answer = dict[str, Any]
@@ -46,6 +47,11 @@ def _call(description: str) -> Callable[[_Function], _Function]:
         return translate_errors(description)(retried)  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _question(description: str) -> Callable[[_Function], _Function]:
+    """A call that changes nothing, so that it is made again when its answer breaks off."""
+    return lambda function: _call(description)(ask_again(function))
 
 
 # What is written on the way, and changes nothing that a user has.
@@ -110,7 +116,7 @@ def _pages(operation: Callable[..., Answer], key: str, **params: Any) -> list[An
         params["NextToken"] = token
 
 
-@_call("describe applications")
+@_question("describe applications")
 def describe_applications(client: Client, names: Sequence[str] = ()) -> list[Answer]:
     """Applications with these names, or all; unknown names are left out."""
     return list(client.describe_applications(**({"ApplicationNames": list(names)} if names else {}))["Applications"])
@@ -134,7 +140,7 @@ def delete_application(client: Client, name: str) -> None:
     client.delete_application(ApplicationName=name)
 
 
-@_call("describe application versions")
+@_question("describe application versions")
 def describe_versions(client: Client, application: str, labels: Sequence[str] = ()) -> list[Answer]:
     """Versions of an application, or those with the labels; unknown labels are left out."""
     if labels:
@@ -191,7 +197,7 @@ def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = Fals
     return str(answer.get("ChecksumSHA256", ""))
 
 
-@_call("look for the source bundle")
+@_question("look for the source bundle")
 def bundle_checksum(s3: Client, bucket: str, key: str) -> str | None:
     """The sha256 (base64) that S3 keeps of an object; "" when it keeps none, None without an object."""
     try:
@@ -209,7 +215,7 @@ def region_of(client: Client) -> str:
     return str(client.meta.region_name or "")
 
 
-@_call("describe environments")
+@_question("describe environments")
 def describe_environments(client: Client, **filters: Any) -> list[Answer]:
     """Environments that are there now; the service would also list ones that were terminated an hour ago."""
     params = {key: value for key, value in filters.items() if value}
@@ -217,14 +223,14 @@ def describe_environments(client: Client, **filters: Any) -> list[Answer]:
     return [environment for environment in found if environment.get("Status") != "Terminated"]
 
 
-@_call("describe the terminated environment")
+@_question("describe the terminated environment")
 def describe_any_environment(client: Client, environment_id: str) -> Answer | None:
     """One environment by id, also when it was terminated."""
     found = client.describe_environments(EnvironmentIds=[environment_id], IncludeDeleted=True)["Environments"]
     return dict(found[0]) if found else None
 
 
-@_call("describe recent environments")
+@_question("describe recent environments")
 def describe_recent_environments(client: Client, application: str, back_to: datetime) -> list[Answer]:
     """Environments of an application, with those that were terminated since a moment."""
     return _pages(
@@ -237,7 +243,7 @@ def describe_recent_environments(client: Client, application: str, back_to: date
     )
 
 
-@_call("describe the saved configuration")
+@_question("describe the saved configuration")
 def describe_template(client: Client, application: str, name: str) -> Answer | None:
     """A saved configuration with its option settings, or None."""
     try:
@@ -285,7 +291,7 @@ def terminate_environment(client: Client, environment_id: str) -> Answer:
     return dict(client.terminate_environment(EnvironmentId=environment_id))
 
 
-@_call("describe the configuration of the environment")
+@_question("describe the configuration of the environment")
 def describe_settings(client: Client, application: str, environment_name: str) -> list[Answer]:
     """Option settings that are deployed now; a pending or failed draft is not what runs."""
     found = client.describe_configuration_settings(ApplicationName=application, EnvironmentName=environment_name)
@@ -296,13 +302,13 @@ def describe_settings(client: Client, application: str, environment_name: str) -
     return []
 
 
-@_call("describe the options of the environment")
+@_question("describe the options of the environment")
 def option_defaults(client: Client, options: Sequence[Mapping[str, str]], **place: Any) -> list[Answer]:
     """Definitions of options, with their default values. ``place`` names the environment or saved configuration."""
     return list(client.describe_configuration_options(Options=list(options), **place)["Options"])
 
 
-@_call("list tags")
+@_question("list tags")
 def list_tags(client: Client, arn: str) -> list[Answer]:
     """Tags of an application, version or environment."""
     return list(client.list_tags_for_resource(ResourceArn=arn).get("ResourceTags", []))
@@ -319,7 +325,7 @@ def update_tags(client: Client, arn: str, add: Sequence[Mapping[str, str]], remo
     return dict(client.update_tags_for_resource(**params))
 
 
-@_call("describe events")
+@_question("describe events")
 def describe_events(client: Client, since: datetime | None = None, **filters: Any) -> list[Answer]:
     """Events since a moment (that moment included), newest first."""
     params = {key: value for key, value in filters.items() if value}
@@ -328,7 +334,7 @@ def describe_events(client: Client, since: datetime | None = None, **filters: An
     return _pages(client.describe_events, "Events", MaxRecords=1000, **params)
 
 
-@_call("describe events")
+@_question("describe events")
 def _event_page(client: Client, **params: Any) -> Answer:
     return dict(client.describe_events(MaxRecords=1000, **params))
 
@@ -344,7 +350,7 @@ def event_pages(client: Client, most: int, **filters: Any) -> Iterator[list[Answ
         params["NextToken"] = answer["NextToken"]
 
 
-@_call("describe the health of the instances")
+@_question("describe the health of the instances")
 def describe_instances_health(client: Client, environment_id: str) -> list[Answer] | None:
     """Health and deployment of each instance; None when the environment has no enhanced health reporting."""
     try:
@@ -360,7 +366,7 @@ def describe_instances_health(client: Client, environment_id: str) -> list[Answe
         raise
 
 
-@_call("describe the health of the environment")
+@_question("describe the health of the environment")
 def describe_environment_health(client: Client, environment_id: str) -> Answer:
     """Status, colour and causes; an empty answer when the environment has no enhanced health reporting."""
     try:
@@ -371,7 +377,7 @@ def describe_environment_health(client: Client, environment_id: str) -> Answer:
         raise
 
 
-@_call("describe the resources of the environment")
+@_question("describe the resources of the environment")
 def describe_resources(client: Client, environment_id: str) -> Answer:
     """Instances, load balancers and so on of an environment; an empty answer when it is gone."""
     try:
@@ -382,7 +388,7 @@ def describe_resources(client: Client, environment_id: str) -> Answer:
         raise
 
 
-@_call("describe the Auto Scaling groups")
+@_question("describe the Auto Scaling groups")
 def describe_scaling_groups(scaling: Client, names: Sequence[str]) -> list[Answer]:
     """Auto Scaling groups by name; unknown ones are left out."""
     return list(scaling.describe_auto_scaling_groups(AutoScalingGroupNames=list(names))["AutoScalingGroups"])
@@ -394,33 +400,33 @@ def request_logs(client: Client, environment_id: str, kind: str) -> Answer:
     return dict(client.request_environment_info(EnvironmentId=environment_id, InfoType=kind))
 
 
-@_call("retrieve logs of the environment")
+@_question("retrieve logs of the environment")
 def retrieve_logs(client: Client, environment_id: str, kind: str) -> list[Answer]:
     """What the instances have delivered so far."""
     answer = client.retrieve_environment_info(EnvironmentId=environment_id, InfoType=kind)
     return list(answer.get("EnvironmentInfo", []))
 
 
-@_call("check the availability of the CNAME")
+@_question("check the availability of the CNAME")
 def cname_available(client: Client, prefix: str) -> bool:
     """Whether a CNAME prefix is free in this region."""
     return bool(client.check_dns_availability(CNAMEPrefix=prefix)["Available"])
 
 
-@_call("describe the platform version")
+@_question("describe the platform version")
 def platform_images(client: Client, arn: str) -> list[str]:
     """Ids of the machine images that a platform version comes with."""
     found = client.describe_platform_version(PlatformArn=arn)["PlatformDescription"]
     return [str(one["ImageId"]) for one in found.get("CustomAmiList", [])]
 
 
-@_call("list solution stacks")
+@_question("list solution stacks")
 def solution_stacks(client: Client) -> list[str]:
     """Names of the solution stacks that can be used now."""
     return list(client.list_available_solution_stacks()["SolutionStacks"])
 
 
-@_call("describe the platform version")
+@_question("describe the platform version")
 def describe_platform(client: Client, arn: str) -> Answer:
     """One platform version."""
     return dict(client.describe_platform_version(PlatformArn=arn)["PlatformDescription"])
@@ -443,7 +449,7 @@ def send_command(ssm: Client, instances: Sequence[str], script: str, timeout: in
     return str(sent["Command"]["CommandId"])
 
 
-@_call("ask for the outcome of the command")
+@_question("ask for the outcome of the command")
 def command_invocation(ssm: Client, command_id: str, instance_id: str) -> Answer:
     """State and output on one instance; an empty answer in the first moments, when there is none yet."""
     try:
@@ -465,14 +471,14 @@ def send_to_tagged(ssm: Client, tag: str, values: Sequence[str], script: str, ti
     return str(sent["Command"]["CommandId"])
 
 
-@_call("ask for the state of the command")
+@_question("ask for the state of the command")
 def command_status(ssm: Client, command_id: str) -> str:
     """State of a command as a whole."""
     found = ssm.list_commands(CommandId=command_id)["Commands"]
     return str(found[0]["Status"]) if found else "Pending"
 
 
-@_call("read the output of the command")
+@_question("read the output of the command")
 def command_outputs(ssm: Client, command_id: str) -> dict[str, str]:
     """Output by instance, of those on which the command succeeded; the service cuts each off at 2500 characters."""
     found = _pages(
@@ -486,7 +492,7 @@ def command_outputs(ssm: Client, command_id: str) -> dict[str, str]:
     }
 
 
-@_call("describe the EC2 instances of Elastic Beanstalk")
+@_question("describe the EC2 instances of Elastic Beanstalk")
 def describe_ec2_instances(ec2: Client, tag: str, values: Sequence[str] = ()) -> list[Answer]:
     """Running EC2 instances that have a tag of this name; with up to 200 values: those of any state that have one."""
     if values:

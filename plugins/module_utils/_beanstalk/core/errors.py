@@ -96,15 +96,19 @@ def already_exists(error: BaseException) -> bool:
     return says(error, "already exists")
 
 
-_TRANSIENT = frozenset(
-    {
-        "EndpointConnectionError",
-        "ConnectTimeoutError",
-        "ReadTimeoutError",
-        "ConnectionClosedError",
-        "ProxyConnectionError",
-    }
-)
+_BROKEN_OFF = frozenset({"IncompleteReadError", "ResponseParserError", "ResponseStreamingError"})
+_TRANSIENT = _BROKEN_OFF | {
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ProxyConnectionError",
+}
+
+
+def is_broken_off(error: BaseException) -> bool:
+    """The answer began, and broke off."""
+    return type(error).__name__ in _BROKEN_OFF
 
 
 def is_transient(error: BaseException) -> bool:
@@ -181,6 +185,11 @@ def translate_errors(description: str) -> Callable[[_Function], _Function]:
                 raise
             except AnsibleAWSError as error:
                 raise AnsibleBeanstalkError(message=error.message, exception=error.exception) from error.exception
+            except Exception as error:
+                # Half an answer that came as a whole one: botocore does not count it among its own errors.
+                if not is_broken_off(error):
+                    raise
+                raise AnsibleBeanstalkError(message=f"Failed to {description}", exception=error) from error
 
         return translated  # type: ignore[return-value]
 

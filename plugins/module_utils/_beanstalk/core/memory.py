@@ -26,6 +26,8 @@ from typing import Any
 from .budget import access_key_of, account_of, runtime_directory
 
 _LOOK_SECONDS = 0.2
+_SEAL = "jack.beanstalk 1 "
+"""Another number for another shape of what is remembered."""
 # A write takes less than a millisecond; one that cannot be made soon is not worth waiting for.
 _WRITE_SECONDS = 1.0
 _WRITE_LOOK_SECONDS = 0.002
@@ -61,7 +63,7 @@ class Memory:
         with self.writing() as mine:
             self._values = change(self._read())
             if mine:
-                write_whole(self._path, json.dumps(self._values))  # json.dump takes five times as long
+                write_whole(self._path, sealed(json.dumps(self._values)))  # json.dump takes five times as long
 
     def writing(self) -> AbstractContextManager[bool]:
         """Let one process write at a time; False when it is not its turn soon."""
@@ -135,10 +137,21 @@ class Memory:
                 state = os.fstat(file.fileno())
                 version = (state.st_ino, state.st_mtime_ns)
                 if self._last is None or self._last[0] != version:
-                    self._last = (version, json.load(file))
+                    self._last = (version, json.loads(unsealed(file.read()) or "{}"))
         except (OSError, ValueError):
             return {}
-        return self._last[1] if isinstance(self._last[1], dict) else {}
+        return self._last[1]
+
+
+def sealed(text: str) -> str:
+    """A text with its checksum: what is read back is used only when it is what this code wrote."""
+    return f"{_SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n{text}"
+
+
+def unsealed(content: str) -> str | None:
+    """The text, None when it is not as it was written: cut off, changed, or of another version."""
+    head, _line, text = content.partition("\n")
+    return text if sealed(text).startswith(f"{head}\n") else None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -9,12 +9,39 @@ Apart from the facade because a module is packed, sent and compiled with everyth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from . import names
+from .answers import Answers, in_time, request_timeouts
+from .api import CallCounter
 from .errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, advice
+from .shown import all_shown, shown
 from .user_errors import NameRefusedError
+
+LIMIT_SECONDS = 60.0
+"""For a module that has no ``wait_timeout``."""
+_Result = TypeVar("_Result")
+
+
+class ModuleCalls(CallCounter):
+    """The requests of one module: counted, and with an end where AWS does not answer."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self._module, self._answers = module, Answers()
+        self._limit = float(module.params.get("wait_timeout") or LIMIT_SECONDS)
+
+    def client(self, service: str, **more: Any) -> Any:
+        """A client of a service, such as ``elasticbeanstalk``; ``more`` as for ``AnsibleAWSModule.client``."""
+        client = self._module.client(service, config=request_timeouts(self._limit), **more)
+        self._answers.attach(client)
+        return self.attach(client)
+
+    def in_time(self, work: Callable[[], _Result]) -> _Result:
+        """Do the module's work; an error when its limit has passed and AWS does not answer."""
+        return in_time(work, self._limit, self._answers)
 
 
 def check_application_params(params: dict[str, Any]) -> None:
@@ -43,11 +70,12 @@ def fail(module: Any, error: AnsibleBeanstalkError, **extra: Any) -> NoReturn:
 
     ``changed`` has to say whether something was done before it failed; a module that only reads leaves it out.
     """
-    report = {**getattr(error, "report", {}), **extra}
+    report = {**all_shown(getattr(error, "report", {})), **extra}
     hint = advice(error)
+    text = shown(str(error.message))
     if error.exception is None:
-        module.fail_json(msg=str(error.message), **report)
-    module.fail_json_aws(error.exception, msg=f"{error.message} ({hint})" if hint else error.message, **report)
+        module.fail_json(msg=text, **report)
+    module.fail_json_aws(error.exception, msg=f"{text} ({hint})" if hint else text, **report)
     raise AssertionError("fail_json ends the module")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .memory import Memory, write_whole
+from .memory import Memory, sealed, unsealed, write_whole
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class TableMemory:
                     state = os.fstat(file.fileno())
                     version = (state.st_ino, state.st_mtime_ns)
                     if version != self._version:
-                        self._version, self._table = version, _table_of(file.read().decode())
+                        self._version, self._table = version, _table_of(unsealed(file.read().decode()))
             except (OSError, ValueError):
                 return Table()
         return self._table
@@ -74,14 +74,12 @@ class TableMemory:
         with self._memory.writing() as mine:
             if mine and over(self.read().head):
                 first = json.dumps({"head": table.head, "marks": table.marks})
-                write_whole(self._path, f"{first}\n{table.text}")
+                write_whole(self._path, sealed(f"{first}\n{table.text}"))
 
 
-def _table_of(text: str) -> Table:
-    first, follows, rest = text.partition("\n")
-    try:
-        known = json.loads(first)
-        head, marks = dict(known["head"]), dict(known["marks"])
-    except (KeyError, TypeError, ValueError):
+def _table_of(text: str | None) -> Table:
+    if text is None:
         return Table()
-    return Table(head, marks, rest) if len(follows) + rest.count("\n") == max(1, len(marks)) else Table()
+    first, _line, rest = text.partition("\n")
+    known = json.loads(first)
+    return Table(known["head"], known["marks"], rest)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .cnames import prefix_of
+from .shown import all_shown, shown
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # The words that the rule would tear apart or glue together.
@@ -121,7 +122,7 @@ def instance_out(instance: Mapping[str, Any]) -> dict[str, Any]:
         "deployment_status": deployment.get("Status"),
         "status": instance.get("HealthStatus"),
         "health": instance.get("Color"),
-        "causes": list(instance.get("Causes") or []),
+        "causes": all_shown(instance.get("Causes") or []),
     }
 
 
@@ -130,7 +131,7 @@ def event_out(event: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "at": plain(event.get("EventDate")),
         "severity": event.get("Severity"),
-        "message": event.get("Message"),
+        "message": shown(str(event.get("Message") or "")),
         "environment": event.get("EnvironmentName"),
         "request_id": event.get("RequestId"),
     }

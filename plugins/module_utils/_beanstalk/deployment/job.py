@@ -89,6 +89,7 @@ def environment_item(
         name=name,
         params=params,
         timeout=limit(params),
+        silence_timeout=params["wait_timeout"],
         interval=params["poll_interval"],
         job=EnvironmentJob(params, check_mode),
         progress=ItemProgress(file, name, mask),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkRefusedError, AnsibleBeanstalkWaitError
+from ..core.shown import all_shown
 from ..core.waiters import Deadline
 from ..leader.query import LeaderQuery
 from ..leader.sources import Services
@@ -87,7 +88,7 @@ def run_command(services: Services, params: Mapping[str, Any], check_mode: bool)
     if check_mode:
         return {"environment_id": environment_id, "results": [_outcome(name, {}) for name in instances]}
     deadline = Deadline(params["wait_timeout"], params["poll_interval"])
-    results = run_on(services.ssm, instances, params["script"], deadline, params["timeout"])
+    results = all_shown(run_on(services.ssm, instances, params["script"], deadline, params["timeout"]))
     failed = [item for item in results if item["status"] != "Success"]
     if failed and params["fail_on_rc"]:
         first = failed[0]

@@ -20,12 +20,22 @@ from typing import Any
 
 from ..core.cnames import key_of
 from ..core.errors import AnsibleBeanstalkError
+from ..core.shape import Kind, ShapeError, check, load, text, whole
 from ..option_settings.keys import PROPERTIES, SECRETS, Key, Settings, is_hidden
 from ..option_settings.values import canonical
 
 FORMAT = 1
 MAX_BYTES = 1 << 20
 _KNOWN = ("format", "options", "properties", "secrets", "settled")
+_NAME = text(1024)
+_PAIR = Kind("a pair of digests", lambda pair: isinstance(pair, list) and list(map(type, pair)) == [str, str])
+_SHAPE = {
+    "format": whole(FORMAT, FORMAT),
+    "properties": [_NAME],
+    "secrets": [_NAME],
+    "options": [_NAME],
+    "settled": {"environment": _NAME, "options": {str: _PAIR}},
+}
 
 
 class RecordUnreadableError(AnsibleBeanstalkError):
@@ -126,26 +136,23 @@ def encode(record: Record) -> bytes:
 def decode(body: bytes) -> Record:
     """Read the object's content. Raises RecordUnreadableError when it is none of ours, or of a newer format."""
     try:
-        document = json.loads(body)
-        known = document["format"]
-        if known != FORMAT:
+        document = load(body, {"format": whole(0, 1 << 31)})
+        if document["format"] > FORMAT:
             raise RecordUnreadableError(
-                message=f"it has format {known}, and this collection knows format {FORMAT}: update the collection"
+                message=f"it has format {document['format']}, and this collection knows format {FORMAT}: "
+                "update the collection"
             )
-        settled = document["settled"]
-        return Record(
-            properties=_names(document["properties"]),
-            secrets=_names(document["secrets"]),
-            options=_names(document["options"]),
-            environment=str(settled["environment"]),
-            settled={str(name): (str(pair[0]), str(pair[1])) for name, pair in settled["options"].items()},
-            rest={name: value for name, value in document.items() if name not in _KNOWN},
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise RecordUnreadableError(message="it is not a record of this collection: remove it to begin anew") from error
-
-
-def _names(given: Any) -> frozenset[str]:
-    if not isinstance(given, list):
-        raise TypeError("a list of names is needed")
-    return frozenset(map(str, given))
+        check(document, _SHAPE)
+    except ShapeError as error:
+        raise RecordUnreadableError(
+            message=f"it is not a record of this collection ({error}): remove it to begin anew"
+        ) from error
+    settled = document["settled"]
+    return Record(
+        properties=frozenset(document["properties"]),
+        secrets=frozenset(document["secrets"]),
+        options=frozenset(document["options"]),
+        environment=settled["environment"],
+        settled={name: (asked, reported) for name, (asked, reported) in settled["options"].items()},
+        rest={name: value for name, value in document.items() if name not in _KNOWN},
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, denied_action, error_code, translate_errors
+from ..core.reading import Allowance, ask_again, read_whole
 from .record import MAX_BYTES, Record, RecordUnreadableError, decode, encode, record_key
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
@@ -20,6 +21,7 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409"})
 _TRIES = 12
 _PAUSE_SECONDS = 0.3
+_READ_SECONDS = 30.0
 
 
 class RecordStore:
@@ -72,8 +74,6 @@ class RecordStore:
     def _read(self) -> None:
         try:
             body, etag = self._get(self._s3(), self._bucket())
-            if len(body) > MAX_BYTES:
-                raise RecordUnreadableError(message=f"it has more than {MAX_BYTES} bytes")
             self._record, self._etag, self.exists = decode(body), etag, True
         except RecordUnreadableError as error:
             self.problem = f"The record {self.key} of what was set here cannot be used: {error.message}."
@@ -96,9 +96,10 @@ class RecordStore:
 
     @translate_errors("read the record")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]
+    @ask_again
     def _get(self, s3: Any, bucket: str) -> tuple[bytes, str]:
         answer = s3.get_object(Bucket=bucket, Key=self.key)
-        return answer["Body"].read(MAX_BYTES + 1), str(answer["ETag"])
+        return read_whole(answer["Body"], Allowance(MAX_BYTES, _READ_SECONDS)), str(answer["ETag"])
 
     @translate_errors("write the record")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]

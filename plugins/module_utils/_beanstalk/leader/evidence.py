@@ -10,10 +10,12 @@ hooks' own records, the platform engine's "Instance is Leader.", and the EC2 tag
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from ..core.shape import FLAG, NOTHING, Kind, ShapeError, load, number, text, whole
+from ..core.shown import all_shown
 
 HOOK_LOG = "hook_log"
 ENGINE_LOG = "engine_log"
@@ -36,6 +38,27 @@ _VERSION = re.compile(
 _INVOCATION = re.compile(r"cfn-elect-cmd-leader .*--invocation-id (\S+)")
 _LEGACY_COMMAND = re.compile(r"\[Application (?:update|deployment) (.+?)@(\d+)[/\]]")
 _TAG = re.compile(rf"({LEADER}|{NOT_LEADER}) (\d+|-) (\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (.+)")
+
+_TEXT = (text(4096), NOTHING)
+_WHOLE = (whole(0, 1 << 53), NOTHING)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_RECORD = {
+    "at": Kind("a time", lambda value: isinstance(value, str) and bool(_MOMENT.fullmatch(value))),
+    "hook": Kind("a name", lambda value: bool(value) and text(4096).holds(value)),
+    "phase?": _TEXT,
+    "config_deploy?": FLAG,
+    "leader_only?": FLAG,
+    "leader?": (FLAG, NOTHING),
+    "ledger?": _TEXT,
+    "ran?": FLAG,
+    "reason?": _TEXT,
+    "rc?": (whole(-1, 1 << 31), NOTHING),
+    "seconds?": (number(0, 1e9), NOTHING),
+    "bundle_sha256?": _TEXT,
+    "version_label?": _TEXT,
+    "deployment_id?": _WHOLE,
+}
+"""A line that a generated hook writes; see hooks.sh."""
 
 Sections = Mapping[str, Sequence[str]]
 
@@ -75,12 +98,10 @@ def hook_records(sections: Sections) -> list[dict[str, Any]]:
             continue
         for line in lines:
             try:
-                record = json.loads(line)
-            except ValueError:
-                # A tail may begin in the middle of a line, and a line may be in the making.
+                # A tail may begin in the middle of a line, a line may be in the making, and anybody may write one.
+                records.append(all_shown(load(line, _RECORD)))
+            except ShapeError:
                 continue
-            if isinstance(record, dict) and record.get("hook") and record.get("at"):
-                records.append(record)
     return sorted(records, key=lambda record: str(record["at"]))
 
 

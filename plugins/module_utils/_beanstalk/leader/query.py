@@ -16,6 +16,7 @@ from typing import Any
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkRefusedError
+from ..core.shown import all_shown
 from ..core.transformations import environment_out
 from ..core.waiters import Deadline
 from ..observe.lookup import live_or_refused
@@ -115,7 +116,7 @@ class Case:
             reason = "; ".join(dict.fromkeys([reason, *self.problems]))
         known = verdict.state in ("found", "lost")
         numbers = [item.deployment_id for item in self.evidence if chosen and item.instance_id == chosen.instance_id]
-        return {
+        answer = {
             "environment": environment_out(self.environment, region),
             "leader": {
                 "state": verdict.state,
@@ -130,6 +131,7 @@ class Case:
             "hooks": hook_results(self.tails),
             "verification": judge(self._facts).as_dict(),
         }
+        return dict(all_shown(answer))
 
 
 def choose(client: Any, params: Mapping[str, Any]) -> list[Environment]:

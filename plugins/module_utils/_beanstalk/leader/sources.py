@@ -13,7 +13,6 @@ bundle  the same with whole logs
 from __future__ import annotations
 
 import base64
-import gzip
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from ..core.errors import AnsibleBeanstalkError, is_busy
 from ..core.transformations import tags_out
 from ..core.waiters import Deadline
 from ..observe.logs import LogRequest, collect, split_tail
+from ..observe.unpacking import gunzip
 from .evidence import LEADER_TAG, Evidence, Sections, gather, tag_evidence
 from .instances import ID_TAG
 
@@ -125,10 +125,9 @@ def _unpacked(output: str) -> Sections:
     try:
         # Both streams come in one text.
         packed = output.partition("\n----------ERROR-------")[0].strip()
-        text = gzip.decompress(base64.b64decode(packed, validate=True)).decode(errors="replace")
-    except (OSError, EOFError, ValueError):
+        return split_tail(gunzip(base64.b64decode(packed, validate=True)).decode(errors="replace"))
+    except ValueError:
         return {}
-    return split_tail(text)
 
 
 def from_logs(eb: Any, kind: str, wanted: Mapping[str, Sequence[str]], deadline: Deadline) -> dict[str, Found]:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..core.errors import AnsibleBeanstalkError
+from ..core.shape import ANYTHING, NOTHING, ShapeError, check, load, number, text, whole
 from . import process as processes
 
 FORMAT = 1
@@ -28,11 +29,17 @@ class LeaseLostError(AnsibleBeanstalkError):
 
 
 class LockedError(AnsibleBeanstalkError):
-    """Somebody else has the lease. ``lease`` is what was read."""
+    """Somebody else has the lease. ``lease`` is what was read, ``now`` when, on S3's clock."""
 
-    def __init__(self, message: str, lease: Lease) -> None:
-        super().__init__(message=message)
-        self.lease = lease
+    def __init__(self, lease: Lease, now: float) -> None:
+        super().__init__(message=held_sentence(lease, now))
+        self.lease, self.now = lease, now
+
+
+class BrokenLockError(AnsibleBeanstalkError):
+    """The lock object has a content that no version of this collection writes. ``etag`` is what was read."""
+
+    etag = ""
 
 
 class Claim(StrEnum):
@@ -149,21 +156,33 @@ def encode(leases: Leases) -> bytes:
     return f'{{"format":{FORMAT},"leases":{{{entries}}}}}'.encode()
 
 
+_TIME = number(0, 1e11)
+_LEASE = {
+    "owner": text(1024),
+    "reason": text(4096),
+    "token": whole(0, 1 << 53),
+    "acquired": _TIME,
+    "expires": _TIME,
+    "nonce": text(64),
+    "process": (NOTHING, {str: ANYTHING}),
+    "record": {str: ANYTHING},
+}
+
+
 def decode(body: bytes | str) -> Leases:
-    """Read the lock object's content. Raises AnsibleBeanstalkError when it is not one of ours, or of a newer format."""
+    """Read the lock object's content. BrokenLockError, or AnsibleBeanstalkError when it is of a newer format."""
     try:
-        document = json.loads(body)
-        known = document["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise AnsibleBeanstalkError(message="The lock object in S3 is not a lock of this collection.") from error
-    if known != FORMAT:
-        raise AnsibleBeanstalkError(
-            message=f"The lock object in S3 has format {known}, this collection knows format {FORMAT}: update it."
-        )
-    try:
-        return Leases.of({prefix: Lease(**lease) for prefix, lease in document["leases"].items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise AnsibleBeanstalkError(message="The lock object in S3 is not a lock of this collection.") from error
+        document = load(body, {"format": whole(0, 1 << 31)})
+        if document["format"] > FORMAT:
+            raise AnsibleBeanstalkError(
+                message=f"it has format {document['format']}, and this collection knows format {FORMAT}: "
+                "update the collection"
+            )
+        leases = check(document, {"format": whole(FORMAT, FORMAT), "leases": {str: _LEASE}})["leases"]
+    except ShapeError as error:
+        raise BrokenLockError(message=f"it is not a lock of this collection: {error}") from error
+    names = _LEASE.keys()
+    return Leases.of({prefix: Lease(**{name: lease[name] for name in names}) for prefix, lease in leases.items()})
 
 
 def _json(value: Any) -> str:

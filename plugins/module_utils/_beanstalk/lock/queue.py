@@ -72,7 +72,8 @@ class LockQueue:
                 if processes.has_ended(entry["process"]):
                     path.unlink(missing_ok=True)
                     continue
-                found.append((since, Waiting(entry["bases"], decode(entry["leases"]))))
-            except (OSError, ValueError, KeyError, TypeError, AnsibleBeanstalkError):
+                leases = decode(entry["leases"])
+                found.append((since, Waiting({name: str(entry["bases"][name]) for name in leases}, leases)))
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, AnsibleBeanstalkError):
                 continue  # gone meanwhile, or nothing of ours
         return [one for _since, one in sorted(found, key=lambda pair: pair[0])]

@@ -11,21 +11,30 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from .lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
+from ..core.shown import shown
+from .lease import BrokenLockError, Claim, Lease, LeaseLostError, LockedError
 from .store import LockStore
 
 
 def ensure_lock(store: LockStore, params: Mapping[str, Any], check_mode: bool) -> tuple[bool, dict[str, Any]]:
     """Carry the parameters out; returns (changed, result). Raises LockedError when somebody else has the lock."""
-    lease = store.read()
-    if params["state"] == "absent":
+    absent = params["state"] == "absent"
+    try:
+        lease = store.read()
+    except BrokenLockError as error:
+        if not (absent and params["force"]):
+            raise
+        if not check_mode:
+            store.remove_broken(error.etag)
+        return True, _result(store, Lease(reason="broken"), Lease())
+    if absent:
         return _ensure_absent(store, lease, params, check_mode)
     return _ensure_present(store, lease, params, check_mode)
 
 
 def look_up(store: LockStore) -> dict[str, Any]:
     """The lock as it is now; writes nothing."""
-    return {"lock": show(store, store.read()), "bucket": store.bucket, "key": store.key}
+    return {"lock": show(store.read(), store.now), "bucket": store.bucket, "key": store.key}
 
 
 def _ensure_present(
@@ -37,7 +46,7 @@ def _ensure_present(
         return False, _result(store, lease, lease)
     if check_mode:
         if claim is Claim.HELD and not params["force"] and not params["wait_timeout"]:
-            raise LockedError(held_sentence(lease, store.now), lease)
+            raise LockedError(lease, store.now)
         token = lease.token if claim is Claim.OURS else lease.token + 1
         return True, _result(
             store, lease, replace(lease, owner=owner, reason=reason, token=token, expires=store.now + ttl)
@@ -66,29 +75,29 @@ def _ensure_absent(
 
 def _result(store: LockStore, before: Lease, after: Lease) -> dict[str, Any]:
     return {
-        "lock": show(store, after),
+        "lock": show(after, store.now),
         "bucket": store.bucket,
         "key": store.key,
         "diff": {"before": _diff(before), "after": _diff(after)},
     }
 
 
-def show(store: LockStore, lease: Lease) -> dict[str, Any]:
-    """The lock as the module returns it."""
-    held = bool(lease.owner) and store.now < lease.expires
+def show(lease: Lease, now: float) -> dict[str, Any]:
+    """The lock as the module returns it, at ``now`` on S3's clock."""
+    held = bool(lease.owner) and now < lease.expires
     return {
         "held": held,
-        "owner": lease.owner or None,
-        "reason": lease.reason or None,
+        "owner": shown(lease.owner) or None,
+        "reason": shown(lease.reason) or None,
         "token": lease.token,
         "acquired": _text(lease.acquired),
         "expires": _text(lease.expires),
-        "seconds_left": round(lease.expires - store.now) if held else 0,
+        "seconds_left": round(lease.expires - now) if held else 0,
     }
 
 
 def _diff(lease: Lease) -> dict[str, Any]:
-    return {"owner": lease.owner or None, "reason": lease.reason or None, "token": lease.token}
+    return {"owner": shown(lease.owner) or None, "reason": shown(lease.reason) or None, "token": lease.token}
 
 
 def _text(seconds: float) -> str | None:

@@ -22,17 +22,21 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
-from ..core import cnames
+from ..core import api, cnames
 from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from ..core.memory import Memory
+from ..core.reading import Allowance, ask_again, read_whole
 from ..core.table import Table, TableMemory
 from . import process as processes
-from .lease import Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, held_sentence, lock_key
+from .lease import BrokenLockError, Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, lock_key
 from .queue import LockQueue
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
 _CONTENDED_SECONDS = 30.0
+# A lease takes less than 2 KiB, and an application has a few hundred environments at most.
+_MAX_BYTES = 4 << 20
+_READ_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 _Got = TypeVar("_Got")
@@ -111,7 +115,7 @@ class LockStore:
         """The lease as it is now."""
         asked = self._monotonic()
         try:
-            answer = self._get()
+            answer, body = self._get()
         except AnsibleBeanstalkError as error:
             if error_code(error) not in ("NoSuchKey", "404"):
                 raise
@@ -119,8 +123,27 @@ class LockStore:
             self._note(Leases.of({}), "", asked)
         else:
             self.follow(answer)
-            self._note(decode(answer["Body"].read()), answer["ETag"], asked)
+            self._note(self._decoded(body, answer["ETag"]), answer["ETag"], asked)
         return self.lease()
+
+    def _decoded(self, body: bytes, etag: str) -> Leases:
+        place = f"The lock s3://{self.bucket}/{self.key} cannot be used"
+        try:
+            return decode(body)
+        except BrokenLockError as error:
+            broken = BrokenLockError(
+                message=f"{place}: {error.message}. Find out who wrote it; the module lock with state=absent and "
+                "force=true removes it."
+            )
+            broken.etag = etag
+            raise broken from error
+        except AnsibleBeanstalkError as error:
+            raise AnsibleBeanstalkError(message=f"{place}: {error.message}.") from error
+
+    def remove_broken(self, etag: str) -> None:
+        """Put an object without leases in place of a broken one, and of no other."""
+        self._put(encode(Leases.of({})), {"IfMatch": etag})
+        self.read()
 
     def lease(self, cname_prefix: str = "") -> Lease:
         """This lease, or another of the application, as it was last seen."""
@@ -171,7 +194,7 @@ class LockStore:
                 if self.cname_prefix in taken:
                     return taken
             elif read:
-                raise LockedError(held_sentence(self.lease(), now), self.lease())
+                raise LockedError(self.lease(), now)
             else:
                 self.read()
             # A race that was lost has read it, too.
@@ -350,8 +373,10 @@ class LockStore:
 
     @translate_errors("read the lock")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]
-    def _get(self) -> dict[str, Any]:
-        return dict(self.s3.get_object(Bucket=self.bucket, Key=self.key))
+    @ask_again
+    def _get(self) -> tuple[dict[str, Any], bytes]:
+        answer = self.s3.get_object(Bucket=self.bucket, Key=self.key)
+        return answer, read_whole(answer["Body"], Allowance(_MAX_BYTES, _READ_SECONDS))
 
     @translate_errors("write the lock")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]
@@ -366,3 +391,9 @@ class LockStore:
                 **condition,
             )
         )
+
+
+def open_store(client: Callable[[str], Any], params: Mapping[str, Any]) -> LockStore:
+    """The store that a module's parameters name; ``client`` makes a client of a service."""
+    bucket = params["bucket"] or api.create_storage_location(client("elasticbeanstalk"))
+    return LockStore(client("s3"), bucket, params["application"], params["cname_prefix"])

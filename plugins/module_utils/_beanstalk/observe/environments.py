@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core import api, tags
 from ..core.errors import AnsibleBeanstalkRefusedError
+from ..core.shown import all_shown
 from ..core.transformations import environment_out, instance_out, tags_out
 from .lookup import live_or_refused
 from .verification import judge
@@ -38,6 +39,12 @@ def select(client: Any, params: Mapping[str, Any]) -> list[Environment]:
     return sorted(found, key=lambda item: (item["ApplicationName"], item["EnvironmentName"]))
 
 
+def describe_all(client: Callable[[str], Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The environments that the parameters name, with what they ask for. ``client`` makes one for a service."""
+    eb = client("elasticbeanstalk")
+    return [describe(eb, one, params["gather"], lambda: client("autoscaling")) for one in select(eb, params)]
+
+
 def describe(
     client: Any, environment: Environment, gather: Sequence[str], scaling: Callable[[], Any] | None = None
 ) -> dict[str, Any]:
@@ -49,7 +56,7 @@ def describe(
     environment_id = environment["EnvironmentId"]
     if "health" in gather:
         health = api.describe_environment_health(client, environment_id)
-        result["causes"] = list(health.get("Causes") or [])
+        result["causes"] = all_shown(health.get("Causes") or [])
     if "instances" in gather:
         facts, instances = read_facts(client, environment, scaling)
         result["instances"] = [instance_out(item) for item in instances or []]

@@ -6,22 +6,21 @@
 
 from __future__ import annotations
 
-import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from http.client import HTTPException
 from typing import Any
-
-from ansible.module_utils.urls import open_url
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError
+from ..core.reading import Allowance, download
 from ..core.waiters import Deadline, started_at
+from .unpacking import last_lines, unzip_logs
 
 _HEADING = re.compile(r"^-{3,}\s*\n(/[^\n]+)\n-{3,}\s*$", re.MULTILINE)
-_MAX_BYTES = 8 * 1024 * 1024
-_MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+# All instances of one question together: what they send, and what it unpacks to.
+_SENT_BYTES = 128 << 20
+_UNPACKED_BYTES = 128 << 20
+_READ_SECONDS = 60.0
 _FIRST_LOOK_SECONDS = 1.0
 
 Sections = dict[str, list[str]]
@@ -30,35 +29,15 @@ Sections = dict[str, list[str]]
 def split_tail(text: str) -> Sections:
     """A tail message as log file -> lines. The layout: dashes, path, dashes, lines."""
     parts = _HEADING.split(text)
-    return {parts[at].strip(): parts[at + 1].strip("\n").split("\n") for at in range(1, len(parts) - 1, 2)}
+    return {parts[at].strip(): last_lines(parts[at + 1].strip("\n")) for at in range(1, len(parts) - 1, 2)}
 
 
-def download(url: str) -> str:
-    """Text behind a presigned URL; AnsibleBeanstalkError when it cannot be read."""
-    return _content(url, _MAX_BYTES).decode(errors="replace")
+class ReadLimits:
+    """What the logs that are read together may have, in bytes and in time."""
 
-
-def _content(url: str, most: int) -> bytes:
-    try:
-        with open_url(url, timeout=20, http_agent="jack.beanstalk") as answer:
-            return bytes(answer.read(most))
-    except (OSError, ValueError, HTTPException) as error:
-        # The address holds a signature: it must not be shown.
-        raise AnsibleBeanstalkError(message=f"Failed to download a log: {type(error).__name__}") from error
-
-
-def split_bundle(content: bytes) -> Sections:
-    """The log files in a bundle (a zip of /var/log) as file -> lines; rotated and other files are left out."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [item for item in archive.infolist() if item.filename.endswith(".log")]
-            return {
-                "/" + item.filename.lstrip("/"): archive.read(item).decode(errors="replace").splitlines()
-                for item in members
-                if item.file_size <= _MAX_BYTES
-            }
-    except zipfile.BadZipFile:
-        return {}
+    def __init__(self) -> None:
+        self.sent = Allowance(_SENT_BYTES, _READ_SECONDS)
+        self.unpacked = Allowance(_UNPACKED_BYTES, _READ_SECONDS)
 
 
 def _newest(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -81,7 +60,7 @@ class LogRequest:
         self._client, self._kind, self._wanted = client, kind, set(instances)
         self._fresh: dict[str, Mapping[str, Any]] = {}
         self.problem = ""
-        """Why a log that arrived could not be downloaded."""
+        """Why a log that arrived could not be read."""
         self._asked = started_at(api.request_logs(client, environment_id, kind))
 
     def look(self) -> bool:
@@ -94,21 +73,25 @@ class LogRequest:
         # Nobody says how many will answer: when the number stands still for a look, all have.
         return bool(self._fresh) and len(self._fresh) == before
 
-    def read(self) -> dict[str, Sections]:
+    def read(self, limits: ReadLimits) -> dict[str, Sections]:
         """Download what has arrived; log file -> lines by instance. One that cannot be read keeps no other away."""
         found: dict[str, Sections] = {}
         for key, item in sorted(self._fresh.items()):
             if not self._wanted or key in self._wanted:
                 try:
-                    found[key] = self._sections(str(item["Message"]))
+                    found[key] = self._sections(str(item["Message"]), limits)
                 except AnsibleBeanstalkError as error:
-                    self.problem = str(error)
+                    self.problem = f"the log of {key} cannot be read: {error.message}"
         return found
 
-    def _sections(self, url: str) -> Sections:
-        if self._kind == "bundle":
-            return split_bundle(_content(url, _MAX_BUNDLE_BYTES))
-        return split_tail(download(url))
+    def _sections(self, url: str, limits: ReadLimits) -> Sections:
+        content = download(url, limits.sent)
+        if self._kind == "tail":
+            return split_tail(content.decode(errors="replace"))
+        found, problem = unzip_logs(content, limits.unpacked)
+        if problem and not found:
+            raise AnsibleBeanstalkError(message=problem)
+        return found
 
 
 def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dict[str, Sections]]:
@@ -125,7 +108,8 @@ def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dic
         waiting = [request for request in waiting if not request.look()]
         if deadline.over:
             break
-    return {request.environment_id: request.read() for request in requests}
+    limits = ReadLimits()
+    return {request.environment_id: request.read(limits) for request in requests}
 
 
 def request_tails(

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..core import api, tags
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
+from ..core.shown import all_shown, shown
 from ..core.transformations import (
     application_out,
     event_out,
@@ -140,7 +141,7 @@ def fetch_logs(client: Any, params: Mapping[str, Any]) -> tuple[bool, dict[str, 
             message=f"No instance of {environment['EnvironmentName']} sent logs within {deadline.timeout:.0f} seconds."
         )
     files = _write_logs(params["dest"], tails) if params["dest"] else []
-    return bool(files), {"logs": {} if params["dest"] else tails, "files": files, "missing": missing}
+    return bool(files), {"logs": {} if params["dest"] else all_shown(tails), "files": files, "missing": missing}
 
 
 def _write_logs(dest: str, tails: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:
@@ -149,10 +150,17 @@ def _write_logs(dest: str, tails: Mapping[str, Mapping[str, Sequence[str]]]) -> 
         for name, lines in sorted(sections.items()):
             inside = os.path.normpath("/" + name).lstrip("/")
             path = os.path.join(dest, instance, inside)  # noqa: PTH118
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
-            # Logs may hold secrets.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
+            try:
+                os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+                # Logs may hold secrets.
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write("\n".join(lines) + "\n")
+            except (OSError, ValueError) as error:
+                # An instance chooses the names of its logs, and no disk is endless.
+                why = getattr(error, "strerror", None) or "its name cannot be used"
+                raise AnsibleBeanstalkError(
+                    message=f"The log {shown(name)} cannot be written below {dest}: {why}."
+                ) from error
             files.append(path)
     return files

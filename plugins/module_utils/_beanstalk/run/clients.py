@@ -10,9 +10,12 @@ A boto3 session reads botocore's models once for all of its clients, which is mo
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from ..core.answers import request_timeouts
 
 try:
     import boto3
@@ -32,9 +35,7 @@ ARGUMENTS = (
     "aws_config",
 )
 """Names of amazon.aws's connection arguments, as every module of this collection takes them."""
-
-# Between the pieces of an answer. An API that accepts and never answers must not keep a run beyond its deadline.
-_TIMEOUTS: dict[str, Any] = {"connect_timeout": 10, "read_timeout": 30}
+_TIMEOUTS = request_timeouts(math.inf)
 
 
 def connection_key(params: Mapping[str, Any]) -> str:
@@ -43,10 +44,18 @@ def connection_key(params: Mapping[str, Any]) -> str:
 
 
 class Clients:
-    """``get(service)`` is the client of a service; ``prepare`` is called with each new one."""
+    """``get(service)`` is the client of a service; ``prepare`` is called with each new one.
 
-    def __init__(self, params: Mapping[str, Any], prepare: Callable[[Any], Any] = lambda client: client) -> None:
-        self._params, self._prepare = params, prepare
+    ``timeouts`` are settings of botocore's that all of them have.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        prepare: Callable[[Any], Any] = lambda client: client,
+        timeouts: Mapping[str, Any] = _TIMEOUTS,
+    ) -> None:
+        self._params, self._prepare, self._timeouts = params, prepare, timeouts
         self._session: Any = boto3.session.Session(profile_name=params.get("profile") or None)
         self._clients: dict[str, Any] = {}
         # A client may be used by many threads, but a session must not make two at a time.
@@ -62,7 +71,7 @@ class Clients:
     def new(self, service: str, aws_config: Mapping[str, Any] | None = None) -> Any:
         """Another client of a service, with settings of botocore's that only this one has."""
         params = self._params
-        config = Config(user_agent_extra="jack.beanstalk", **_TIMEOUTS)
+        config = Config(user_agent_extra="jack.beanstalk", **self._timeouts)
         for more in (params.get("aws_config"), aws_config):
             config = config.merge(Config(**more)) if more else config
         verify: bool | str | None = None if params.get("validate_certs", True) else False

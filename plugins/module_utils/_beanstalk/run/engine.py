@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from ..core import api
+from ..core.answers import Answers, request_timeouts
 from ..core.errors import AnsibleBeanstalkWaitError
 from ..core.memory import memory_of
 from ..lock.store import LockStore
@@ -112,7 +114,10 @@ class Job(Protocol):
 
 @dataclass
 class Item:
-    """``params`` are its connection arguments, ``timeout`` in seconds is what it may take."""
+    """``params`` are its connection arguments, ``timeout`` in seconds is what it may take.
+
+    ``silence_timeout`` is what it may take where AWS does not answer in the end.
+    """
 
     name: str
     params: Mapping[str, Any]
@@ -120,7 +125,19 @@ class Item:
     interval: float
     job: Job
     progress: ItemProgress
+    silence_timeout: float = math.inf
     result: dict[str, Any] | None = None
+
+
+def _wait_for(thread: threading.Thread, items: Sequence[Item], answers: Answers, began: float) -> None:
+    """Wait for a lane, but not longer than its items may take: one that is stuck in a request cannot leave them."""
+    end = began + max(item.timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS
+    silence_end = began + max(item.silence_timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS / 2
+    while thread.is_alive():
+        now = SystemClock().now()
+        if now >= end or (now >= silence_end and answers.silent()):
+            return
+        thread.join(max(0.5, min(end, silence_end) - now))
 
 
 class _LaneReporter:
@@ -164,40 +181,45 @@ class Engine:
             lanes.setdefault(connection_key(item.params), []).append(item)
         pool = ThreadPool()
         threads = []
+        began = SystemClock().now()
         for members in lanes.values():
-            thread = threading.Thread(target=self._run_lane, args=(members, pool), daemon=True)
+            answers = Answers()
+            thread = threading.Thread(target=self._run_lane, args=(members, pool, answers), daemon=True)
             thread.start()
-            limit = max(item.timeout for item in members) + GRACE_SECONDS + _STUCK_SECONDS
-            threads.append((thread, SystemClock().now() + limit, members))
-        for thread, end, members in threads:
-            thread.join(max(0.0, end - SystemClock().now()))
+            threads.append((thread, members, answers))
+        for thread, members, answers in threads:
+            _wait_for(thread, members, answers, began)
             for item in members:
                 if item.result is None:
-                    late = AnsibleBeanstalkWaitError("Gave up at the deadline: AWS does not answer", {})
+                    place = answers.silent() or "AWS"
+                    late = AnsibleBeanstalkWaitError(f"Gave up at the deadline: {place} does not answer", {})
                     item.result = item.progress.result(item.job.failed(late))
 
-    def _run_lane(self, items: list[Item], pool: ThreadPool) -> None:
+    def _run_lane(self, items: list[Item], pool: ThreadPool, answers: Answers) -> None:
         try:
-            lane = self._lane(items, pool)
+            lane = self._lane(items, pool, answers)
             lane.run()
         except Exception as error:  # a fault of the lane is one of each item that has no result yet
             for item in items:
                 if item.result is None:
                     item.result = item.progress.result(item.job.failed(error))
 
-    def _lane(self, items: list[Item], pool: ThreadPool) -> Lane:
+    def _lane(self, items: list[Item], pool: ThreadPool, answers: Answers) -> Lane:
         clock = SystemClock()
         limiter, service_clock, counter = RateLimiter(clock, given_rate()), ServiceClock(clock), api.CallCounter()
         self.counters.append(counter)
 
         def prepare(client: Any) -> Any:
             counter.count(client)
+            answers.attach(client)
             if client.meta.service_model.service_name == "elasticbeanstalk":
                 limiter.attach(client)
                 service_clock.attach(client)
             return client
 
-        services = Services(Clients(items[0].params, prepare), clock, service_clock, counter)
+        # The least patient item decides: what it waits for must be tried again within its limit.
+        timeouts = request_timeouts(min(min(item.timeout, item.silence_timeout) for item in items))
+        services = Services(Clients(items[0].params, prepare, timeouts), clock, service_clock, counter)
         interval = min(item.interval for item in items)
 
         def watch(application: str) -> ApplicationWatcher:
@@ -215,8 +237,10 @@ class Engine:
 
         by_name = {item.name: item for item in items}
         calls = ThreadPool(_CALLS_AT_ONCE)
-        lane = Lane(clock, watch, lock, calls, pool, _LaneReporter(by_name, self.warnings.append))
+        lane = Lane(clock, watch, lock, calls, pool, _LaneReporter(by_name, self.warnings.append), answers.silent)
+        now = clock.now()
         for item in items:
             item.progress.heard = functools.partial(lane.news, item.name)
-            lane.add(item.name, item.job.reconcile(services, item.progress), clock.now() + item.timeout)
+            reconciler = item.job.reconcile(services, item.progress)
+            lane.add(item.name, reconciler, now + item.timeout, now + item.silence_timeout)
         return lane

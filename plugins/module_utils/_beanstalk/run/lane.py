@@ -53,6 +53,7 @@ class _Task:
     name: str
     reconciler: Reconciler
     deadline: float
+    silence_deadline: float
     turn: int = 0
     """Grows with every answer, so that an answer that comes too late is known as such."""
     value: Any = None
@@ -73,7 +74,8 @@ class Lane:
     """Runs reconcilers until each has ended.
 
     ``watch`` makes the watcher of an application, ``lock`` the leases of an application in a bucket. Calls and
-    background work run in pools of their own, so that neither keeps the other, or a poll, waiting.
+    background work run in pools of their own, so that neither keeps the other, or a poll, waiting. ``silent`` names an
+    endpoint that does not answer, "" for none.
     """
 
     def __init__(
@@ -84,9 +86,10 @@ class Lane:
         calls: Pool,
         background: Pool,
         reporter: Reporter,
+        silent: Callable[[], str] = str,
     ) -> None:
         self._clock, self._watch, self._lock, self._reporter = clock, watch, lock, reporter
-        self._calls, self._background = calls, background
+        self._calls, self._background, self._silent = calls, background, silent
         self._outstanding = 0
         """Calls and background work whose answers have not come yet."""
         self._order = itertools.count()
@@ -99,12 +102,18 @@ class Lane:
         self._problem = ""
         """Why the last poll failed, "" where it did not."""
 
-    def add(self, name: str, reconciler: Reconciler, deadline: float) -> None:
-        """Give the lane a reconciler. It is left ``GRACE_SECONDS`` after ``deadline`` (of the lane's clock)."""
+    def add(self, name: str, reconciler: Reconciler, deadline: float, silence_deadline: float = math.inf) -> None:
+        """Give the lane a reconciler. It is left ``GRACE_SECONDS`` after ``deadline`` (of the lane's clock).
+
+        Where AWS does not answer then, so it is after ``silence_deadline``.
+        """
         now = self._clock.now()
-        task = _Task(name, reconciler, deadline, waiting_since=now, heartbeat_at=now + HEARTBEAT_SECONDS)
+        silence_deadline = min(silence_deadline, deadline)
+        task = _Task(
+            name, reconciler, deadline, silence_deadline, waiting_since=now, heartbeat_at=now + HEARTBEAT_SECONDS
+        )
         self._tasks[name] = task
-        self._alarm_at = min(self._alarm_at, task.heartbeat_at, deadline + GRACE_SECONDS)
+        self._alarm_at = min(self._alarm_at, self._alarm_of(task, now))
         self._resume(task)
 
     def run(self) -> None:
@@ -155,19 +164,27 @@ class Lane:
         moments += [one.due for one in self._watchers.values() if one.due is not None]
         return min([*moments, self._alarm_at])
 
+    def _alarm_of(self, task: _Task, now: float) -> float:
+        """When a task has to be looked at; after its first deadline, every second whether AWS is silent."""
+        late = max(task.silence_deadline + GRACE_SECONDS, now + 1.0)
+        return min(task.heartbeat_at, late, task.deadline + GRACE_SECONDS)
+
     def _leave_late(self, now: float) -> None:
-        for task in [one for one in self._tasks.values() if now >= one.deadline + GRACE_SECONDS]:
+        silent = self._silent()
+        for task in list(self._tasks.values()):
+            if now < (task.silence_deadline if silent else task.deadline) + GRACE_SECONDS:
+                continue
             text = f"Gave up at the deadline, waiting for {task.waiting_for or 'an answer'}"
             # Since when the service does not answer, nothing is known of what is waited for.
-            why = f": {self._problem}" if self._problem else ""
-            self._finish(task, None, AnsibleBeanstalkWaitError(text + why, {}))
+            why = self._problem or (f"{silent} does not answer" if silent else "")
+            self._finish(task, None, AnsibleBeanstalkWaitError(f"{text}: {why}" if why else text, {}))
 
     def _send_heartbeats(self, now: float) -> None:
         for task in self._tasks.values():
             if now >= task.heartbeat_at:
                 task.heartbeat_at = now + HEARTBEAT_SECONDS
                 self._reporter.heartbeat(task.name, task.waiting_for or "an answer", now - task.waiting_since)
-        alarms = (min(task.heartbeat_at, task.deadline + GRACE_SECONDS) for task in self._tasks.values())
+        alarms = (self._alarm_of(task, now) for task in self._tasks.values())
         self._alarm_at = min(alarms, default=math.inf)
 
     # -- reconcilers ----------------------------------------------------------------------------------------------

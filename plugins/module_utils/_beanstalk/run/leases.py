@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..core.errors import AnsibleBeanstalkError, is_transient
-from ..lock.lease import Claim, Lease, LeaseLostError, LockedError, held_sentence
+from ..lock.lease import Claim, Lease, LeaseLostError, LockedError
 from ..lock.store import Taken, Wish
 from .clock import Clock
 
@@ -164,7 +164,7 @@ class ApplicationLeases:
             if self._clock.now() >= wish.deadline:
                 del self._wishes[name]
                 lease = self._store.lease(name)
-                outcomes.append((wish.who, error or LockedError(held_sentence(lease, self._store.now), lease)))
+                outcomes.append((wish.who, error or LockedError(lease, self._store.now)))
         return outcomes
 
     def _renew(self) -> list[_Outcome]:

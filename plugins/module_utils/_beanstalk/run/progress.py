@@ -19,6 +19,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..core import shape
+from ..core.shown import all_shown, shown
+
 Mask = Callable[[Any], Any]
 
 _INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
@@ -67,7 +70,7 @@ class ItemProgress:
 
     def tell(self, severity: str, message: str, at: datetime | None = None, total: int | None = None) -> None:
         """Tell a sentence; ``at`` is the service's own time of it. The same one twice in a row is told once."""
-        text = str(self._mask(message))
+        text = shown(str(self._mask(message)))
         if (severity, text) == self._last:
             return
         self._last = (severity, text)
@@ -97,7 +100,7 @@ class ItemProgress:
 
     def result(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write the item's result down; returns it as written, without its secrets."""
-        masked = dict(self._mask(dict(result)))
+        masked = dict(all_shown(self._mask(dict(result))))
         self._file.write({"item": self._item, "result": masked})
         return masked
 
@@ -107,6 +110,12 @@ class ItemProgress:
             self._batches[started.group(1)] = set(_INSTANCES.findall(message))
         elif done:
             self._done |= self._batches.get(done.group(1), set())
+
+
+_WORD, _COUNT = shape.text(4096), (shape.NOTHING, shape.whole(0, 1 << 31))
+_MESSAGE = {"at": _WORD, "severity": _WORD, "message": shape.text(1 << 20), "done": _COUNT, "total": _COUNT}
+LINE = ({"item": _WORD, "result": {str: shape.ANYTHING}}, {"item": _WORD, **_MESSAGE})
+"""A line as it is read back: a full disk may have left half of one."""
 
 
 def format_line(line: Mapping[str, Any], host: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import waiters
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import EnvironmentJob
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
@@ -163,9 +164,9 @@ class Heard:
 def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
-    def download(url: str) -> str:
+    def download(url: str, _allowance: Any) -> bytes:
         asked.append(url)
-        return TAIL
+        return TAIL.encode()
 
     monkeypatch.setattr(logs, "download", download)
     failed = deploy(Service())
@@ -195,16 +196,19 @@ def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_log_that_cannot_be_had_does_not_hide_the_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(_url: str) -> str:
-        raise logs.AnsibleBeanstalkError(message="Failed to download a log: URLError")
+    def download(_url: str, _allowance: Any) -> bytes:
+        raise logs.AnsibleBeanstalkError(message="Failed to download: URLError")
 
     monkeypatch.setattr(logs, "download", download)
-    assert "No log could be had: Failed to download a log: URLError" in deploy(Service())["msg"]
+    assert (
+        f"No log could be had: the log of {BAD} cannot be read: Failed to download: URLError"
+        in deploy(Service())["msg"]
+    )
 
 
 def test_a_signed_address_is_never_shown() -> None:
     with pytest.raises(logs.AnsibleBeanstalkError) as caught:
-        logs.download("http://127.0.0.1:9/log?X-Amz-Signature=abc")
+        logs.download("http://127.0.0.1:9/log?X-Amz-Signature=abc", Allowance(100, 5))
     assert "X-Amz-Signature" not in str(caught.value)
 
 

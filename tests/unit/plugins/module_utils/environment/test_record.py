@@ -147,9 +147,9 @@ def test_others_who_keep_writing_are_given_up_on() -> None:
 @pytest.mark.parametrize(
     ("bucket", "sentence"),
     [
-        (Bucket(b"nonsense"), "cannot be used: it is not a record of this collection: remove it to begin anew."),
+        (Bucket(b"nonsense"), "cannot be used: it is not a record of this collection (it is not JSON): remove it to"),
         (Bucket(b'{"format": 9}'), "it has format 9, and this collection knows format 1: update the collection."),
-        (Bucket(b" " * (1 << 20) + b"{}"), "cannot be used: it has more than 1048576 bytes."),
+        (Bucket(b" " * (1 << 20) + b"{}"), "cannot be read: it has more than 1 MiB."),
         (Bucket(refuse="AccessDenied"), "cannot be read: allow s3:GetObject (with s3:ListBucket on the bucket), see"),
     ],
 )
