@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service that accepts requests and never answers: every module ends within its limit and 10 seconds."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import answers, module_parts
+
+ROOT = Path(__file__).resolve().parents[4]
+MODULES = ROOT / "plugins" / "modules"
+Run = Callable[..., dict[str, Any]]
+
+ONE = {"application": "shop", "name": "shop-live"}
+LOCK = {"application": "shop", "cname_prefix": "shop-live"}
+WANTED: dict[str, dict[str, Any]] = {
+    "application": {"name": "shop"},
+    "application_info": {},
+    "application_version": {"application": "shop", "version_label": "v1", "wait_timeout": 1},
+    "application_version_info": {"application": "shop"},
+    "application_version_prune": {"application": "shop"},
+    "environment": {**ONE, "version_label": "v1", "wait_timeout": 1},
+    "environment_events_info": {"application": "shop"},
+    "environment_info": {"application": "shop"},
+    "environment_logs": {**ONE, "wait_timeout": 1},
+    "environment_swap": {**LOCK, "name": "shop-live", "wait_timeout": 1},
+    "instance_command": {**ONE, "script": "true", "wait_timeout": 1},
+    "instance_info": {"application": "shop"},
+    "leader_info": {"application": "shop", "names": ["shop-live"], "wait_timeout": 1},
+    "lock": {**LOCK, "owner": "me"},
+    "lock_info": LOCK,
+    "platform_info": {},
+    "saved_configuration": {"application": "shop", "name": "saved", "environment": "shop-live"},
+    "sns_message": {"topic": "arn:aws:sns:us-east-1:123456789012:operators", "text": "hello"},
+}
+# The items of a run say so themselves, which test_items_of_a_run_are_given_up holds; cycles are items, too.
+ELSEWHERE = {"environments", "environments_result", "cycle", "cycles", "cycles_result"}
+
+
+@pytest.fixture
+def silent(aws: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Connection parameters of a listener that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        yield aws | {"endpoint_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The same in a second that takes a minute otherwise; returns the limit."""
+    monkeypatch.setattr(answers, "SILENCE_SECONDS", 0.5)
+    monkeypatch.setattr(module_parts, "LIMIT_SECONDS", 1.0)
+    return 1.0
+
+
+def test_every_module_that_calls_aws_is_here() -> None:
+    calling = {path.stem for path in MODULES.glob("*.py") if "AnsibleAWSModule" in path.read_text()}
+    assert calling - ELSEWHERE == set(WANTED)
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_module_ends_within_its_limit(run: Run, silent: dict[str, str], impatient: float, name: str) -> None:
+    began = time.monotonic()
+    told = run(name, **WANTED[name], **silent)
+    assert time.monotonic() - began < impatient + 10
+    assert told["failed"]
+    assert f"{silent['endpoint_url']} does not answer" in told["msg"], told["msg"]
+    assert not told.get("changed")
+
+
+def test_silence_is_told_after_seconds_and_not_minutes(run: Run, silent: dict[str, str]) -> None:
+    """With the constants as they are."""
+    began = time.monotonic()
+    told = run("environment_swap", **WANTED["environment_swap"], **silent)
+    assert 7 < time.monotonic() - began < 30
+    assert "does not answer; check the endpoint, the network and any proxy." in told["msg"]
+
+
+def test_items_of_a_run_are_given_up(run: Run, silent: dict[str, str], impatient: float, tmp_path: Path) -> None:
+    progress = tmp_path / "progress.jsonl"
+    progress.touch()
+    items = [{"item": f"host-{number}", **ONE, "version_label": "v1", "wait_timeout": 1} for number in range(3)]
+    began = time.monotonic()
+    run("environments", environments=items, progress_file=str(progress), **silent)
+    assert time.monotonic() - began < impatient + 10
+    results = [line["result"] for line in map(json.loads, progress.read_text().splitlines()) if "result" in line]
+    assert [one["failed"] for one in results] == [True, True, True]
+    assert all("does not answer" in one["msg"] or "Read timeout" in one["msg"] for one in results), results
+
+
+def test_a_service_that_throttles_is_not_silent(run: Run, faults: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It answers, so it is asked again for as long as AWS asks for patience."""
+    monkeypatch.setattr(module_parts, "LIMIT_SECONDS", 1.0)
+    faults.add(kind="error", operations=["DescribeApplications"], code="Throttling", http_status=400, times=3)
+    began = time.monotonic()
+    assert "failed" not in run("application_info")
+    assert time.monotonic() - began > 1.0
