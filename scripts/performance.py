@@ -46,21 +46,21 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
   than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (each
   stands still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
-  `fleet_wall_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service that
+  `fleet_makespan_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service that
   takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), with the budget that the
   controller starts with for AWS: there the requests that begin 200 deployments take 92.5 seconds, whoever sends them,
-  and `throttle_wall_ratio` is the time of the run by these and the longest operation. These take one run each. The
+  and `throttle_makespan_ratio` is the time of the run by these and the longest operation. These take one run each. The
   peer's requests are those of one `eb deploy` at the same time, times the environments.
-- `night_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
+- `recreate_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
-  for more than eight). `night_wall_ratio` is the time of the run by what a cycle cannot do without
-  (`night_least_s`): the longest creation (`night_operation_s`), swap and termination, the minute in which the
+  for more than eight). `recreate_makespan_ratio` is the time of the run by what a cycle cannot do without
+  (`recreate_minimum_s`): the longest creation (`recreate_operation_s`), swap and termination, the minute in which the
   candidate must stay healthy, and the 90 seconds until DNS has forgotten the old environment. The peer is a script of
   `eb clone`, `eb swap` and `eb terminate` at the same time, which neither locks nor verifies nor drains nor waits
   between them.
-- `throttled_night_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
-  requests of all cycles take it `throttled_night_requests_s`, whoever sends them; a cycle begins when there is room
-  for all of its requests, so the last one ends a cycle's own time after that. `throttled_night_wall_ratio` is the
+- `throttled_recreate_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
+  requests of all cycles take it `throttled_recreate_requests_s`, whoever sends them; a cycle begins when there is room
+  for all of its requests, so the last one ends a cycle's own time after that. `throttled_recreate_makespan_ratio` is the
   time of the run by the sum of both.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
@@ -97,7 +97,7 @@ environment changes, and the end of a deployment is expected when the last one e
 # By topic of the measurement.
 _GRAPHS = {
     "storms": "API calls per second of a fleet's deployment, beside the eb CLI's",
-    "nights": "API calls per second of a fleet's night, beside the eb CLI's",
+    "recreates": "API calls per second of recreating a fleet, beside the eb CLI's",
 }
 _BELOW_GRAPHS = """
 Calls per second, as a mean over five seconds, from the moment the command is started. The fleet is one process of

@@ -49,7 +49,7 @@ options:
     type: list
     elements: dict
     default: []
-  ledger:
+  once_store:
     description: Bucket and prefix in S3 where leader tasks are noted; empty for none.
     type: str
     default: ''
@@ -93,14 +93,14 @@ def hooks_overlay(
     role_path,
     prefix,
     generation="al2023",
-    ledger="",
+    once_store="",
     timeout=300,
     platform="",
     source=None,
     source_overlay=(),
 ):
     """The filter; see DOCUMENTATION."""
-    wrong = rendering.problems(hooks, prefix, generation, ledger, timeout)
+    wrong = rendering.problems(hooks, prefix, generation, once_store, timeout)
     if wrong or not hooks:
         return {"problems": wrong, "overlay": []}
     resolved = rendering.resolve(hooks, prefix, timeout)
@@ -123,7 +123,7 @@ def hooks_overlay(
             return (Path(role_path) / name).read_text(encoding="utf-8")
         return engine.get_template(name).render(variables)
 
-    return {"problems": [], "overlay": rendering.overlay(placed, prefix, generation, ledger, render, _yaml)}
+    return {"problems": [], "overlay": rendering.overlay(placed, prefix, generation, once_store, render, _yaml)}
 
 
 def _yaml(value):

@@ -27,7 +27,7 @@ options:
 EXAMPLES = r"""
 - name: Show whose platform is another one
   ansible.builtin.debug:
-    msg: "{{ found.environments | jack.beanstalk.other_platforms(eb_platform) | map(attribute='name') }}"
+    msg: "{{ found.environments | jack.beanstalk.other_platforms(eb_platform) | map(attribute='environment_name') }}"
 """
 
 RETURN = r"""

@@ -14,6 +14,14 @@ description:
     environments there are.
   - Hosts are in groups such as C(eb_application_blog), C(eb_environment_blog_production), C(eb_tier_webserver),
     C(eb_health_green), C(eb_version_v1), and C(eb_role_live) where the environment has the tag C(jack:role).
+  - Variables of a host begin with C(eb_instance_), so that none is one of those that playbooks of this collection read.
+    C(eb_instance_id), C(eb_instance_type), C(eb_instance_launched_at), C(eb_instance_availability_zone),
+    C(eb_instance_private_ip), C(eb_instance_public_ip), C(eb_instance_private_dns), C(eb_instance_public_dns),
+    C(eb_instance_tags), C(eb_instance_region), C(eb_instance_leader), and of its environment
+    C(eb_instance_application_name), C(eb_instance_environment_name), C(eb_instance_environment_id),
+    C(eb_instance_cname), C(eb_instance_cname_prefix), C(eb_instance_version_label), C(eb_instance_status),
+    C(eb_instance_health), C(eb_instance_health_status), C(eb_instance_tier), C(eb_instance_platform),
+    C(eb_instance_role) and C(eb_instance_logical).
   - The group C(eb_leader) has the instances whose tag C(jack:leader) says that they led the deployment of the version
     that their environment runs. Where no hook sets that tag, M(jack.beanstalk.leader_info) tells the leader.
   - The configuration is a YAML file whose name ends in C(beanstalk.yml) or C(beanstalk.yaml).
@@ -66,9 +74,9 @@ region: us-east-1
 address: [instance_id]
 compose:
   ansible_connection: "'amazon.aws.aws_ssm'"
-  ansible_aws_ssm_region: eb_region
+  ansible_aws_ssm_region: eb_instance_region
 keyed_groups:
-  - key: availability_zone
+  - key: eb_instance_availability_zone
     prefix: zone
 """
 
@@ -113,7 +121,7 @@ class InventoryModule(AWSInventoryBase):
         return found
 
     def _add(self, host):
-        name = host["instance_id"]
+        name = host["eb_instance_id"]
         self.inventory.add_host(name)
         for group in instances.groups_of(host):
             self.inventory.add_group(group)

@@ -75,7 +75,7 @@ application:
   returned: success
   type: dict
   contains:
-    name:
+    application_name:
       description: Name of the application.
       type: str
       returned: always
@@ -85,7 +85,7 @@ application:
       type: str
       returned: always
       sample: Our blog
-    arn:
+    application_arn:
       description: ARN of the application.
       type: str
       returned: always

@@ -47,9 +47,9 @@ applications:
   type: list
   elements: dict
   sample:
-    - name: blog
+    - application_name: blog
       description: Our blog
-      arn: arn:aws:elasticbeanstalk:us-east-1:123456789012:application/blog
+      application_arn: arn:aws:elasticbeanstalk:us-east-1:123456789012:application/blog
       configuration_templates: []
       tags: {team: web}
 api_calls:

@@ -132,7 +132,7 @@ version:
   returned: success
   type: dict
   contains:
-    application:
+    application_name:
       description: Name of the application.
       type: str
       returned: always
@@ -151,7 +151,7 @@ version:
       type: str
       returned: always
       sample: PROCESSED
-    arn:
+    application_version_arn:
       description: ARN of the version.
       type: str
       returned: always
@@ -159,7 +159,7 @@ version:
       description: Where the bundle is in S3.
       type: dict
       returned: always
-      sample: {bucket: elasticbeanstalk-us-east-1-123456789012, key: blog/blog-9a6b4ba045ee5d01.zip}
+      sample: {s3_bucket: elasticbeanstalk-us-east-1-123456789012, s3_key: blog/blog-9a6b4ba045ee5d01.zip}
     date_created:
       description: When it was created.
       type: str

@@ -52,11 +52,11 @@ versions:
   type: list
   elements: dict
   sample:
-    - application: blog
+    - application_name: blog
       version_label: blog-9a6b4ba045ee5d01
       description: Show the newest entry first
       status: PROCESSED
-      source_bundle: {bucket: elasticbeanstalk-us-east-1-123456789012, key: blog/blog-9a6b4ba045ee5d01.zip}
+      source_bundle: {s3_bucket: elasticbeanstalk-us-east-1-123456789012, s3_key: blog/blog-9a6b4ba045ee5d01.zip}
       environments: [blog-production]
 api_calls:
   description: Number of requests that were sent to AWS.

@@ -249,9 +249,9 @@ environment:
   returned: success
   type: dict
   sample:
-    name: blog-production
-    id: e-abcdefghij
-    application: blog
+    environment_name: blog-production
+    environment_id: e-abcdefghij
+    application_name: blog
     version_label: blog-9a6b4ba045ee5d01
     status: Ready
     health: Green
@@ -284,11 +284,11 @@ instances:
       description: V(Deployed), V(In Progress) or V(Failed).
       type: str
       returned: always
-    status:
+    health_status:
       description: Health status, such as V(Ok).
       type: str
       returned: always
-    health:
+    color:
       description: Health as a colour.
       type: str
       returned: always
@@ -303,7 +303,7 @@ events:
   type: list
   elements: dict
   contains:
-    at:
+    event_date:
       description: When it happened.
       type: str
       returned: always
@@ -317,7 +317,7 @@ events:
       type: str
       returned: always
       sample: Environment update completed successfully.
-    environment:
+    environment_name:
       description: Name of the environment.
       type: str
       returned: always

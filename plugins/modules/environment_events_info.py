@@ -82,10 +82,10 @@ events:
   type: list
   elements: dict
   sample:
-    - at: '2026-03-03T12:38:46.231Z'
+    - event_date: '2026-03-03T12:38:46.231Z'
       severity: INFO
       message: Environment update completed successfully.
-      environment: blog-production
+      environment_name: blog-production
       request_id: 11111111-2222-3333-4444-555555555555
 api_calls:
   description: Number of requests that were sent to AWS.

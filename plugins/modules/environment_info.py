@@ -73,22 +73,22 @@ environments:
   type: list
   elements: dict
   contains:
-    name:
+    environment_name:
       description: Name of the environment.
       type: str
       returned: always
       sample: blog-production
-    id:
+    environment_id:
       description: Id of the environment.
       type: str
       returned: always
       sample: e-abcdefghij
-    application:
+    application_name:
       description: Name of the application.
       type: str
       returned: always
       sample: blog
-    arn:
+    environment_arn:
       description: ARN of the environment.
       type: str
       returned: always
@@ -144,7 +144,7 @@ environments:
       description: V(WebServer) or V(Worker).
       type: str
       returned: always
-    abortable:
+    abortable_operation_in_progress:
       description: Whether an operation is running that can be aborted.
       type: bool
       returned: always

@@ -65,9 +65,9 @@ instances:
   elements: dict
   sample:
     - instance_id: i-0123456789abcdef0
-      environment: blog-production
+      environment_name: blog-production
       environment_id: e-abcdefghij
-      application: blog
+      application_name: blog
       version_label: blog-9a6b4ba045ee5d01
       current: true
       deployment_id: 7
@@ -75,8 +75,8 @@ instances:
       deployed_at: '2026-03-03T12:38:46.231Z'
       launched_at: '2026-03-01T02:00:00.000Z'
       instance_type: t3.small
-      status: Ok
-      health: Green
+      health_status: Ok
+      color: Green
       causes: []
 api_calls:
   description: Number of requests that were sent to AWS.

@@ -102,10 +102,10 @@ EXAMPLES = r"""
 
 - name: Say them
   ansible.builtin.debug:
-    msg: "{{ item.environment.name }}: {{ item.leader.state }} {{ item.leader.instance_id or '' }}"
+    msg: "{{ item.environment.environment_name }}: {{ item.leader.state }} {{ item.leader.instance_id or '' }}"
   loop: "{{ elected.leaders }}"
   loop_control:
-    label: "{{ item.environment.id }}"
+    label: "{{ item.environment.environment_id }}"
 
 - name: Compare the tags of the instances with the logs of two environments
   jack.beanstalk.leader_info:
@@ -236,7 +236,7 @@ leaders:
           config_deploy: false
           leader_only: true
           leader: true
-          ledger: none
+          once_store: none
           ran: true
           reason: leader
           rc: 0

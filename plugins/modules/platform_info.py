@@ -49,9 +49,9 @@ platforms:
   type: list
   elements: dict
   sample:
-    - name: 64bit Amazon Linux 2023 v4.3.0 running Docker
-      branch: Docker running on 64bit Amazon Linux 2023
-      version: 4.3.0
+    - solution_stack_name: 64bit Amazon Linux 2023 v4.3.0 running Docker
+      platform_branch_name: Docker running on 64bit Amazon Linux 2023
+      platform_version: 4.3.0
       newest: true
 api_calls:
   description: Number of requests that were sent to AWS.

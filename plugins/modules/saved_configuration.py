@@ -84,11 +84,11 @@ saved_configuration:
   returned: success
   type: dict
   contains:
-    name:
+    template_name:
       description: Its name.
       type: str
       returned: always
-    application:
+    application_name:
       description: Name of the application.
       type: str
       returned: always

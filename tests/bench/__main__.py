@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator, fleet, lifecycle, nights, scaling, storms, swaps
+from bench import bundles, deploys, emulator, fleet, lifecycle, recreates, scaling, storms, swaps
 from bench.figures import Figure, Series, figure, read, series_file, text_table, write, write_series
 
 TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
@@ -22,8 +22,8 @@ TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "swaps": swaps.measure,
     "storms": storms.measure,
     "throttle": storms.measure_throttled,
-    "nights": nights.measure,
-    "throttled_nights": nights.measure_throttled,
+    "recreates": recreates.measure,
+    "throttled_recreates": recreates.measure_throttled,
     "scaling": scaling.measure,
 }
 ROOT = Path(__file__).resolve().parents[2]

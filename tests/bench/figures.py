@@ -13,8 +13,8 @@ from pathlib import Path
 AT_LEAST = (
     "fleet_finished_ratio",
     "throttle_finished_ratio",
-    "night_finished_ratio",
-    "throttled_night_finished_ratio",
+    "recreate_finished_ratio",
+    "throttled_recreate_finished_ratio",
 )
 
 

@@ -134,10 +134,10 @@ def _slices(accounts: int, count: int) -> list[Figure]:
     services = [_Service(count, f"account-{number}") for number in range(accounts)]
     took, forks = _minute(services)
     return [
-        figure("slices_environments", [accounts * count], "environments"),
-        figure("slices_accounts", [accounts], "accounts"),
-        figure("slices_calls_per_minute_and_account", [sum(one.calls.values()) for one in services], "calls"),
-        figure("slices_cpu_per_fork_and_minute", [took / forks * 1000], "ms"),
+        figure("sharded_environments", [accounts * count], "environments"),
+        figure("sharded_accounts", [accounts], "accounts"),
+        figure("sharded_calls_per_minute_and_account", [sum(one.calls.values()) for one in services], "calls"),
+        figure("sharded_cpu_per_fork_and_minute", [took / forks * 1000], "ms"),
     ]
 
 

@@ -23,7 +23,7 @@ _PEER = "eb deploy, one process each"
 # A simulated deployment takes 132 s of the clock.
 _CLOCK_S = 132.0
 POLL_S = 5
-# Above the longest that a budget allows: throttled nights, 1.1 times some 1,800 s.
+# Above the longest that a budget allows: throttled recreates, 1.1 times some 1,800 s.
 _TIMEOUT = 3600
 # What module_utils/_beanstalk/core/budget.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
@@ -163,7 +163,7 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         figure("fleet_environments", [count], "environments"),
         figure("fleet_finished_ratio", [done.finished / count], "", 1.0),
         figure("fleet_operation_s", [done.longest_s], "s"),
-        figure("fleet_wall_ratio", [done.run.wall_s / done.longest_s], "", 1.1),
+        figure("fleet_makespan_ratio", [done.run.wall_s / done.longest_s], "", 1.1),
     ]
 
 
@@ -185,11 +185,11 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     last_begin = max(0, count - BURST) / RATE
     return [
         figure("throttle_finished_ratio", [done.finished / count], "", 1.0),
-        figure("throttle_wasted_ratio", [done.refused / max(1, done.eb_calls)], "", 0.1),
+        figure("throttled_request_ratio", [done.refused / max(1, done.eb_calls)], "", 0.1),
         figure("throttle_deploys", [count], "deployments"),
         figure("throttle_beanstalk_calls", [done.eb_calls], "calls"),
         figure("throttle_cpu_per_environment_s", [done.run.cpu_s / count], "s"),
         figure("throttle_operation_s", [done.longest_s], "s"),
         figure("throttle_wall_s", [done.run.wall_s], "s"),
-        figure("throttle_wall_ratio", [done.run.wall_s / (last_begin + done.longest_s)], "", 1.1),
+        figure("throttle_makespan_ratio", [done.run.wall_s / (last_begin + done.longest_s)], "", 1.1),
     ]

@@ -164,7 +164,7 @@ def guarded_application(project: Project, folder: Path, name: str, **variables: 
         name,
         eb_source={"path": "", "from": "index"},
         eb_secrets_files=[".secrets/"],
-        eb_overlay=[{"path": ".secrets/key", "content": tokens["overlay"], "mode": "0600"}],
+        eb_bundle_overlay=[{"path": ".secrets/key", "content": tokens["overlay"], "mode": "0600"}],
         eb_environment_properties={"GREETING": tokens["property"]},
         eb_hooks=[{"name": "note", "command": "echo noted"}],
         eb_option_settings=options(1),

@@ -126,7 +126,12 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     compose = Small.make(project, folder, "compose", eb_hooks=SERVICES)
     overlay = [{"path": "docker-compose.yml", "content": ONE_SERVICE}]
     single = Small.make(
-        project, folder, "single", eb_hooks=ONLY, eb_overlay=overlay, eb_environment_properties={"GREETING": "moon"}
+        project,
+        folder,
+        "single",
+        eb_hooks=ONLY,
+        eb_bundle_overlay=overlay,
+        eb_environment_properties={"GREETING": "moon"},
     )
     (legacy.folder / ".ebextensions").mkdir()
     (legacy.folder / ".ebextensions" / "50_ritual.config").write_text(RITUAL)
@@ -191,7 +196,7 @@ def test_tasks_on_the_legacy_ami_beside_a_hook_of_the_old_ritual(fleet: Fleet) -
     (instance,) = legacy.instances()
     assert_tasks(legacy, instance, legacy.shell(instance, "cat /var/log/eb-activity.log"))
     assert legacy.shell(instance, "head -n 1 /tmp/ritual") == "ritual moon\n"
-    assert "first ran on one instance, by its marker, without a ledger" in report(fleet.created)["Once"]
+    assert "first ran on one instance, by its marker, without a once store" in report(fleet.created)["Once"]
     scripts = legacy.shell(instance, f"ls {LEGACY_HOOKS}").split()
     assert [name for name in scripts if name.startswith("tiny_")] == []
     assert "50_ritual.sh" in scripts

@@ -32,11 +32,11 @@ RECORD = (
 )
 LEADS = {"command": RECORD, "leader_only": True, "where": "host", "timeout": 900}
 MIGRATE = {"name": "migrate", **LEADS}
-# The role may not write this one's attempts into the ledger.
+# The role may not write this one's attempts into the once store.
 UNKEPT = {"name": "unkept", **LEADS}
 NOTE = {"name": "note", "command": "echo here", "where": "host"}
-BY_LEDGER = "migrate ran on one instance, the ledger in S3 allows no second run"
-BY_MARKER = "ran on one instance, by its marker, the ledger was out of reach"
+BY_ONCE_STORE = "migrate ran on one instance, the once store in S3 allows no second run"
+BY_MARKER = "ran on one instance, by its marker, the once store was out of reach"
 
 
 def policy(*paths: str) -> str:
@@ -59,7 +59,7 @@ class Seen:
 
 
 class Four(Small):
-    """Four instances; their role may write records, and the ledger for migrate."""
+    """Four instances; their role may write records, and the once store for migrate."""
 
     @cached_property
     def iam(self) -> Any:
@@ -125,7 +125,7 @@ def four(enforcing: Project, tmp_path_factory: pytest.TempPathFactory) -> Four:
         tmp_path_factory.mktemp("four"),
         "four",
         eb_hooks=[MIGRATE, UNKEPT, NOTE],
-        eb_hooks_ledger=f"{BUCKET}/ledger/production",
+        eb_hooks_once_store=f"{BUCKET}/ledger/production",
         eb_option_settings=options(4, **ROLLING),
     )
     assert isinstance(made, Four)
@@ -135,7 +135,7 @@ def four(enforcing: Project, tmp_path_factory: pytest.TempPathFactory) -> Four:
     assert report(first)["Once"] == [f"migrate {BY_MARKER}", f"unkept {BY_MARKER}"]
     seen = made.seen()
     assert (seen.rows, seen.files, sorted(seen.reasons)) == ([], 1, ["leader", *["not the leader"] * 3])
-    assert made.said("No ledger, the marker alone decides: Unable to locate credentials") == 2
+    assert made.said("No once store, the marker alone decides: Unable to locate credentials") == 2
     made.iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName=PROFILE)
     return made
 
@@ -150,7 +150,7 @@ def elections(four: Four) -> Iterator[None]:
 
 @pytest.mark.usefixtures("elections")
 def test_rolling_with_a_leader_per_batch(four: Four) -> None:
-    """The ledger lets migrate run once; of the task that has no permission the report says how often it ran."""
+    """The once store lets migrate run once; of the task that has no permission the report says how often it ran."""
     four.change("rolling")
     run = four.deploy()
     assert run.rc == 0, run.output
@@ -158,15 +158,15 @@ def test_rolling_with_a_leader_per_batch(four: Four) -> None:
     (ran,) = seen.rows
     one, *rest, refused = sorted(seen.reasons)
     assert (one, rest) == ("leader", ["not the leader"] * 2)
-    assert refused.startswith(f"the ledger says that this version has run it: {ran} ")
+    assert refused.startswith(f"the once store says that this version has run it: {ran} ")
     twice = sorted(four.seen("unkept").rows)
     assert len(twice) == 2
     assert report(run)["Once"] == [
-        BY_LEDGER,
+        BY_ONCE_STORE,
         f"unkept did not run once but 2 times ({', '.join(twice)}): Elastic Beanstalk elected more than one leader, "
-        "by its marker, the ledger was out of reach",
+        "by its marker, the once store was out of reach",
     ]
-    assert four.said("No ledger, the marker alone decides: An error occurred (AccessDenied)") == 2
+    assert four.said("No once store, the marker alone decides: An error occurred (AccessDenied)") == 2
     assert sum(line.startswith("note on") for line in report(run)["Hook"]) == 4
 
 
@@ -203,21 +203,21 @@ def test_an_instance_killed_in_the_middle_and_one_replaced_later(four: Four) -> 
     assert again.rc == 0, again.output
     instances = four.instances()
     assert not before & set(instances)
-    assert report(again)["Once"] == [BY_LEDGER]
+    assert report(again)["Once"] == [BY_ONCE_STORE]
     seen = four.seen()
     (ran,) = seen.rows
     assert ran != victim
     (reason,) = [reason for reason in seen.reasons if reason != "not the leader"]
     assert reason == f"leader; attempt 2, because the one of {victim} at {at} never ended"
 
-    # Who comes instead is alone, so it leads: without the ledger it would migrate again.
+    # Who comes instead is alone, so it leads: without the once store it would migrate again.
     four.kill(ran)
     wait_for(lambda: ran not in (now := four.instances()) and [*now.values()] == [*instances.values()])
     wait_for(lambda: len(four.seen().reasons) == len(instances))
     seen = four.seen()
     assert seen.rows == [ran]
     (refused,) = [reason for reason in seen.reasons if reason != "not the leader"]
-    assert refused.startswith(f"the ledger says that this version has run it: {ran} ")
+    assert refused.startswith(f"the once store says that this version has run it: {ran} ")
 
 
 def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:

@@ -65,9 +65,9 @@ def test_failure_leaves_nothing(guarded: Guarded) -> None:
     assert run.rc == 2, run.output
     assert guarded.findings() == []
     # A fault in the bundle stops it before it has a name.
-    guarded.small.variables["eb_overlay"].append({"path": ".ebextensions/x.config", "content": "commands: 5\n"})
+    guarded.small.variables["eb_bundle_overlay"].append({"path": ".ebextensions/x.config", "content": "commands: 5\n"})
     run = guarded.deploy()
-    guarded.small.variables["eb_overlay"].pop()
+    guarded.small.variables["eb_bundle_overlay"].pop()
     assert run.rc == 2, run.output
     assert ".ebextensions/x.config:1: error: commands takes a mapping of names [wrong-type]" in run.output
     assert guarded.findings() == []

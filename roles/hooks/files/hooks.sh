@@ -148,14 +148,14 @@ hooks_take_marker() {
   hook_reason="leader"
 }
 
-# The ledger, where the owner named a place for one: attempt N at a task of this version is the object
+# The once store, where the owner named a place for one: attempt N at a task of this version is the object
 # PREFIX/SHA256/TASK.N in S3, made by a conditional write that only one instance wins, also when EB elects a leader for
 # every batch. It says "STATE INSTANCE TIME UNTIL": running (until that second since the epoch at the latest), done or
 # failed. What failed, or was running on an instance that was killed in the middle, makes room for the next attempt.
 # It needs s3:PutObject and s3:GetObject on these objects, and an AWS CLI that knows --if-none-match.
 
 # Write the state of this attempt (more arguments go to put-object); hooks_answer has what went wrong.
-hooks_ledger_write() {
+hooks_once_store_write() {
   local state=$1 claim rc=0
   shift
   claim=$(hooks_state_dir)/claim.$$
@@ -165,17 +165,17 @@ hooks_ledger_write() {
   return "$rc"
 }
 
-# Claim the task. 0: go on (hook_ledger_state says on what ground), 1: not ours to run.
+# Claim the task. 0: go on (hook_once_store_state says on what ground), 1: not ours to run.
 hooks_claim() {
   local attempt=1 patience state instance at until
-  [ -n "$hook_ledger" ] || return 0
+  [ -n "$hook_once_store" ] || return 0
   # As long as an attempt can last (see hooks_run_in_container), and a little for clocks that differ.
   hook_until=$(($(date +%s) + hook_timeout + 30))
   patience=$((hook_until + 30))
   while [ "$(date +%s)" -le "$patience" ]; do
-    hook_claim=(--bucket "${hook_ledger%%/*}" --key "${hook_ledger#*/}/${hook_sha256}/${hook_name}.${attempt}")
-    if hooks_ledger_write running --if-none-match '*'; then
-      hook_ledger_state=s3
+    hook_claim=(--bucket "${hook_once_store%%/*}" --key "${hook_once_store#*/}/${hook_sha256}/${hook_name}.${attempt}")
+    if hooks_once_store_write running --if-none-match '*'; then
+      hook_once_store_state=s3
       return 0
     fi
     case $hooks_answer in
@@ -183,37 +183,37 @@ hooks_claim() {
       *ConditionalRequestConflict*) continue ;; # S3's advice: try again
       *)
         # No AWS CLI, an old one, or an instance profile that may not write there: the marker alone decides.
-        hook_ledger_state=unavailable
-        echo "No ledger, the marker alone decides: ${hooks_answer##*$'\n'}" >&2
+        hook_once_store_state=unavailable
+        echo "No once store, the marker alone decides: ${hooks_answer##*$'\n'}" >&2
         return 0
         ;;
     esac
-    hook_ledger_state=s3
+    hook_once_store_state=s3
     if ! read -r state instance at until < <(hooks_s3 get-object "${hook_claim[@]}" /dev/stdout 2>/dev/null); then
-      hook_reason="the ledger has an attempt that this instance may not read"
+      hook_reason="the once store has an attempt that this instance may not read"
       return 1
     fi
     if [ "$state" = 'done' ]; then
-      hook_reason="the ledger says that this version has run it: ${instance} ${at}"
+      hook_reason="the once store says that this version has run it: ${instance} ${at}"
       return 1
     elif [ "$state" = failed ] || [ "$(date +%s)" -gt "${until:-0}" ]; then
       attempt=$((attempt + 1))
       [ "$state" = failed ] || state='never ended'
       hook_reason="leader; attempt ${attempt}, because the one of ${instance} at ${at} ${state}"
     else
-      hook_reason="the ledger says that ${instance} is at it since ${at}"
+      hook_reason="the once store says that ${instance} is at it since ${at}"
       sleep 2
     fi
   done
   return 1
 }
 
-# Tell the ledger how it ended.
+# Tell the once store how it ended.
 hooks_settle() {
   local state='done'
-  [ "$hook_ledger_state" = s3 ] || return 0
+  [ "$hook_once_store_state" = s3 ] || return 0
   [ "$1" -eq 0 ] || state=failed
-  hooks_ledger_write "$state" || hook_reason="${hook_reason}; the ledger could not be told: ${hooks_answer##*$'\n'}"
+  hooks_once_store_write "$state" || hook_reason="${hook_reason}; the once store could not be told: ${hooks_answer##*$'\n'}"
 }
 
 hooks_s3() {
@@ -281,9 +281,9 @@ hooks_report() {
   case ${EB_IS_COMMAND_LEADER:-} in true | false) leader=$EB_IS_COMMAND_LEADER ;; esac
   case $0 in *confighooks/* | *configdeploy/*) config=true ;; esac
   log=${hooks_root}/var/log/${hook_prefix}-hooks.log
-  printf '{"at": "%s", "hook": "%s", "phase": "%s", "config_deploy": %s, "leader_only": %s, "leader": %s, "ledger": "%s", "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "deployment_id": %s, "instance_id": "%s"}\n' \
+  printf '{"at": "%s", "hook": "%s", "phase": "%s", "config_deploy": %s, "leader_only": %s, "leader": %s, "once_store": "%s", "ran": %s, "reason": %s, "rc": %s, "seconds": %s, "bundle_sha256": "%s", "version_label": %s, "deployment_id": %s, "instance_id": "%s"}\n' \
     "$hook_at" "$hook_name" "$hook_phase" "$config" "$hook_leader_only" "$leader" \
-    "$hook_ledger_state" "$1" "$(hooks_json_text "$hook_reason")" \
+    "$hook_once_store_state" "$1" "$(hooks_json_text "$hook_reason")" \
     "$2" "$3" "$hook_sha256" "$(hooks_json_text "$HOOK_VERSION_LABEL")" "$(hooks_deployment_id)" "$HOOK_INSTANCE_ID" >>"$log"
 }
 
@@ -357,7 +357,7 @@ run_hook() {
   case $0 in *.bak) exit 0 ;; esac
   hook_at=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   hook_reason="every instance"
-  hook_ledger_state=none
+  hook_once_store_state=none
   hook_sha256=$(hooks_bundle_sha256) || hook_sha256=
   HOOK_VERSION_LABEL=$(hooks_version_label)
   HOOK_INSTANCE_ID=$(hooks_instance_id)

@@ -24,7 +24,7 @@ HOSTS: dict[str, tuple[dict[str, Any], str]] = {
         "runs no container, so every",
     ),
     "ecs": ({"eb_platform": "ECS running on 64bit Amazon Linux 2"}, "ECS starts the containers"),
-    "rendered": ({"eb_overlay": OVERLAY}, "docker-compose.yml starts web and worker"),
+    "rendered": ({"eb_bundle_overlay": OVERLAY}, "docker-compose.yml starts web and worker"),
     "committed": ({}, "docker-compose.yml starts web and db"),
     "staged": ({"eb_source": {"from": "index"}}, "docker-compose.yml:2: "),
     "changed": ({"eb_source": {"from": "work_tree"}}, "Dockerrun.aws.json is of version 2"),

@@ -37,7 +37,7 @@ CASE = """
       vars:
         hooks_prefix: "{{ case.prefix | default('jack') }}"
         hooks_list: "{{ case.hooks }}"
-        hooks_ledger: "{{ case.ledger | default('') }}"
+        hooks_once_store: "{{ case.once_store | default('') }}"
         hooks_generation: "{{ case.generation | default('al2023') }}"
         hooks_platform: "{{ case.platform | default('') }}"
         hooks_source: "{{ case.source | default({}) }}"
@@ -67,8 +67,8 @@ CASES: list[dict[str, Any]] = [
     {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
     {"name": "leader", "hooks": [LEADER]},
     {
-        "name": "ledger",
-        "ledger": "bucket/pre/fix",
+        "name": "once_store",
+        "once_store": "bucket/pre/fix",
         "hooks": [{**LEADER, "command": LEADER["command"] + "; exit $CODE"}],
     },
     {"name": "fails", "hooks": [{**HOST, "command": "echo broken >&2; exit 7"}]},
@@ -92,7 +92,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "no_compose", "source": BLOG, "hooks": [{"preset": "migrate"}]},
     {"name": "on_host", "platform": PYTHON, "hooks": [{**HOST, "command": "true"}]},
     {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
-    {"name": "bad_ledger", "ledger": "s3://bucket", "hooks": [{"preset": "migrate"}]},
+    {"name": "bad_once_store", "once_store": "s3://bucket", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
     {"name": "bad_empty", "hooks": [{"name": "a"}]},
     {"name": "bad_config", "hooks": [{"preset": "migrate", "on_config_deploy": True}]},

@@ -29,7 +29,7 @@ case $1 in
 esac
 """
 
-# S3 as far as the ledger needs it: a folder for a bucket, and conditional writes. EC2 as far as tags are set.
+# S3 as far as the once store needs it: a folder for a bucket, and conditional writes. EC2 as far as tags are set.
 AWS = r"""#!/bin/bash
 shift
 verb=$1

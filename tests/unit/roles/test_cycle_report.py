@@ -55,8 +55,9 @@ def state() -> dict[str, Any]:
         "steps": [{"at": moment(at), "action": action, "reason": f"because {at}"} for at, action in steps],
         "samples": samples,
         "events": [
-            {"at": moment(5), "severity": "WARN", "environment": "shop-1", "message": EVIL},
-            {"at": moment(301), "severity": "INFO", "environment": "shop-0", "message": "Completed swapping CNAMEs"},
+            {"event_date": moment(5), "severity": "WARN", "environment_name": "shop-1", "message": EVIL},
+            {"event_date": moment(301), "severity": "INFO", "environment_name": "shop-0",
+             "message": "Completed swapping CNAMEs"},
         ],
     }  # fmt: skip
 

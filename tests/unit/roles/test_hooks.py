@@ -343,7 +343,7 @@ def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: 
     ("case", "sentence"),
     [
         ("bad_prefix", 'The hook prefix "Jack_1" must be 1 to 31 small letters and digits'),
-        ("bad_ledger", 'The ledger "s3://bucket" must be a bucket and a prefix'),
+        ("bad_once_store", 'The once store "s3://bucket" must be a bucket and a prefix'),
         ("bad_name", 'Hook "a b": the name must be'),
         ("bad_empty", "Hook 1 (a): it needs a preset, or a name and a command."),
         ("bad_config", "configuration deployments elect no leader"),

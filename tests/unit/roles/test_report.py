@@ -24,8 +24,8 @@ PLAYBOOK = """
 """
 
 
-def hook(name: str, instance: str, ran: bool, ledger: str = "none") -> dict[str, Any]:
-    facts = {"name": name, "instance_id": instance, "ran": ran, "ledger": ledger}
+def hook(name: str, instance: str, ran: bool, once_store: str = "none") -> dict[str, Any]:
+    facts = {"name": name, "instance_id": instance, "ran": ran, "once_store": once_store}
     return facts | {"leader_only": True, "rc": 0 if ran else None, "seconds": 1, "config_deploy": False}
 
 
@@ -36,7 +36,7 @@ def test_once(tmp_path: Path) -> None:
         *(hook("gone", "i-1", False), hook("gone", "i-2", False)),
         hook("noted", "i-1", True, "s3"),
         *(hook("again", "i-1", True, "s3"), hook("again", "i-2", True, "s3")),
-        *(hook("before", "i-1", False), hook("before", "i-2", False, "s3") | {"reason": "the ledger says so"}),
+        *(hook("before", "i-1", False), hook("before", "i-2", False, "s3") | {"reason": "the once store says so"}),
         {**hook("everywhere", "i-1", True), "leader_only": False},
     ]
     variables = {
@@ -49,13 +49,13 @@ def test_once(tmp_path: Path) -> None:
     done = play(tmp_path, "yaml", "-i", "host,", "-e", "@vars.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(re.findall(r"Once: +(.+)", done.stdout)) == [
-        "again took 2 attempts (i-1, i-2); the ledger in S3 lets one begin only when the last has failed",
-        "before was not run by this deployment: the ledger says so",
+        "again took 2 attempts (i-1, i-2); the once store in S3 lets one begin only when the last has failed",
+        "before was not run by this deployment: the once store says so",
         "double did not run once but 2 times (i-1, i-2): Elastic Beanstalk elected more than one leader, "
-        "by its marker, the ledger was out of reach",
+        "by its marker, the once store was out of reach",
         "gone ran on none of the present instances; if it ran at all, that instance has gone",
-        "noted ran on one instance, the ledger in S3 allows no second run",
-        "single ran on one instance, by its marker, without a ledger",
+        "noted ran on one instance, the once store in S3 allows no second run",
+        "single ran on one instance, by its marker, without a once store",
     ]
 
 
@@ -68,9 +68,9 @@ REPORT = """
         deploy_result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
       vars:
         live:
-          id: "e-{{ inventory_hostname }}"
-          application: "{{ 'blog' if inventory_hostname == 'shop-3' else 'shop' }}"
-          name: "{{ inventory_hostname }}"
+          environment_id: "e-{{ inventory_hostname }}"
+          application_name: "{{ 'blog' if inventory_hostname == 'shop-3' else 'shop' }}"
+          environment_name: "{{ inventory_hostname }}"
           status: Ready
           version_label: shop-7
           health: Green
@@ -100,9 +100,9 @@ def test_of_more_than_ten_hosts_one_reports_for_all(tmp_path: Path, count: int) 
     stats = json.loads(done.stdout.partition("CUSTOM STATS: ")[2].partition("RUN: ")[2])
     left = stats["jack_beanstalk_deployments"]
     assert sorted(left) == sorted(names)
-    assert left["shop-2"]["application"] == "shop"
+    assert left["shop-2"]["application_name"] == "shop"
     assert left["shop-3"] == {
-        "application": "blog",
+        "application_name": "blog",
         "environment_id": "e-shop-3",
         "version_label": "shop-7",
         "changed": True,

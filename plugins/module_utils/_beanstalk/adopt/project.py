@@ -71,7 +71,7 @@ def read_project(path: str, platform: str | None = None) -> Adopted:
     if ritual.hooks:
         variables |= {"eb_hooks_prefix": _prefix(ritual.prefix), "eb_hooks": ritual.hooks}
     if ritual.overlay:
-        variables["eb_overlay"] = ritual.overlay
+        variables["eb_bundle_overlay"] = ritual.overlay
     if scripts.secrets:
         variables["eb_secrets_files"] = _secrets(root, scripts, notes)
     if scripts.profile or config.profile:

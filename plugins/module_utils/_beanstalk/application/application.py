@@ -60,7 +60,7 @@ def _create(client: Any, params: Mapping[str, Any], check_mode: bool) -> Result:
                 raise
             created = found
     result = application_out(created, {str(key): str(value) for key, value in wanted.items()})
-    diff = {"before": {}, "after": {key: result[key] for key in ("name", "description", "tags")}}
+    diff = {"before": {}, "after": {key: result[key] for key in ("application_name", "description", "tags")}}
     return True, {"application": result, "diff": diff}
 
 
@@ -75,4 +75,4 @@ def _ensure_absent(client: Any, name: str, current: dict[str, Any] | None, check
         )
     if not check_mode:
         api.delete_application(client, name)
-    return True, {"application": None, "diff": {"before": {"name": name}, "after": {}}}
+    return True, {"application": None, "diff": {"before": {"application_name": name}, "after": {}}}

@@ -200,7 +200,7 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
         record_checksum(client, application, label, checksum)
         created = wait_processed(client, created, _deadline(params))
     result = version_out(created, {str(name): str(value) for name, value in wanted.items()})
-    shown = ("application", "version_label", "description", "tags")
+    shown = ("application_name", "version_label", "description", "tags")
     return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
 
 

@@ -14,8 +14,8 @@ from .types import is_confidential
 
 NAMES = frozenset(
     (
-        *("eb_application", "eb_platform", "eb_source", "eb_image", "eb_overlay", "eb_bundle_skip_rules"),
-        *("eb_hooks", "eb_hooks_prefix", "eb_hooks_ledger", "eb_localstalk"),
+        *("eb_application", "eb_platform", "eb_source", "eb_image", "eb_bundle_overlay", "eb_bundle_skip_rules"),
+        *("eb_hooks", "eb_hooks_prefix", "eb_hooks_once_store", "eb_localstalk"),
     )
 )
 PREFIXES = ("bundle_", "hooks_", "image_")
@@ -46,7 +46,7 @@ def bundle_makers(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any
 def _has_secrets(variables: Mapping[str, Any]) -> bool:
     if variables.get("eb_secrets_files"):
         return True
-    secrets, overlay = variables.get("eb_secrets", {}), variables.get("eb_overlay", [])
+    secrets, overlay = variables.get("eb_secrets", {}), variables.get("eb_bundle_overlay", [])
     return any("file" in one for one in secrets.values()) or any(
         is_confidential(int(str(one.get("mode", "0644")), 8)) for one in overlay
     )

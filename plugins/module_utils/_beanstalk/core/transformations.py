@@ -55,9 +55,9 @@ def tags_in(tags: Mapping[str, Any]) -> list[dict[str, str]]:
 def application_out(application: Mapping[str, Any], tags: Mapping[str, str] | None = None) -> dict[str, Any]:
     """An application as the modules return it."""
     result = {
-        "name": application["ApplicationName"],
+        "application_name": application["ApplicationName"],
+        "application_arn": application.get("ApplicationArn"),
         "description": application.get("Description") or "",
-        "arn": application.get("ApplicationArn"),
         "date_created": plain(application.get("DateCreated")),
         "date_updated": plain(application.get("DateUpdated")),
     }
@@ -70,12 +70,12 @@ def version_out(version: Mapping[str, Any], tags: Mapping[str, str] | None = Non
     """An application version as the modules return it; its status in upper case, as the service answers it."""
     bundle = version.get("SourceBundle") or {}
     result = {
-        "application": version["ApplicationName"],
+        "application_name": version["ApplicationName"],
         "version_label": version["VersionLabel"],
         "description": version.get("Description") or "",
         "status": str(version.get("Status", "")).upper(),
-        "arn": version.get("ApplicationVersionArn"),
-        "source_bundle": {"bucket": bundle.get("S3Bucket"), "key": bundle.get("S3Key")},
+        "application_version_arn": version.get("ApplicationVersionArn"),
+        "source_bundle": {"s3_bucket": bundle.get("S3Bucket"), "s3_key": bundle.get("S3Key")},
         "date_created": plain(version.get("DateCreated")),
         "date_updated": plain(version.get("DateUpdated")),
     }
@@ -90,10 +90,10 @@ def environment_out(environment: Mapping[str, Any], region: str) -> dict[str, An
     arn = environment.get("PlatformArn")
     cname = environment.get("CNAME") or None
     return {
-        "name": environment["EnvironmentName"],
-        "id": environment["EnvironmentId"],
-        "application": environment["ApplicationName"],
-        "arn": environment.get("EnvironmentArn"),
+        "environment_name": environment["EnvironmentName"],
+        "environment_id": environment["EnvironmentId"],
+        "environment_arn": environment.get("EnvironmentArn"),
+        "application_name": environment["ApplicationName"],
         "description": environment.get("Description") or "",
         "version_label": environment.get("VersionLabel"),
         "status": environment.get("Status"),
@@ -106,7 +106,7 @@ def environment_out(environment: Mapping[str, Any], region: str) -> dict[str, An
         "platform": environment.get("SolutionStackName") or arn,
         "platform_arn": arn,
         "tier": tier.get("Name"),
-        "abortable": bool(environment.get("AbortableOperationInProgress")),
+        "abortable_operation_in_progress": bool(environment.get("AbortableOperationInProgress")),
         "date_created": plain(environment.get("DateCreated")),
         "date_updated": plain(environment.get("DateUpdated")),
     }
@@ -120,8 +120,8 @@ def instance_out(instance: Mapping[str, Any]) -> dict[str, Any]:
         "version_label": deployment.get("VersionLabel"),
         "deployment_id": deployment.get("DeploymentId"),
         "deployment_status": deployment.get("Status"),
-        "status": instance.get("HealthStatus"),
-        "health": instance.get("Color"),
+        "health_status": instance.get("HealthStatus"),
+        "color": instance.get("Color"),
         "causes": all_shown(instance.get("Causes") or []),
     }
 
@@ -129,9 +129,9 @@ def instance_out(instance: Mapping[str, Any]) -> dict[str, Any]:
 def event_out(event: Mapping[str, Any]) -> dict[str, Any]:
     """An event as the modules return it."""
     return {
-        "at": plain(event.get("EventDate")),
+        "event_date": plain(event.get("EventDate")),
         "severity": event.get("Severity"),
         "message": shown(str(event.get("Message") or "")),
-        "environment": event.get("EnvironmentName"),
+        "environment_name": event.get("EnvironmentName"),
         "request_id": event.get("RequestId"),
     }

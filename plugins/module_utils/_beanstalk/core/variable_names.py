@@ -13,6 +13,8 @@ RENAMED: Mapping[str, str] = {
     "eb_options": "eb_option_settings",
     "eb_properties": "eb_environment_properties",
     "eb_deploy_gather": "eb_report_leader",
+    "eb_overlay": "eb_bundle_overlay",
+    "eb_hooks_ledger": "eb_hooks_once_store",
 }
 """Old name to new name."""
 

@@ -35,7 +35,7 @@ from .smoke_tests import Check, Prober
 from .stages import Stage
 
 # What a cycle asks Elastic Beanstalk from its lock to its end, with its share of the looks that all have together:
-# `bench throttled_nights` counts them.
+# `bench throttled_recreates` counts them.
 _REQUESTS = 28
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 

@@ -106,13 +106,13 @@ def _ensure_absent(
         return False, {"saved_configuration": None, "diff": {"before": {}, "after": {}}}
     if not check_mode:
         api.delete_template(client, params["application"], params["name"])
-    return True, {"saved_configuration": None, "diff": {"before": {"name": params["name"]}, "after": {}}}
+    return True, {"saved_configuration": None, "diff": {"before": {"template_name": params["name"]}, "after": {}}}
 
 
 def _out(template: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "name": template["TemplateName"],
-        "application": template["ApplicationName"],
+        "template_name": template["TemplateName"],
+        "application_name": template["ApplicationName"],
         "description": template.get("Description") or "",
         "platform": template.get("SolutionStackName") or template.get("PlatformArn"),
         "date_created": plain(template.get("DateCreated")),

@@ -74,7 +74,7 @@ _TYPES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
 _LEGACY_FOLDERS = {"predeploy": "appdeploy/pre", "postdeploy": "appdeploy/post"}
 
 _PREFIX = re.compile(r"[a-z][a-z0-9]{0,30}")
-_LEDGER = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.*()/-]*[^/]")
+_ONCE_STORE = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.*()/-]*[^/]")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -94,13 +94,15 @@ def resolve(items: Sequence[Mapping[str, Any]], prefix: str, timeout: int) -> li
     return sorted(hooks, key=lambda hook: str(hook["file"]).lower())
 
 
-def problems(items: Sequence[Mapping[str, Any]], prefix: str, generation: str, ledger: str, timeout: int) -> list[str]:
+def problems(
+    items: Sequence[Mapping[str, Any]], prefix: str, generation: str, once_store: str, timeout: int
+) -> list[str]:
     """What is wrong with a hook list, a sentence each."""
     found = []
     if items and not _PREFIX.fullmatch(prefix):
         found.append(f'The hook prefix "{prefix}" must be 1 to 31 small letters and digits, a letter first.')
-    if ledger and not _LEDGER.fullmatch(ledger):
-        found.append(f'The ledger "{ledger}" must be a bucket and a prefix, as in my-bucket/hooks/production.')
+    if once_store and not _ONCE_STORE.fullmatch(once_store):
+        found.append(f'The once store "{once_store}" must be a bucket and a prefix, as in my-bucket/hooks/production.')
     for number, item in enumerate(items, 1):
         if "preset" not in item and not {"name", "command"} <= item.keys():
             label = item.get("name", "no name")
@@ -156,7 +158,7 @@ def _problems_of(hook: Hook, generation: str) -> list[str]:
 
 
 def overlay(
-    hooks: Sequence[Hook], prefix: str, generation: str, ledger: str, render: Render, to_yaml: Callable[[Any], str]
+    hooks: Sequence[Hook], prefix: str, generation: str, once_store: str, render: Render, to_yaml: Callable[[Any], str]
 ) -> list[dict[str, str]]:
     """The files that the hooks put into the bundle: path, mode, content.
 
@@ -166,7 +168,7 @@ def overlay(
     legacy = generation == "al1"
     where = f"/opt/elasticbeanstalk/{prefix}_hooks/hooks.sh" if legacy else f".platform/files/{prefix}_hooks.sh"
     word = where if legacy else f'"$(dirname -- "$0")/../../files/{prefix}_hooks.sh"'
-    scripts = {hook["file"]: script(hook, prefix, ledger, word, render) for hook in hooks}
+    scripts = {hook["file"]: script(hook, prefix, once_store, word, render) for hook in hooks}
     files = []
     config: dict[str, Any] = {}
     if legacy:
@@ -199,7 +201,7 @@ def overlay(
     return files
 
 
-def script(hook: Hook, prefix: str, ledger: str, library: str, render: Render) -> str:
+def script(hook: Hook, prefix: str, once_store: str, library: str, render: Render) -> str:
     """The script of one resolved hook; ``library`` is the shell word for the common part."""
     return render(
         "templates/hook.sh.j2",
@@ -207,7 +209,7 @@ def script(hook: Hook, prefix: str, ledger: str, library: str, render: Render) -
         quoted={key: shlex.quote(hook[key]) for key in ("service", "user", "workdir")},
         environment=" ".join(shlex.quote(f"{name}={value}") for name, value in hook["environment"].items()),
         delimiter=f"END_OF_COMMAND_{hashlib.sha256(hook['command'].encode()).hexdigest()[:16]}",
-        ledger=shlex.quote(ledger),
+        once_store=shlex.quote(once_store),
         library=library,
         prefix=prefix,
     )

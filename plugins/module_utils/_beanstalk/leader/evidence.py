@@ -192,7 +192,7 @@ def hook_results(tails: Mapping[str, Sections]) -> list[dict[str, Any]]:
                         "config_deploy": bool(record.get("config_deploy")),
                         "leader_only": bool(record.get("leader_only")),
                         "leader": record.get("leader"),
-                        "ledger": record.get("ledger"),
+                        "once_store": record.get("once_store"),
                         "ran": bool(record.get("ran")),
                         "reason": record.get("reason"),
                         "rc": record.get("rc"),

@@ -14,31 +14,38 @@ from ..core.transformations import environment_out, plain, tags_out
 from .evidence import LEADER, LEADER_TAG, Evidence, tag_evidence
 
 ID_TAG = "elasticbeanstalk:environment-id"
-ADDRESSES = ("private_ip", "public_ip", "private_dns", "public_dns", "instance_id")
+PREFIX = "eb_instance_"
+
+_OF_ENVIRONMENT = (
+    *("application_name", "environment_name", "environment_id", "cname", "cname_prefix", "version_label"),
+    *("status", "health", "health_status", "tier", "platform"),
+)
+_GROUPS = {
+    "application": "application_name",
+    "environment": "environment_name",
+    "tier": "tier",
+    "health": "health",
+    "version": "version_label",
+    "role": "role",
+}
+"""By the word in a group's name, the variable whose values make the groups."""
 
 
 def host_variables(instance: Mapping[str, Any], environment: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """Variables of one instance; those of its environment have the names that the modules return, after eb_."""
+    """Variables of one instance; those of its environment have the names that the modules return, after eb_instance_.
+
+    None of them is a variable that somebody writes into an inventory for a playbook of this collection.
+    """
     tags = tags_out(instance.get("Tags", []))
     known = environment_out(environment, region)
-    return {
-        "eb_application": known["application"],
-        "eb_environment": known["name"],
-        "eb_environment_id": known["id"],
-        "eb_cname": known["cname"],
-        "eb_cname_prefix": known["cname_prefix"],
-        "eb_version_label": known["version_label"],
-        "eb_status": known["status"],
-        "eb_health": known["health"],
-        "eb_health_status": known["health_status"],
-        "eb_tier": known["tier"],
-        "eb_platform": known["platform"],
-        "eb_region": region,
+    told = {
+        **{name: known[name] for name in _OF_ENVIRONMENT},
+        "region": region,
         # Elastic Beanstalk copies an environment's tags to its instances.
-        "eb_role": tags.get("jack:role"),
-        "eb_logical": tags.get("jack:logical"),
-        "instance_id": instance["InstanceId"],
-        "instance_type": instance.get("InstanceType"),
+        "role": tags.get("jack:role"),
+        "logical": tags.get("jack:logical"),
+        "id": instance["InstanceId"],
+        "type": instance.get("InstanceType"),
         "launched_at": plain(instance.get("LaunchTime")),
         "availability_zone": (instance.get("Placement") or {}).get("AvailabilityZone"),
         "private_ip": instance.get("PrivateIpAddress") or None,
@@ -47,6 +54,7 @@ def host_variables(instance: Mapping[str, Any], environment: Mapping[str, Any], 
         "public_dns": instance.get("PublicDnsName") or None,
         "tags": tags,
     }
+    return {f"{PREFIX}{name}": value for name, value in told.items()}
 
 
 def join(
@@ -61,8 +69,9 @@ def join(
             hosts.append(host_variables(instance, environment, region))
     leaders = leaders_by_tag(hosts)
     for host in hosts:
-        host["eb_leader"] = host["instance_id"] in leaders
-    return sorted(hosts, key=lambda host: (host["eb_application"], host["eb_environment"], host["instance_id"]))
+        host["eb_instance_leader"] = host["eb_instance_id"] in leaders
+    order = [f"{PREFIX}{name}" for name in ("application_name", "environment_name", "id")]
+    return sorted(hosts, key=lambda host: [host[name] for name in order])
 
 
 def leaders_by_tag(hosts: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -72,9 +81,9 @@ def leaders_by_tag(hosts: Iterable[Mapping[str, Any]]) -> set[str]:
     """
     told: dict[str, list[Evidence]] = {}
     for host in hosts:
-        items = tag_evidence(host["instance_id"], host["tags"].get(LEADER_TAG))
-        told.setdefault(host["eb_environment_id"], []).extend(
-            item for item in items if item.version_label == host["eb_version_label"]
+        items = tag_evidence(host["eb_instance_id"], host["eb_instance_tags"].get(LEADER_TAG))
+        told.setdefault(host["eb_instance_environment_id"], []).extend(
+            item for item in items if item.version_label == host["eb_instance_version_label"]
         )
     leaders = set()
     for items in told.values():
@@ -86,7 +95,8 @@ def leaders_by_tag(hosts: Iterable[Mapping[str, Any]]) -> set[str]:
 
 def address_of(host: Mapping[str, Any], preferred: Sequence[str]) -> str | None:
     """The first address of the wanted kinds that an instance has."""
-    return next((str(host[kind]) for kind in preferred if host.get(kind)), None)
+    names = [f"{PREFIX}{kind.removeprefix('instance_')}" for kind in preferred]
+    return next((str(host[name]) for name in names if host.get(name)), None)
 
 
 def group_name(*words: str) -> str:
@@ -96,9 +106,6 @@ def group_name(*words: str) -> str:
 
 def groups_of(host: Mapping[str, Any]) -> list[str]:
     """Groups that a host is in without any configuration."""
-    kinds = ("application", "environment", "tier", "health", "version_label", "role")
-    named = {"version_label": "version"}
-    groups = [
-        group_name("eb", named.get(kind, kind), str(host[f"eb_{kind}"])) for kind in kinds if host.get(f"eb_{kind}")
-    ]
-    return [*groups, "eb_leader"] if host.get("eb_leader") else groups
+    found = {word: host.get(f"{PREFIX}{name}") for word, name in _GROUPS.items()}
+    groups = [group_name("eb", word, str(value)) for word, value in found.items() if value]
+    return [*groups, "eb_leader"] if host.get("eb_instance_leader") else groups

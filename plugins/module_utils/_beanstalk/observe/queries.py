@@ -97,13 +97,13 @@ def list_platforms(client: Any, branch: str | None, contains: str | None) -> lis
             continue
         result.append(
             {
-                "name": stack,
-                "branch": found[0] if found else None,
-                "version": ".".join(map(str, found[1])) if found else None,
+                "solution_stack_name": stack,
+                "platform_branch_name": found[0] if found else None,
+                "platform_version": ".".join(map(str, found[1])) if found else None,
                 "newest": bool(found) and resolution.newest_of_branch(found[0], stacks) == stack if found else False,
             }
         )
-    return sorted(result, key=lambda item: (item["branch"] or "", item["name"]))
+    return sorted(result, key=lambda item: (item["platform_branch_name"] or "", item["solution_stack_name"]))
 
 
 def list_instances(client: Any, params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -118,9 +118,9 @@ def list_instances(client: Any, params: Mapping[str, Any]) -> list[dict[str, Any
                     "deployed_at": plain(deployment.get("DeploymentTime")),
                     "launched_at": plain(item.get("LaunchedAt")),
                     "instance_type": item.get("InstanceType"),
-                    "environment": environment["EnvironmentName"],
+                    "environment_name": environment["EnvironmentName"],
                     "environment_id": environment["EnvironmentId"],
-                    "application": environment["ApplicationName"],
+                    "application_name": environment["ApplicationName"],
                     "current": Instance.of(item).runs(environment.get("VersionLabel") or ""),
                 }
             )

@@ -51,30 +51,34 @@ def test_a_host() -> None:
     found = instances.join([INSTANCE, stranger], [ENVIRONMENT], "us-east-1")
     assert json.loads(json.dumps(found)) == [
         {
-            "availability_zone": "us-east-1a",
-            "eb_application": "Blog",
-            "eb_cname": "blog.us-east-1.elasticbeanstalk.com",
-            "eb_cname_prefix": "blog",
-            "eb_environment": "blog-production",
-            "eb_environment_id": "e-abcdefghij",
-            "eb_health": "Green",
-            "eb_health_status": "Ok",
-            "eb_leader": False,
-            "eb_logical": None,
-            "eb_platform": "64bit Amazon Linux 2023 v4.3.0 running Docker",
-            "eb_region": "us-east-1",
-            "eb_role": "live",
-            "eb_status": "Ready",
-            "eb_tier": "WebServer",
-            "eb_version_label": "blog-1.2",
-            "instance_id": "i-0123456789abcdef0",
-            "instance_type": "t3.small",
-            "launched_at": "2026-03-01T02:00:00.000Z",
-            "private_dns": None,
-            "private_ip": "10.0.0.7",
-            "public_dns": None,
-            "public_ip": None,
-            "tags": {"elasticbeanstalk:environment-id": "e-abcdefghij", "jack:role": "live", "CostCenter": "A1"},
+            "eb_instance_availability_zone": "us-east-1a",
+            "eb_instance_application_name": "Blog",
+            "eb_instance_cname": "blog.us-east-1.elasticbeanstalk.com",
+            "eb_instance_cname_prefix": "blog",
+            "eb_instance_environment_name": "blog-production",
+            "eb_instance_environment_id": "e-abcdefghij",
+            "eb_instance_health": "Green",
+            "eb_instance_health_status": "Ok",
+            "eb_instance_leader": False,
+            "eb_instance_logical": None,
+            "eb_instance_platform": "64bit Amazon Linux 2023 v4.3.0 running Docker",
+            "eb_instance_region": "us-east-1",
+            "eb_instance_role": "live",
+            "eb_instance_status": "Ready",
+            "eb_instance_tier": "WebServer",
+            "eb_instance_version_label": "blog-1.2",
+            "eb_instance_id": "i-0123456789abcdef0",
+            "eb_instance_type": "t3.small",
+            "eb_instance_launched_at": "2026-03-01T02:00:00.000Z",
+            "eb_instance_private_dns": None,
+            "eb_instance_private_ip": "10.0.0.7",
+            "eb_instance_public_dns": None,
+            "eb_instance_public_ip": None,
+            "eb_instance_tags": {
+                "elasticbeanstalk:environment-id": "e-abcdefghij",
+                "jack:role": "live",
+                "CostCenter": "A1",
+            },
         }
     ]
     assert instances.groups_of(found[0]) == [
@@ -87,6 +91,12 @@ def test_a_host() -> None:
     ]
     assert instances.address_of(found[0], ["public_ip", "private_ip"]) == "10.0.0.7"
     assert instances.address_of(found[0], ["public_ip"]) is None
+    assert instances.address_of(found[0], ["public_ip", "instance_id"]) == "i-0123456789abcdef0"
+
+
+def test_no_variable_of_an_instance_is_one_of_the_inventory() -> None:
+    (host,) = instances.join([INSTANCE], [ENVIRONMENT], "us-east-1")
+    assert {name for name in host if not name.startswith("eb_instance_")} == set()
 
 
 def calls(localstalk_env: dict[str, str]) -> Counter[str]:
@@ -96,7 +106,8 @@ def calls(localstalk_env: dict[str, str]) -> Counter[str]:
 
 def led(instance: str, value: str | None, environment: str = "e-1") -> dict[str, Any]:
     tags = {"jack:leader": value} if value else {}
-    return {"instance_id": instance, "eb_environment_id": environment, "eb_version_label": "v2", "tags": tags}
+    told = {"id": instance, "environment_id": environment, "version_label": "v2", "tags": tags}
+    return {f"eb_instance_{name}": value for name, value in told.items()}
 
 
 @pytest.mark.parametrize(
@@ -114,8 +125,8 @@ def test_leaders_by_tag(values: list[str | None], expected: set[str]) -> None:
     found = [led(f"i-{number}", value) for number, value in enumerate(values)]
     other = led("i-other", "leader 9 2026-03-03T12:00:00Z v2", "e-2")
     assert instances.leaders_by_tag([*found, other]) == expected | {"i-other"}
-    assert "eb_leader" in instances.groups_of({"eb_leader": True})
-    assert instances.groups_of({"eb_leader": False}) == []
+    assert "eb_leader" in instances.groups_of({"eb_instance_leader": True})
+    assert instances.groups_of({"eb_instance_leader": False}) == []
 
 
 def test_against_localstalk(
@@ -165,7 +176,7 @@ def test_against_localstalk(
     assert sorted(listed["eb_environment_hosts_live"]["hosts"]) == expected
     assert sorted(listed["eb_role_live"]["hosts"]) == expected
     variables = listed["_meta"]["hostvars"][expected[0]]
-    assert variables["ansible_host"] == variables["private_ip"]
+    assert variables["ansible_host"] == variables["eb_instance_private_ip"]
     # ansible-inventory marks texts that are not to be templated.
-    assert variables["eb_version_label"] == {"__ansible_unsafe": "v1"}
+    assert variables["eb_instance_version_label"] == {"__ansible_unsafe": "v1"}
     run("environment", **{**params, "state": "absent"})

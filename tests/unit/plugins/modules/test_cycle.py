@@ -37,7 +37,7 @@ def first(run: Run) -> Iterator[str]:
         wait_timeout=120,
         **LIVE,
     )
-    yield made["environment"]["id"]
+    yield made["environment"]["environment_id"]
     assert run("environment", state="absent", poll_interval=0.2, wait_timeout=120, **LIVE)["changed"]
 
 
@@ -53,7 +53,7 @@ def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
     fresh = ended["live"]["environment_id"]
     assert fresh == ended["candidate"]["environment_id"] != first
     found = run("environment_info", application="cycles")["environments"]
-    assert [(one["id"], one["cname_prefix"]) for one in found] == [(fresh, "cycles-live")]
+    assert [(one["environment_id"], one["cname_prefix"]) for one in found] == [(fresh, "cycles-live")]
     again = run("cycle", owner=f"second night after {first}", **LIVE, **QUICK)
     assert (again["result"], again["changed"]) == ("skipped", False)
     assert [one["action"] for one in again["steps"]] == ["finish"]

@@ -92,7 +92,7 @@ def test_the_protected_tag(run: Run, made: Callable[..., dict[str, Any]]) -> Non
 
 
 def test_an_environment_of_another_application(run: Run, made: Callable[..., dict[str, Any]]) -> None:
-    theirs = made("guards-theirs")["environment"]["id"]
+    theirs = made("guards-theirs")["environment"]["environment_id"]
     run("application", name="strangers")
     by_id = {"application": "strangers", "environment_id": theirs, "state": "absent", **QUICK}
     assert run("environment", **by_id)["msg"] == (
@@ -106,8 +106,8 @@ def test_an_environment_of_another_application(run: Run, made: Callable[..., dic
 def test_the_holder_of_a_live_name(run: Run, made: Callable[..., dict[str, Any]]) -> None:
     """By name or id only an environment that is not live can be meant: whoever means the live one says its CNAME."""
     logical = {"tags": {"jack:logical": "guards/guards-live"}}
-    live = made("guards-live", **logical)["environment"]["id"]
-    candidate = made("guards-next", **logical)["environment"]["id"]
+    live = made("guards-live", **logical)["environment"]["environment_id"]
+    candidate = made("guards-next", **logical)["environment"]["environment_id"]
     by_name = {"application": "guards", "name": "guards-live", "state": "absent", **QUICK}
     by_id = {"application": "guards", "environment_id": live, "state": "absent", **QUICK}
     for params in (by_name, by_id):

@@ -27,7 +27,7 @@ def pair(run: Run, bundle: Callable[[str], str]) -> Iterator[dict[str, str]]:
     for name in ("infos-old", "infos-new"):
         made = run("environment", **environment(name))
         assert not made.get("failed"), made["msg"]
-        ids[name] = made["environment"]["id"]
+        ids[name] = made["environment"]["environment_id"]
     yield ids
     for name in ids:
         run("environment", **QUICK, application="infos", environment_id=ids[name], state="absent")
@@ -47,7 +47,7 @@ def environment(name: str) -> dict[str, Any]:
 
 def test_questions(run: Run, pair: dict[str, str], tmp_path: Path) -> None:
     applications = run("application_info", names=["infos"])["applications"]
-    assert [(item["name"], item["tags"]) for item in applications] == [("infos", {"Team": "web"})]
+    assert [(item["application_name"], item["tags"]) for item in applications] == [("infos", {"Team": "web"})]
 
     versions = run("application_version_info", application="infos")
     assert versions["versions"][0]["environments"] == ["infos-new", "infos-old"]
@@ -55,15 +55,21 @@ def test_questions(run: Run, pair: dict[str, str], tmp_path: Path) -> None:
 
     told = run("environment_events_info", application="infos", name="infos-old", since="1h")["events"]
     assert told[0]["message"] == "createEnvironment is starting."
-    assert [event["at"] for event in told] == sorted(event["at"] for event in told)
-    assert run("environment_events_info", application="infos", limit=1)["events"][0]["at"] >= told[-1]["at"]
+    assert [event["event_date"] for event in told] == sorted(event["event_date"] for event in told)
+    assert (
+        run("environment_events_info", application="infos", limit=1)["events"][0]["event_date"]
+        >= told[-1]["event_date"]
+    )
     wrong = run("environment_events_info", application="infos", since="yesterday")
     assert wrong["msg"] == (
         "since is 'yesterday'; give a time such as 2026-03-03T12:00:00Z, or so long ago: 90m, 2h, 1d."
     )
 
     instances = run("instance_info", application="infos")["instances"]
-    assert [(item["environment"], item["current"]) for item in instances] == [("infos-new", True), ("infos-old", True)]
+    assert [(item["environment_name"], item["current"]) for item in instances] == [
+        ("infos-new", True),
+        ("infos-old", True),
+    ]
 
     found = run("platform_info", branch="docker running on 64bit amazon linux 2023")["platforms"]
     assert [item["newest"] for item in found].count(True) == 1

@@ -36,7 +36,13 @@ def environment(run: Run, bundle: Callable[[str], str]) -> Iterator[dict[str, An
     )
     assert not made.get("failed"), made["msg"]
     yield made
-    run("environment", **QUICK, application="commanded", environment_id=made["environment"]["id"], state="absent")
+    run(
+        "environment",
+        **QUICK,
+        application="commanded",
+        environment_id=made["environment"]["environment_id"],
+        state="absent",
+    )
 
 
 def test_targets_and_failures(run: Run, environment: dict[str, Any]) -> None:

@@ -85,7 +85,7 @@ def test_by_tags(ask: Any, fleet: list[str], clients: dict[str, Any]) -> None:
             )
     one = ask(names=fleet[:1], sources=["tags"])
     assert one["leader"]["state"] == "found"
-    assert one["environment"]["name"] == fleet[0]
+    assert one["environment"]["environment_name"] == fleet[0]
     for named in (
         {"application": FLEET},
         {"names": fleet},
@@ -94,7 +94,7 @@ def test_by_tags(ask: Any, fleet: list[str], clients: dict[str, Any]) -> None:
     ):
         answer = ask(**named)
         assert states(answer) == ["found"] * COUNT
-        assert [item["environment"]["name"] for item in answer["leaders"]] == fleet
+        assert [item["environment"]["environment_name"] for item in answer["leaders"]] == fleet
         assert "leader" not in answer
         assert costs(answer) == {"description": 3, "tags": 0}
         assert answer["api_calls"] == one["api_calls"] == 3

@@ -90,7 +90,7 @@ def test_names_that_others_hold(run: Run) -> None:
     assert run("environment", **{**wanted, "name": "other-name"})["msg"].startswith(
         "The CNAME prefix taken-cname is taken by an environment that is not of the application mine"
     )
-    by_id = {**wanted, "environment_id": made["environment"]["id"], "state": "absent"}
+    by_id = {**wanted, "environment_id": made["environment"]["environment_id"], "state": "absent"}
     assert "belongs to the application theirs" in run("environment", **by_id)["msg"]
     other = run("environment", **{**taken, "cname_prefix": "other-cname", "state": "absent"})
     assert "does not hold the CNAME prefix other-cname but taken-cname" in other["msg"]
@@ -118,7 +118,7 @@ def test_a_bucket_that_is_not_there(run: Run, bundle: Callable[[str], str]) -> N
     refused = run("application_version", **params, bucket="nobody-has-this-bucket")
     assert "the bucket does not exist; leave it out to use Elastic Beanstalk's own" in refused["msg"]
     made = run("application_version", **params, bucket="elasticbeanstalk-eu-west-9-123456789012")
-    assert made["version"]["source_bundle"]["bucket"] == "elasticbeanstalk-us-east-1-123456789012"
+    assert made["version"]["source_bundle"]["s3_bucket"] == "elasticbeanstalk-us-east-1-123456789012"
 
 
 def test_no_server(run: Run, aws: dict[str, str]) -> None:

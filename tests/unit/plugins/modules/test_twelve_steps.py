@@ -66,8 +66,8 @@ def test_application_version(run: Run, eb: Any, bundle: Callable[[str], str]) ->
     made = results["create do"]["version"]
     assert made["status"] == "PROCESSED"
     assert made["source_bundle"] == {
-        "bucket": "elasticbeanstalk-us-east-1-123456789012",
-        "key": "versions/v1.zip",
+        "s3_bucket": "elasticbeanstalk-us-east-1-123456789012",
+        "s3_key": "versions/v1.zip",
     }
     assert results["create do again"]["api_calls"] == 2, "one for the version, one for its bundle in S3"
     assert results["create do"]["api_calls"] <= 6
@@ -140,10 +140,10 @@ def test_environment_is_found_by_its_cname_after_a_swap(run: Run, blog: str, eb:
     faults.add(kind="stuck", operation="swap", seconds=200)
     eb.swap_environment_cnames(SourceEnvironmentName="blog-blue", DestinationEnvironmentName="blog-green")
     live = run("environment", **environment("blog-blue", version_label="v2"))
-    assert live["environment"]["name"] == "blog-green"
+    assert live["environment"]["environment_name"] == "blog-green"
     assert live["environment"]["cname_prefix"] == "blog-blue"
     info = run("environment_info", application="blog", cname_prefix="blog-blue")
-    assert [item["name"] for item in info["environments"]] == ["blog-green"]
+    assert [item["environment_name"] for item in info["environments"]] == ["blog-green"]
     assert info["api_calls"] == 4
     for name in ("blog-blue", "blog-green"):
         assert run("environment", **environment(name, state="absent"))["changed"]

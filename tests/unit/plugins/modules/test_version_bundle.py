@@ -46,11 +46,14 @@ def made(run: Run, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, 
     params = {"application": name, "version_label": "v1", "src": bundle_of(tmp_path, 2024), "poll_interval": 0.05}
     result = run("application_version", **params)
     assert result["changed"]
-    return {"params": params, "place": {name: result["version"]["source_bundle"][name] for name in ("bucket", "key")}}
+    return {
+        "params": params,
+        "place": {name: result["version"]["source_bundle"][name] for name in ("s3_bucket", "s3_key")},
+    }
 
 
 def place(made: dict[str, Any]) -> dict[str, str]:
-    return {"Bucket": made["place"]["bucket"], "Key": made["place"]["key"]}
+    return {"Bucket": made["place"]["s3_bucket"], "Key": made["place"]["s3_key"]}
 
 
 def test_bundle_of_other_dates_is_the_same_version(run: Run, made: Any, s3: Any, tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_credentials_that_may_not_look_change_nothing(made: Any, s3: Any, eb: An
     version = {
         "ApplicationName": made["params"]["application"],
         "VersionLabel": "v1",
-        "SourceBundle": {"S3Bucket": made["place"]["bucket"], "S3Key": made["place"]["key"]},
+        "SourceBundle": {"S3Bucket": made["place"]["s3_bucket"], "S3Key": made["place"]["s3_key"]},
     }
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "403", "Forbidden", 403)

@@ -115,7 +115,7 @@ def of(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _environment_info(run: Run, region: str, target: dict[str, Any]) -> Any:
-    return [one["id"] for one in of(run("environment_info", region=region, **target))["environments"]]
+    return [one["environment_id"] for one in of(run("environment_info", region=region, **target))["environments"]]
 
 
 def _instance_info(run: Run, region: str, target: dict[str, Any]) -> Any:
@@ -123,13 +123,13 @@ def _instance_info(run: Run, region: str, target: dict[str, Any]) -> Any:
 
 
 def _leader_info(run: Run, region: str, target: dict[str, Any]) -> Any:
-    return [of(run("leader_info", region=region, poll_interval=0.2, **target))["environment"]["id"]]
+    return [of(run("leader_info", region=region, poll_interval=0.2, **target))["environment"]["environment_id"]]
 
 
 def _environment_events_info(run: Run, region: str, target: dict[str, Any]) -> Any:
-    names = {one["environment"] for one in of(run("environment_events_info", region=region, **target))["events"]}
+    names = {one["environment_name"] for one in of(run("environment_events_info", region=region, **target))["events"]}
     found = [of(run("environment_info", region=region, names=sorted(names)))["environments"]]
-    return [one["id"] for one in found[0]]
+    return [one["environment_id"] for one in found[0]]
 
 
 def _environment_logs(run: Run, region: str, target: dict[str, Any]) -> Any:
@@ -149,7 +149,9 @@ def _environment_swap(run: Run, region: str, target: dict[str, Any]) -> Any:
 
 
 def _environment(run: Run, region: str, target: dict[str, Any]) -> Any:
-    return [of(run("environment", region=region, check=True, description="new", **target))["environment"]["id"]]
+    return [
+        of(run("environment", region=region, check=True, description="new", **target))["environment"]["environment_id"]
+    ]
 
 
 def _environment_absent(run: Run, region: str, target: dict[str, Any]) -> Any:
@@ -217,7 +219,7 @@ def test_a_worker_is_said_to_be_one(run: Run, shop: Shop, ask: Ask) -> None:
 @at_home
 def test_a_name_beside_the_prefix(run: Run, shop: Shop) -> None:
     named = {"region": shop.region, "application": "stores", "cname_prefix": "store", "check": True, **QUICK}
-    assert run("environment", name="Store", **named)["environment"]["id"] == shop.id("store-green")
+    assert run("environment", name="Store", **named)["environment"]["environment_id"] == shop.id("store-green")
     for name in ("store-green", "store-new"):
         ended = run("environment", name=name, state="absent", **named)
         assert ended["diff"]["before"] == {"environment": shop.id("store-green")}

@@ -56,7 +56,7 @@ def state_of(folder: Path) -> dict[str, str]:
 
 def test_variables(project):
     variables = read_project(str(project)).variables
-    assert {name: value for name, value in variables.items() if name != "eb_overlay"} == {
+    assert {name: value for name, value in variables.items() if name != "eb_bundle_overlay"} == {
         "eb_application": "guestbook",
         "eb_region": "ap-northeast-2",
         "eb_platform": DEFAULT_PLATFORM,
@@ -94,7 +94,7 @@ def test_each_environment_is_a_host_with_its_branch(project):
 
 
 def test_the_bundle_keeps_what_is_not_the_ritual(project):
-    overlay = {item["path"]: item for item in read_project(str(project)).variables["eb_overlay"]}
+    overlay = {item["path"]: item for item in read_project(str(project)).variables["eb_bundle_overlay"]}
     assert sorted(overlay) == [".ebextensions/00_commands.config", ".ebextensions/01_files.config"]
     assert yaml.safe_load(overlay[".ebextensions/00_commands.config"]["content"]) == {
         "option_settings": {"aws:elasticbeanstalk:environment:process:default": {"HealthCheckPath": "/healthz"}}
@@ -105,7 +105,7 @@ def test_the_bundle_keeps_what_is_not_the_ritual(project):
 def test_the_bundle_with_the_overlay_has_no_faults(project):
     before = {item.rule for item in lint_bundle(str(project), DEFAULT_PLATFORM).findings}
     assert {"legacy-path-on-modern", "docker-exec-all"} <= before
-    for item in read_project(str(project)).variables["eb_overlay"]:
+    for item in read_project(str(project)).variables["eb_bundle_overlay"]:
         (project / item["path"]).write_text(item["content"])
     assert [str(item) for item in lint_bundle(str(project), DEFAULT_PLATFORM).findings] == []
 

@@ -42,10 +42,10 @@ def test_hosts_with_equal_variables_have_the_first_of_them_make_it() -> None:
         {"eb_application": "blog"},
         {"eb_platform": "64bit Amazon Linux 2023"},
         {"eb_image": {"name": "shop"}},
-        {"eb_overlay": [{"path": "VERSION", "content": "7"}]},
+        {"eb_bundle_overlay": [{"path": "VERSION", "content": "7"}]},
         {"eb_hooks": []},
         {"eb_hooks_prefix": "jack"},
-        {"eb_hooks_ledger": "bucket/ledger"},
+        {"eb_hooks_once_store": "bucket/ledger"},
         {"eb_bundle_skip_rules": ["lfs-pointer"]},
         {"hooks_timeout": 900},
         {"image_workers": 4},
@@ -62,7 +62,7 @@ def test_whatever_is_in_the_bundle_makes_it_another(other: dict[str, Any]) -> No
     [
         {"eb_secrets_files": [".secrets/*"]},
         {"eb_secrets": {"key": {"file": ".secrets/key", "content": "x"}}},
-        {"eb_overlay": [{"path": "key", "content": "x", "mode": "0600"}]},
+        {"eb_bundle_overlay": [{"path": "key", "content": "x", "mode": "0600"}]},
     ],
 )
 def test_a_bundle_with_secrets_is_its_hosts_own(secret: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.variable_names import renamed_variables
 
 HOSTS = {"a": {"eb_application": "shop"}, "b": {"eb_options": {}}, "c": {"eb_options": {}, "eb_properties": {}}}
@@ -17,3 +18,19 @@ def test_an_old_name_is_a_sentence_with_the_new_one() -> None:
 
 def test_other_hosts_are_not_asked() -> None:
     assert renamed_variables(["a"], HOSTS) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("eb_options", "eb_option_settings"),
+        ("eb_properties", "eb_environment_properties"),
+        ("eb_overlay", "eb_bundle_overlay"),
+        ("eb_deploy_gather", "eb_report_leader"),
+        ("eb_hooks_ledger", "eb_hooks_once_store"),
+    ],
+)
+def test_every_old_name_is_known(old: str, new: str) -> None:
+    assert renamed_variables(["a"], {"a": {old: "x"}}) == [
+        f"The variable {old} of a is called {new} now: rename it; nothing was done."
+    ]

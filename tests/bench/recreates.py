@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fleet's night: ``recreate_and_swap.yml`` for many environments, beside scripts of eb clone, swap and terminate."""
+"""Recreating a fleet: ``recreate_and_swap.yml`` for many environments, beside scripts of eb clone, swap and terminate."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_cycle": _POLICY}))
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     """All cycles at once. New environments take ten minutes: most of them they stand still."""
     count, speed, still_s = _size(quick, 200)
-    place = FleetPlace(folder / "night", speed, count)
+    place = FleetPlace(folder / "recreate", speed, count)
     peer = FleetPlace(folder / "peer", speed, 1)
     try:
         peer.run(peer.ours())
@@ -60,14 +60,14 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     return [
         Series(f"ansible-playbook recreate_and_swap.yml, {count} environments", ours),
         Series(f"eb clone, swap, terminate, one of each measured, times {count}", [calls * count for calls in theirs]),
-        figure("night_calls_per_environment", [done.calls / count], "calls", peer=sums(lambda run: run.calls)),
-        figure("night_cpu_per_environment_s", [done.cpu_s / count], "s", 1.5, sums(lambda run: run.cpu_s)),
-        figure("night_environments", [count], "environments"),
-        figure("night_finished_ratio", [finished], "", 1.0),
-        figure("night_operation_s", [operation], "s"),
-        figure("night_least_s", [least], "s"),
-        figure("night_wall_s", [done.wall_s], "s", peer=sums(lambda run: run.wall_s)),
-        figure("night_wall_ratio", [done.wall_s / least], "", 1.1),
+        figure("recreate_calls_per_environment", [done.calls / count], "calls", peer=sums(lambda run: run.calls)),
+        figure("recreate_cpu_per_environment_s", [done.cpu_s / count], "s", 1.5, sums(lambda run: run.cpu_s)),
+        figure("recreate_environments", [count], "environments"),
+        figure("recreate_finished_ratio", [finished], "", 1.0),
+        figure("recreate_operation_s", [operation], "s"),
+        figure("recreate_minimum_s", [least], "s"),
+        figure("recreate_wall_s", [done.wall_s], "s", peer=sums(lambda run: run.wall_s)),
+        figure("recreate_makespan_ratio", [done.wall_s / least], "", 1.1),
     ]
 
 
@@ -93,15 +93,15 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
     finally:
         place.stalk.down()
     return [
-        figure("throttled_night_environments", [count], "environments"),
-        figure("throttled_night_finished_ratio", [finished], "", 1.0),
-        figure("throttled_night_wasted_ratio", [refused / max(1, made)], "", 0.1),
-        figure("throttled_night_beanstalk_calls_per_environment", [made / count], "calls"),
-        figure("throttled_night_cpu_per_environment_s", [done.cpu_s / count], "s"),
-        figure("throttled_night_requests_s", [(made - refused) / RATE], "s"),
-        figure("throttled_night_least_s", [least], "s"),
-        figure("throttled_night_wall_s", [done.wall_s], "s"),
-        figure("throttled_night_wall_ratio", [done.wall_s / ((made - refused) / RATE + least)], "", 1.1),
+        figure("throttled_recreate_environments", [count], "environments"),
+        figure("throttled_recreate_finished_ratio", [finished], "", 1.0),
+        figure("recreate_throttled_request_ratio", [refused / max(1, made)], "", 0.1),
+        figure("throttled_recreate_beanstalk_calls_per_environment", [made / count], "calls"),
+        figure("throttled_recreate_cpu_per_environment_s", [done.cpu_s / count], "s"),
+        figure("throttled_recreate_requests_s", [(made - refused) / RATE], "s"),
+        figure("throttled_recreate_minimum_s", [least], "s"),
+        figure("throttled_recreate_wall_s", [done.wall_s], "s"),
+        figure("throttled_recreate_makespan_ratio", [done.wall_s / ((made - refused) / RATE + least)], "", 1.1),
     ]
 
 
