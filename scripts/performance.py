@@ -46,8 +46,8 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
   than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (each
   stands still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
-  `fleet_makespan_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service that
-  takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), with the budget that the
+  `fleet_makespan_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service
+  that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), with the budget that the
   controller starts with for AWS: there the requests that begin 200 deployments take 92.5 seconds, whoever sends them,
   and `throttle_makespan_ratio` is the time of the run by these and the longest operation. These take one run each. The
   peer's requests are those of one `eb deploy` at the same time, times the environments.
@@ -60,8 +60,8 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
   between them.
 - `throttled_recreate_*` is the same with 60 environments at a service that takes 2 requests a second, burst 15. The
   requests of all cycles take it `throttled_recreate_requests_s`, whoever sends them; a cycle begins when there is room
-  for all of its requests, so the last one ends a cycle's own time after that. `throttled_recreate_makespan_ratio` is the
-  time of the run by the sum of both.
+  for all of its requests, so the last one ends a cycle's own time after that. `throttled_recreate_makespan_ratio` is
+  the time of the run by the sum of both.
 - `bundle_*` is the time of packing only, without the start of an interpreter, in a fresh process for every run,
   with all files in the page cache. `eb` packs with `git archive`, or by itself where there is an `.ebignore` file
   (`peer_bundle_eb_ebignore_s`).

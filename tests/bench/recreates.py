@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Recreating a fleet: ``recreate_and_swap.yml`` for many environments, beside scripts of eb clone, swap and terminate."""
+"""Recreating a fleet by ``recreate_and_swap.yml``, beside scripts of eb clone, swap and terminate."""
 
 from __future__ import annotations
 

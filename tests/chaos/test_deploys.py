@@ -146,14 +146,16 @@ def swap(application: str, bundle: Path) -> dict[str, Any]:
     """A task that deploys version v2 with the strategy swap."""
     quick = {"poll_interval": 0.5, "soak": 1, "settle": 20, "step_fresh": 15, "dns_ttl": 1, "dns_margin": 1}
     given = {
-        "deploy_application": application,
-        "deploy_bundle": str(bundle),
-        "deploy_version_label": "v2",
-        "deploy_environment_name": application,
-        "deploy_cname_prefix": f"{application}-live",
-        "deploy_platform": "Docker running on 64bit Amazon Linux 2023",
-        "deploy_properties": {"GREETING": "hello"},
-        "deploy_poll_interval": 0.5,
+        "deploy_environment": {
+            "application": application,
+            "name": application,
+            "cname_prefix": f"{application}-live",
+            "platform": "Docker running on 64bit Amazon Linux 2023",
+            "version_label": "v2",
+            "src": str(bundle),
+            "option_settings": {"aws:elasticbeanstalk:application:environment": {"GREETING": "hello"}},
+            "poll_interval": 0.5,
+        },
         "deploy_strategy": "swap",
         "deploy_swap_options": {**quick, "keep_retired": 3600},
     }

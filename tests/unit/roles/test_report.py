@@ -42,6 +42,7 @@ def test_once(tmp_path: Path) -> None:
     variables = {
         "template": str(ROOT / "roles/deploy/templates/report.txt.j2"),
         "deploy_result": {"hooks": hooks, "leader": {"state": "none"}},
+        "deploy_environment": {"application": "shop", "name": "shop", "version_label": "v7"},
         "defaults": str(ROOT / "roles/deploy/defaults/main.yml"),
     }
     (tmp_path / "site.yml").write_text(PLAYBOOK)
@@ -80,8 +81,7 @@ REPORT = """
         tasks_from: report
         rolespec_validate: false
       vars:
-        deploy_application: shop
-        deploy_version_label: shop-7
+        deploy_environment: {application: shop, version_label: shop-7}
         deploy_url: "https://{{ inventory_hostname }}"
 """
 

@@ -37,7 +37,7 @@ def failure_of(client: Any, environment_id: str, seconds: float) -> dict[str, An
         found["logs"] = dict(list(tails.items())[:_INSTANCES])
     except AnsibleBeanstalkError as error:
         found["problem"] = str(error)
-    found["lines"] = [f"{one['at']} {one['severity']} {one['message']}" for one in found["events"]]
+    found["lines"] = [f"{one['event_date']} {one['severity']} {one['message']}" for one in found["events"]]
     for instance, sections in found["logs"].items():
         found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
     return found

@@ -144,7 +144,8 @@ def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
     lines = [sentence.strip().rstrip(".") + "."]
     told = [event for event in report.get("events") or [] if event["severity"] != "DEBUG"]
     if told:
-        lines += ["", "Events:", *(f"  {event['at']} {event['severity']} {event['message']}" for event in told[-25:])]
+        lines += ["", "Events:"]
+        lines += [f"  {event['event_date']} {event['severity']} {event['message']}" for event in told[-25:]]
     if report.get("causes"):
         lines += ["", "Causes:", *(f"  {cause}" for cause in report["causes"])]
     for instance, sections in (report.get("logs") or {}).items():

@@ -271,7 +271,7 @@ def test_locks_and_tags_have_prefixes_in_lower_case() -> None:
 def test_instances_have_their_environments_prefix(region: str, cname: str, prefix: str | None) -> None:
     instance = {"InstanceId": "i-1", "Tags": [{"Key": instances.ID_TAG, "Value": "e-1"}]}
     (host,) = instances.join([instance], [described("e-1", "any", cname)], region)
-    assert (host["eb_cname"], host["eb_cname_prefix"]) == (cname, prefix)
+    assert (host["eb_instance_cname"], host["eb_instance_cname_prefix"]) == (cname, prefix)
 
 
 def test_the_region_is_the_clients() -> None:
