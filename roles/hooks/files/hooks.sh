@@ -322,6 +322,24 @@ hooks_run_on_host() {
   )
 }
 
+# On a Python platform the application runs in a virtual environment, in a folder of its user's.
+hooks_run_in_venv() {
+  local venv folder home
+  venv=$(compgen -G "${hooks_root}/var/app/venv/*/bin/activate" | head -n 1)
+  if [ -z "$venv" ]; then
+    echo "No virtual environment in /var/app/venv: is this a Python platform?" >&2
+    return 1
+  fi
+  venv=${venv%/bin/activate}
+  folder=${hooks_root}/var/app/current
+  [ "$hook_phase" != predeploy ] || folder=${hooks_root}/var/app/staging
+  case $hook_workdir in /*) ;; *) hook_workdir=${folder}/${hook_workdir} ;; esac
+  hook_user=${hook_user:-webapp}
+  home=$(getent passwd "$hook_user" | cut -d : -f 6)
+  hook_environment=("VIRTUAL_ENV=${venv}" "PATH=${venv}/bin:${PATH}" "HOME=${home}" "${hook_environment[@]}")
+  hooks_run_on_host
+}
+
 # The limit is kept inside the container as well: ending the Docker client does not end what it started.
 hooks_run_in_container() {
   # shellcheck disable=SC2016 # for the shell in the container
@@ -370,11 +388,11 @@ run_hook() {
     exit 0
   fi
   begin=$(date +%s%3N)
-  if [ "$hook_where" = host ]; then
-    hooks_run_on_host || rc=$?
-  else
-    hooks_run_in_container || rc=$?
-  fi
+  case $hook_where in
+    host) hooks_run_on_host || rc=$? ;;
+    venv) hooks_run_in_venv || rc=$? ;;
+    *) hooks_run_in_container || rc=$? ;;
+  esac
   end=$(date +%s%3N)
   milliseconds=$((end - begin))
   printf -v milliseconds '%d.%03d' "$((milliseconds / 1000))" "$((milliseconds % 1000))"

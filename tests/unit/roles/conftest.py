@@ -53,6 +53,7 @@ CASE = """
         mode: "0600"
 """
 PYTHON = "64bit Amazon Linux 2023 v4.3.0 running Python 3.11"
+NODE = "Node.js 22 running on 64bit Amazon Linux 2023"
 HOST = {"name": "task", "where": "host"}
 LEADER = {**HOST, "command": 'echo ran >>"$JACK_HOOKS_ROOT/ran"', "leader_only": True}
 BLOG = {"path": str(ROOT / "examples" / "blog"), "from": "work_tree"}
@@ -91,6 +92,14 @@ CASES: list[dict[str, Any]] = [
     {"name": "one_service", "source": BLOG, "overlay": compose("front"), "hooks": [{"preset": "migrate"}]},
     {"name": "no_compose", "source": BLOG, "hooks": [{"preset": "migrate"}]},
     {"name": "on_host", "platform": PYTHON, "hooks": [{**HOST, "command": "true"}]},
+    {
+        "name": "in_venv",
+        "platform": PYTHON,
+        "hooks": [
+            {"name": "task", "command": "site $VIRTUAL_ENV $PWD $GREETING", "environment": {"GREETING": "hello"}},
+            {"name": "early", "command": "site $PWD", "phase": "predeploy", "workdir": "shop", "user": "root"},
+        ],
+    },
     {"name": "bad_prefix", "prefix": "Jack_1", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_once_store", "once_store": "s3://bucket", "hooks": [{"preset": "migrate"}]},
     {"name": "bad_name", "hooks": [{"name": "a b", "command": "true"}]},
@@ -102,7 +111,7 @@ CASES: list[dict[str, Any]] = [
     {"name": "bad_twice", "hooks": [{"preset": "migrate"}, {"preset": "migrate"}]},
     {"name": "bad_timeout", "hooks": [{"preset": "migrate", "timeout": 9999}]},
     {"name": "bad_variable", "hooks": [{"preset": "migrate", "environment": {"A-B": "x"}}]},
-    {"name": "bad_platform", "platform": PYTHON, "hooks": [{"preset": "createsu"}]},
+    {"name": "bad_platform", "platform": NODE, "hooks": [{"preset": "createsu"}]},
     {"name": "bad_services", "source": BLOG, "overlay": compose("a", "b"), "hooks": [{"preset": "migrate"}]},
     {"name": "bad_source", "source": {"path": "/nonexistent"}, "hooks": [{"preset": "migrate"}]},
 ]

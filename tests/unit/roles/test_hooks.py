@@ -69,6 +69,28 @@ def test_host_tasks_are_rendered_for_any_linux(rendered: dict[str, dict[str, Any
     assert any(file["path"].endswith("jack_10_task.sh") for file in rendered["on_host"]["overlay"])
 
 
+def test_tasks_of_a_python_platform_run_in_its_virtual_environment_as_its_user(
+    instance: Instance, rendered: dict[str, dict[str, Any]]
+) -> None:
+    instance.install(rendered["in_venv"]["overlay"])
+    instance.program("bin/runuser", '#!/bin/bash\necho "$2" >>"$JACK_HOOKS_ROOT/users"\nshift 3\nexec "$@"\n')
+    missing = instance.hook()
+    assert (missing.returncode, missing.stderr.splitlines()[0]) == (
+        1,
+        "No virtual environment in /var/app/venv: is this a Python platform?",
+    )
+    venv = instance.root / "var/app/venv/staging-LQM1lest"
+    instance.program("var/app/venv/staging-LQM1lest/bin/site", "#!/bin/sh\necho site: $*\n")
+    instance.write("var/app/venv/staging-LQM1lest/bin/activate", "")
+    for folder in ("var/app/current", "var/app/staging/shop"):
+        (instance.root / folder).mkdir(parents=True)
+    done, early = instance.hook(), instance.hook("early", "predeploy")
+    assert done.stdout.splitlines()[0] == f"site: {venv} {instance.root}/var/app/current hello"
+    assert early.stdout.splitlines()[0] == f"site: {instance.root}/var/app/staging/shop"
+    assert (instance.root / "users").read_text().split() == ["webapp", "root"]
+    assert not (instance.root / "docker.log").exists()
+
+
 def test_leader_runs_once_and_reports(leader: Instance) -> None:
     leader.mark()
     assert leader.hook(EB_IS_COMMAND_LEADER="true").returncode == 0
@@ -348,11 +370,11 @@ def test_shellcheck_finds_nothing_in_what_is_rendered(tmp_path: Path, rendered: 
         ("bad_empty", "Hook 1 (a): it needs a preset, or a name and a command."),
         ("bad_config", "configuration deployments elect no leader"),
         ("bad_phase", "the leader is marked after the phase prebuild"),
-        ("bad_early", "in the phase prebuild there is no image yet"),
+        ("bad_early", "in the phase prebuild the application is not built yet"),
         ("bad_service", "in the phase predeploy no compose service of this version runs yet"),
         ("bad_twice", "Two hooks have the same name"),
         ("bad_timeout", "timeout must be 1 to 3600 seconds"),
-        ("bad_platform", 'Hook "createsu": the platform 64bit Amazon Linux 2023 v4.3.0 running Python 3.11 runs no'),
+        ("bad_platform", 'Hook "createsu": the platform Node.js 22 running on 64bit Amazon Linux 2023 runs no'),
         (
             "bad_services",
             'Hook "migrate": docker-compose.yml starts a and b, and which of them is meant nobody',

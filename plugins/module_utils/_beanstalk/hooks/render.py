@@ -132,7 +132,7 @@ def _problems_of(hook: Hook, generation: str) -> list[str]:
         (not 0 <= hook["order"] <= 99, "order must be 0 to 99."),
         (
             hook["where"] == "container" and phase == "prebuild",
-            "in the phase prebuild there is no image yet; use predeploy, or where: host.",
+            "in the phase prebuild the application is not built yet; use predeploy, or where: host.",
         ),
         (
             hook["service"] and phase != "postdeploy",

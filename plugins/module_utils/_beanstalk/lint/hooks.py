@@ -77,6 +77,8 @@ def _lint_target(bundle: Bundle, platform: Platform, name: str) -> list[Finding]
         return []
     files = {file: bundle.content(file) for file in targets.FILES if bundle.has(file) and bundle.is_read(file)}
     (placed,), problems = targets.place([{**hook, "command": "COMMAND"}], platform, files)
-    if placed["service"] != hook["service"]:
+    if placed["where"] != hook["where"]:
+        problems = [f'Hook "{hook["name"]}": it was rendered for a container, and {platform.name} runs none']
+    elif placed["service"] != hook["service"]:
         problems = [f'Hook "{hook["name"]}": it names no compose service, and {placed["service"]} is the only one']
     return [finding("hook-no-container", name, 0, problem.rstrip(".")) for problem in problems]

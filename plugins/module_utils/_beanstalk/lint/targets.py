@@ -4,6 +4,8 @@
 
 """Where hooks can run: which container there will be on the instance, by the platform and by what the bundle holds.
 
+On a Python platform the application is in no container; its tasks run in its virtual environment, by its own user.
+
 Which file Elastic Beanstalk starts containers from: "Preparing your Docker image for deployment" and "Using the ECS
 managed Docker platform branch" of its developer guide. Which services of a compose file are started: "Using profiles
 with Compose" of Docker's documentation.
@@ -29,6 +31,9 @@ _OTHER_NAMES = ("docker-compose.yaml", "compose.yaml", "compose.yml")
 FILES = (COMPOSE, OVERRIDE, DOCKERRUN, *_OTHER_NAMES)
 """The files of a bundle that decide."""
 
+VIRTUAL_ENVIRONMENT = "venv"
+"""Where a task runs that is for the application of a Python platform, in place of "container"."""
+
 _FAILS = "so every deployment would fail"
 _LONGEST_EXAMPLE = 100
 _NO_SERVICE_YET = "in the phase {} no compose service of this version runs yet; use postdeploy."
@@ -44,8 +49,9 @@ class Compose:
 
 
 def place(hooks: Sequence[Hook], platform: Platform, files: Mapping[str, bytes] | None) -> tuple[list[Hook], list[str]]:
-    """The resolved hooks, each with the compose service that it means, and what keeps them from running, in sentences.
+    """The resolved hooks, each with where it will run, and what keeps them from running, in sentences.
 
+    A task for the container gets the compose service that it means, or VIRTUAL_ENVIRONMENT where the platform has one.
     ``files`` are those of FILES that the bundle has; None when the bundle is not known and the platform alone decides.
     """
     if platform.generation == "windows":
@@ -61,17 +67,29 @@ def place(hooks: Sequence[Hook], platform: Platform, files: Mapping[str, bytes] 
         refusal = f"{error.message}, so nobody can tell in which container this runs; mend the file."
     placed, found = [], []
     for hook in hooks:
-        service, problem = str(hook["service"]), ""
-        if hook["where"] == "container":
+        service, (where, problem) = str(hook["service"]), _in_virtual_environment(hook, platform)
+        if where == "container":
             if refusal:
                 problem = refusal + example.format(command=_short(str(hook["command"])))
             elif compose is not None:
                 service, problem = _service(hook, compose)
             elif service and files is not None:
                 problem = _no_compose(service, files)
-        placed.append({**hook, "service": service})
+        placed.append({**hook, "service": service, "where": where})
         found += [_sentence(hook, problem)] if problem else []
     return placed, found
+
+
+def _in_virtual_environment(hook: Hook, platform: Platform) -> tuple[str, str]:
+    """Where a hook runs, as far as Python platforms are concerned, and what keeps it from that."""
+    where, problem = str(hook["where"]), ""
+    if where == "container" and platform.has_virtual_environment:
+        where = VIRTUAL_ENVIRONMENT
+        if hook["service"]:
+            problem = f"the platform {platform.name} runs no compose services, {_FAILS}; leave service out."
+    elif where == VIRTUAL_ENVIRONMENT and platform.docker and not platform.has_virtual_environment:
+        problem = f"the platform {platform.name} has no virtual environment, {_FAILS}; render it for this one."
+    return where, problem
 
 
 def _sentence(hook: Hook, text: str) -> str:
@@ -91,10 +109,7 @@ def _no_container(platform: Platform, files: Mapping[str, bytes]) -> tuple[str, 
     write = f"{_FAILS}; write where: host and a command "
     if platform.docker == "none":
         reason = f"the platform {platform.name} runs no container, {write}for the instance"
-        # Where Elastic Beanstalk keeps the virtual environment: "Using the EB Python platform" of its developer guide.
-        is_python = "python" in platform.name.lower() and platform.is_modern
-        example = ", such as: . /var/app/venv/*/bin/activate && {command}" if is_python else ""
-        return reason, example or ", or choose a Docker platform."
+        return reason, ", or choose a Docker platform."
     if platform.docker == "ecs":
         reason = f"on the platform {platform.name} ECS starts the containers"
     elif not _composes(platform, files) and _dockerrun_version(files) == "2":

@@ -26,6 +26,11 @@ class Platform:
         return self.generation in ("al2", "al2023")
 
     @property
+    def has_virtual_environment(self) -> bool:
+        """True on the Python platforms of Amazon Linux 2 and later, which run no container."""
+        return self.docker == "none" and self.is_modern and "python" in self.name.lower()
+
+    @property
     def is_legacy(self) -> bool:
         """True on the Amazon Linux AMI, which was retired in July 2022."""
         return self.generation == "al1"

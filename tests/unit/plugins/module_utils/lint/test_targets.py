@@ -76,6 +76,15 @@ def test_a_named_service_stays(service: str) -> None:
     assert placed(DOCKER, {COMPOSE: PROFILED}, service=service) == (service, "")
 
 
+@pytest.mark.parametrize("platform", [PYTHON, "Python 3.8 running on 64bit Amazon Linux 2"])
+def test_tasks_run_in_the_virtual_environment_where_there_is_one(platform: str) -> None:
+    hooks = resolve([{"preset": "migrate"}, {"name": "disk", "command": "df", "where": "host"}], "jack", 300)
+    for files in (None, {COMPOSE: TWO.encode()}):
+        found, problems = place(hooks, recognise(platform), files)
+        assert [hook["where"] for hook in found] == ["venv", "host"]
+        assert problems == []
+
+
 def test_legacy_and_ecs_do_not_look_at_compose() -> None:
     assert placed(AL1, {COMPOSE: TWO}) == ("", "")
     assert "ECS starts the containers" in placed(ECS, {COMPOSE: ONE})[1]
@@ -87,10 +96,10 @@ def test_legacy_and_ecs_do_not_look_at_compose() -> None:
         (
             PYTHON,
             None,
-            {},
-            f"the platform {PYTHON} runs no container, {FAILS}; write where: host and a command for the instance, such "
-            "as: . /var/app/venv/*/bin/activate && ",
+            {"service": "web"},
+            f"the platform {PYTHON} runs no compose services, {FAILS}; leave service out.",
         ),
+        ("Python 3.6 running on 64bit Amazon Linux", None, {}, f"runs no container, {FAILS}; write where: host"),
         (NODE_ARN, None, {}, f"the platform {NODE_ARN} runs no container, {FAILS}; write where: host and a command"),
         (NODE_ARN, {COMPOSE: ONE}, {"service": "web"}, "runs no container"),
         ("Corretto 17 running on 64bit Amazon Linux 2", {}, {}, "or choose a Docker platform."),
@@ -161,8 +170,8 @@ def test_windows_runs_no_hooks() -> None:
 
 
 def test_a_long_command_is_not_repeated() -> None:
-    assert placed(PYTHON, None, command="echo 1\necho 2")[1].endswith("bin/activate && COMMAND")
-    assert placed(PYTHON, None, command="x {y}")[1].endswith("bin/activate && x {y}")
+    assert placed(ECS, None, command="echo 1\necho 2")[1].endswith('.container-name=NAME)" COMMAND')
+    assert placed(ECS, None, command="x {y}")[1].endswith('.container-name=NAME)" x {y}')
 
 
 def test_a_file_that_is_not_utf_8_has_its_place() -> None:
