@@ -103,3 +103,4 @@ lock: ## Pin requirements/*.in anew, with hashes
 	cd requirements && grep -v '^#' matrix.conf | while read -r core python _; do \
 	  $(LOCK) --python-version $$python core$$core.in -o core$$core.txt; done
 	cd requirements && $(LOCK) --python-version 3.11 aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt
+	cd requirements && $(LOCK) --python-version 3.11 python-platform.in -o ../localstalk/src/localstalk/images/instance/python-platform.txt

@@ -42,6 +42,8 @@ class InstanceSpec:
     """Name of the IAM instance profile (``aws:autoscaling:launchconfiguration`` IamInstanceProfile)."""
     imds_v1: bool = True
     """Whether the metadata service answers without a token (DisableIMDSv1 is false)."""
+    branch: str = "Docker running on 64bit Amazon Linux 2023"
+    """Name of the platform branch, which decides what an application is."""
 
 
 ApiOpener = Callable[[InstanceSpec, Path], Callable[[], None]]
@@ -160,6 +162,9 @@ class Driver(Protocol):
 
     def offer_api(self, opener: ApiOpener) -> None:
         """Let the instances that are launched from now on reach AWS's API."""
+
+    def refusal(self, branch: str, generation: Generation) -> str | None:
+        """One sentence when instances of this platform branch cannot be carried out here, else None."""
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Start an instance and run its env-launch bootstrap; returns once the engine can take commands."""

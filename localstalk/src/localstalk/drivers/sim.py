@@ -19,6 +19,7 @@ from localstalk.driver import (
     CommandResult,
     CommandStatus,
     DriverError,
+    Generation,
     HealthCheck,
     InstanceAddresses,
     InstanceEvent,
@@ -107,6 +108,10 @@ class SimDriver:
 
     def offer_api(self, opener: ApiOpener) -> None:
         """Nothing: a simulated instance asks nobody."""
+
+    def refusal(self, branch: str, generation: Generation) -> str | None:
+        """Every platform can be simulated."""
+        return None
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Remember an instance; raises :class:`DriverError` when told to fail."""

@@ -58,6 +58,7 @@ class Environments:
         tier = _tier(params)
         label = self._deployable(params)
         platform, template, base = self._base(call, params)
+        self._refuse_platform(platform)
         given = options.read(params.get("OptionSettings"))
         removed = options.read_names(params.get("OptionsToRemove"))
         options.refuse_overlap(given, removed)
@@ -144,6 +145,12 @@ class Environments:
             raise InvalidParameterValue("Unable to determine base for template pack (no solution stack)")
         return platform, None, {}
 
+    def _refuse_platform(self, platform: Platform) -> None:
+        """Refuse what AWS would run and this driver cannot."""
+        reason = self.region.control.driver.refusal(platform.branch, platform.generation)
+        if reason is not None:
+            raise InvalidParameterValue(reason)
+
     def _new_cname(self, prefix: str | None, name: str, tier: str) -> str:
         if tier == "Worker":
             if prefix is not None:
@@ -209,6 +216,8 @@ class Environments:
         self._refuse_limits(environment, given)
         self._refuse_other_balancer(environment, given)
         platform = self.platforms.chosen(params)
+        if platform is not None:
+            self._refuse_platform(platform)
         before = Before.of(environment, effective_settings(environment))
         if params.get("TemplateName") is not None:
             template = self.templates.find(environment.application, params["TemplateName"])

@@ -23,12 +23,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from .platforms import kind
+
 DOCKER_SOCKET = "/var/run/docker.sock"
 SHARED = Path("/run/localstalk")
 AGENT_SOCKET = str(SHARED / "agent.sock")
 AWS_CLI = Path("/opt/aws-cli/aws")
+DOCKER_TOOLS = (Path("/usr/bin/docker"), Path("/usr/bin/docker-compose"))
+PYTHON = Path("/opt/python-platform/venv")
+"""What the Python platform has at /var/app/venv."""
+
 FACTS = "LOCALSTALK_INSTANCE"
-"""Environment variable: instance_id, region, address, account, generation and imds_v1 as a JSON object."""
+"""Environment variable: instance_id, region, address, account, generation, imds_v1 and branch as a JSON object."""
 OWN_AGENT = "localstalk-probe"
 """The user agent of localstalk's own requests, which are no visits and no load balancer's checks."""
 
@@ -170,6 +176,13 @@ def start_docker() -> subprocess.Popen[bytes]:
     return process
 
 
+def become_python() -> None:
+    """Make this an instance of the Python platform, which has a virtual environment and no Docker."""
+    Path("/var/app/venv").symlink_to(PYTHON)
+    for tool in DOCKER_TOOLS:
+        tool.unlink(missing_ok=True)
+
+
 def serve_amazon(facts: dict[str, Any]) -> None:
     """Serve the instance's metadata and open its way to AWS's API; the Docker engine can start meanwhile."""
     from . import api, imds
@@ -200,11 +213,16 @@ def main() -> int:
     facts = json.loads(os.environ[FACTS])
     link_tools(facts["generation"])
     threading.Thread(target=serve_amazon, args=(facts,), daemon=True).start()
-    docker = start_docker()
+    docker = None
+    if kind(facts["branch"], facts["generation"]) == "python":
+        become_python()
+    else:
+        docker = start_docker()
     Path(AGENT_SOCKET).unlink(missing_ok=True)
     with Server(AGENT_SOCKET, Handler) as server:
         server.serve_forever()
-    docker.terminate()
+    if docker is not None:
+        docker.terminate()
     return 0
 
 

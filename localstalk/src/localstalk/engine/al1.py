@@ -23,7 +23,7 @@ from .cfninit import POST_BUILD, PRE_BUILD, CfnInit, ConfigSetError
 from .docker import CURRENT_IMAGE, NO_EXPOSE, STAGING_IMAGE, Container, Docker
 from .layout import Layout
 from .logs import EngineLog, Logger
-from .nginx import Nginx
+from .nginx import CONTAINER, Nginx
 from .process import run
 from .request import Answer, CommandError, Event, Request
 
@@ -271,7 +271,7 @@ class Al1Engine:
     def _flip(self) -> str:
         if self.container is None:
             raise CommandError("No staging app container to flip to, abort deployment")
-        self.nginx.stage(self.layout.staging)
+        self.nginx.stage(self.layout.staging, CONTAINER)
         self.nginx.point(self.container.address, self.container.port)
         self.nginx.check()
         self.nginx.stop()

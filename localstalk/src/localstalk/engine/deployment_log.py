@@ -25,6 +25,8 @@ OPERATIONS = {
     "restart-app-server": "Restart app server",
 }
 STARTUP = "/var/log/eb-docker/containers/eb-current-app/*-stdouterr.log"
+PROCESS = "web.stdout.log"
+"""What a process of a Procfile prints, also that of earlier versions."""
 _INSTRUCTION = "Executing instruction: "
 _FAILED = "An error occurred during execution of command "
 _NAMED = re.compile(r"Running platform hook: .*|Command \S+ succeeded")
@@ -40,7 +42,7 @@ class DeploymentLog:
         self.instruction = ""
         self.failed = False
         self._read: dict[Path, int] = {}
-        for name in ("cfn-init.log", "cfn-init-cmd.log", "eb-hooks.log"):
+        for name in ("cfn-init.log", "cfn-init-cmd.log", "eb-hooks.log", PROCESS):
             self._new_lines(name)
 
     def __enter__(self) -> DeploymentLog:
@@ -89,7 +91,9 @@ class DeploymentLog:
     def _startup(self) -> list[str]:
         """The first lines that the application has printed so far."""
         found = sorted(self.layout.root.glob(STARTUP.lstrip("/")), key=lambda path: path.stat().st_mtime)
-        return found[-1].read_text(encoding="utf-8", errors="replace").splitlines()[:LINES] if found else []
+        if not found:
+            return self._new_lines(PROCESS)[:LINES]
+        return found[-1].read_text(encoding="utf-8", errors="replace").splitlines()[:LINES]
 
     def _say_output(self, lines: list[str]) -> None:
         for line in lines[-LINES:]:

@@ -8,24 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import dockerrun, ebextensions, election, source
+from . import ebextensions, election, source
 from .cfninit import POST_BUILD, PRE_BUILD, CfnInit, ConfigSetError
-from .docker import Container, Docker
+from .docker_platform import DockerPlatform
 from .hooks import run_hooks
 from .layout import Layout
 from .logs import EngineLog
-from .nginx import Nginx
+from .platforms import Instruction, Platform, kind
+from .python_platform import PythonPlatform
 from .request import Answer, CommandError, Event, Request
 
 COMPLETED = Event("INFO", "Instance deployment completed successfully.")
 FAILED = Event("ERROR", "Instance deployment failed. For details, see 'eb-engine.log'.")
 SUCCEEDED_MESSAGE = "Engine execution has succeeded."
 FAILED_MESSAGE = "Engine execution has encountered an error."
-DEFAULT_ENVIRONMENT = {"HOME": "/root", "PORT": "5000"}
 
 SKIP_SQSD = "This is a web server environment instance, skip {} sqsd daemon ..."
-
-Instruction = tuple[str, Callable[[], None]]
+NO_XRAY = "X-Ray is not enabled."
 
 
 @dataclass
@@ -38,10 +37,9 @@ class Engine:
     def __post_init__(self) -> None:
         self.log = EngineLog(self.layout.engine_log)
         self.leader: bool | None = None
-        self.docker = Docker(self.layout, self.log.info, self.log.error)
-        self.nginx = Nginx(self.layout, self.log.info)
-        self.app = dockerrun.Application("dockerfile")
-        self.container: Container | None = None
+        instance = self.request.instance
+        make = PythonPlatform if kind(instance.branch, instance.generation) == "python" else DockerPlatform
+        self.platform: Platform = make(self.layout, self.request, self.log)
         self.files: list[ebextensions.ConfigFile] = []
 
     def execute(self) -> Answer:
@@ -54,12 +52,13 @@ class Engine:
             "restart-app-server": self._restart,
             "env-launch": self._env_launch,
         }[name]()
-        answer = Answer("SUCCESS", 0, SUCCEEDED_MESSAGE, [COMPLETED] if name != "env-launch" else [])
+        answer = Answer("SUCCESS", 0, SUCCEEDED_MESSAGE)
         current = ""
         try:
             for current, instruction in instructions:
                 self.log.info(f"Executing instruction: {current}")
                 instruction()
+            answer.events = [*self.platform.events, COMPLETED] if name != "env-launch" else []
         except (CommandError, OSError) as error:
             answer = self._failure(current, error)
         self.log.info("Executing cleanup logic")
@@ -75,9 +74,8 @@ class Engine:
             f"An error occurred during execution of command [{self.request.name}] - [{instruction}]. "
             f"Stop running the command. Error: {text}"
         )
-        if self.container is not None and self.container.container_id != self.docker.current():
-            self.docker.remove(self.container.container_id)
-        return Answer("FAILURE", 1, FAILED_MESSAGE, [*events, FAILED])
+        self.platform.discard()
+        return Answer("FAILURE", 1, FAILED_MESSAGE, [*self.platform.events, *events, FAILED])
 
     def _opening(self) -> None:
         request, log = self.request, self.log
@@ -98,7 +96,7 @@ class Engine:
     # Environments
 
     def _hook_environment(self) -> dict[str, str]:
-        env = {**DEFAULT_ENVIRONMENT, **self.request.properties, "PATH": self.layout.search_path}
+        env = {"HOME": "/root", "PORT": self.platform.port, **self.platform.properties, "PATH": self.layout.search_path}
         if self.leader is not None:
             env["EB_IS_COMMAND_LEADER"] = "true" if self.leader else "false"
         return env
@@ -109,7 +107,7 @@ class Engine:
             self.layout,
             instance.application_name,
             instance.region,
-            {**self.request.properties, "EB_IS_COMMAND_LEADER": "true" if self.leader else "false"},
+            {**self.platform.properties, "EB_IS_COMMAND_LEADER": "true" if self.leader else "false"},
             self.leader,
             {
                 "AWS::Region": instance.region,
@@ -134,16 +132,17 @@ class Engine:
             ("PreBuildEbExtension", self._pre_build),
             ("StageApplication", self._stage),
             ("RunAppDeployPreBuildHooks", lambda: self._hooks("hooks/prebuild", self.layout.staging)),
-            ("Docker Specific Build Application", self._build),
+            *self.platform.build(),
             ("PostBuildEbExtension", self._post_build),
             ("CleanEbExtensions", self._clean_ebextensions),
             ("RunAppDeployPreDeployHooks", lambda: self._hooks("hooks/predeploy", self.layout.staging)),
-            ("stop X-Ray", self._say("X-Ray is not enabled.")),
-            ("FlipApplication", self._flip),
-            ("start X-Ray", self._say("X-Ray is not enabled.")),
+            ("stop X-Ray", self._say(NO_XRAY)),
+            *self.platform.flip(),
+            ("start X-Ray", self._say(NO_XRAY)),
+            *self.platform.serve(),
             ("configureSqsd", self._say(SKIP_SQSD.format("configure"))),
             ("startSqsd", self._say(SKIP_SQSD.format("start"))),
-            ("Track pids in healthd", self._say("This is an enhanced health env...")),
+            ("Track pids in healthd", self._track),
             ("RunAppDeployPostDeployHooks", lambda: self._hooks("hooks/postdeploy", self.layout.current)),
         ]
 
@@ -190,53 +189,18 @@ class Engine:
 
     def _stage(self) -> None:
         source.stage(self.layout, self.layout.bundle, self.layout.staging, self.log.info)
-        self.app = dockerrun.read(self.layout.staging)
-        self.docker.forget_environment()
-        if self.app.kind == "compose":
-            self.docker.write_environment(self.request.properties, self.layout.staging, self.app)
+        self.platform.stage()
 
     def _hooks(self, folder: str, application: Path) -> None:
         run_hooks(self.layout, self.log, f".platform/{folder}", application, self._hook_environment())
-
-    def _build(self) -> None:
-        self.docker.build(self.app)
-        self.nginx.stage(self.layout.staging)
-        # Before predeploy hooks, which may still edit it (docs/elastic_beanstalk.md §6).
-        self.docker.write_environment(self.request.properties, self.layout.staging, self.app)
 
     def _clean_ebextensions(self) -> None:
         shutil.rmtree(self.layout.staging / ebextensions.DIRECTORY, ignore_errors=True)
         self.log.info("Cleaned ebextensions subdirectories from app staging directory.")
 
-    def _flip(self) -> None:
-        if self.app.kind == "compose":
-            self._flip_compose()
-            return
-        self.docker.compose_down(self.layout.current)
-        source.move(self.layout.staging, self.layout.current)
-        self.container = self.docker.start(self.app, self.request.properties)
-        self.nginx.point(self.container.address, self.container.port)
-        self._serve(self.container)
-
-    def _serve(self, container: Container) -> None:
-        """Let nginx serve ``container`` instead of the one before, with EB's short stop of the proxy."""
-        self.nginx.check()
-        self.log.info("Executing instruction: stop proxy")
-        self.nginx.stop()
-        self.nginx.activate()
-        self.log.info("Executing instruction: start proxy")
-        self.nginx.start()
-        self.docker.keep(container)
-
-    def _flip_compose(self) -> None:
-        self.nginx.stop()
-        old = self.docker.current()
-        if old:
-            self.docker.remove(old)
-            self.docker.current_file.unlink()
-        self.docker.compose_down(self.layout.current)
-        source.move(self.layout.staging, self.layout.current)
-        self.docker.compose_up(self.layout.current)
+    def _track(self) -> None:
+        self.log.info("This is an enhanced health env...")
+        self.platform.track()
 
     # The other commands
 
@@ -245,28 +209,16 @@ class Engine:
         return [
             ("RunConfigDeployPreBuildHooks", lambda: self._hooks("confighooks/prebuild", current)),
             ("RunConfigDeployPreDeployHooks", self._config_predeploy),
-            ("Restart application", self._restart_application),
+            ("Restart application", self.platform.restart),
             ("RunConfigDeployPostDeployHooks", lambda: self._hooks("confighooks/postdeploy", current)),
         ]
 
     def _config_predeploy(self) -> None:
-        self.app = dockerrun.read(self.layout.current)
-        self.docker.write_environment(self.request.properties, self.layout.current, self.app)
+        self.platform.configure()
         self._hooks("confighooks/predeploy", self.layout.current)
 
     def _restart(self) -> list[Instruction]:
-        return [("Restart application", self._restart_application)]
-
-    def _restart_application(self) -> None:
-        self.app = dockerrun.read(self.layout.current)
-        if self.app.kind == "compose":
-            self.docker.compose_down(self.layout.current)
-            self.docker.compose_up(self.layout.current)
-            return
-        self.container = self.docker.restart(self.app, self.request.properties)
-        self.nginx.stage(self.layout.current)
-        self.nginx.point(self.container.address, self.container.port)
-        self._serve(self.container)
+        return [("Restart application", self.platform.restart)]
 
     def _env_launch(self) -> list[Instruction]:
         def bootstrap() -> None:

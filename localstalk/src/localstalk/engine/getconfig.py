@@ -17,8 +17,6 @@ PLATFORM = {
     "AppDeployDir": "/var/app/current/",
     "AppStagingDir": "/var/app/staging/",
     "AppUser": "webapp",
-    "GenericName": "docker",
-    "PlatformName": "Docker",
     "ProxyServer": "nginx",
 }
 
@@ -31,7 +29,13 @@ def _values(state: dict[str, Any], what: str) -> Any:
         return state.get("options", {})
     if what == "platformconfig":
         version = {"al1": "2.0", "al2": "3.0", "al2023": "4.0"}.get(instance.get("generation", ""), "4.0")
-        return {**PLATFORM, "PlatformVersion": f"{version}.0"}
+        name = str(instance.get("branch") or "Docker").partition(" running on ")[0]
+        return {
+            **PLATFORM,
+            "GenericName": name.split()[0].lower(),
+            "PlatformName": name,
+            "PlatformVersion": f"{version}.0",
+        }
     if what == "container":
         return {
             "environment_name": instance.get("environment_name", ""),

@@ -18,7 +18,7 @@ RULE = "-" * 40
 
 TAIL_PATTERNS = {
     "al1": ("/var/log/eb-activity.log", "/var/log/eb-commandprocessor.log"),
-    "al2": ("/var/log/eb-engine.log", "/var/log/eb-hooks.log"),
+    "al2": ("/var/log/web.stdout.log", "/var/log/eb-engine.log", "/var/log/eb-hooks.log"),
 }
 COMMON_TAIL = (
     "/var/log/cfn-init.log",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The instance's web server: an nginx that passes everything on to the application container.
+"""The instance's web server: an nginx that serves static files and passes all else on to the application.
 
-See docs/elastic_beanstalk.md §5.4 and §6.
+See docs/elastic_beanstalk.md §5.4, §6 and §6.1.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import select
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .layout import Layout
@@ -60,8 +60,8 @@ http {
 """
 
 LOCATION_CONF = """\
-location / {
-    proxy_pass          http://docker;
+location / {{
+    proxy_pass          {upstream};
     proxy_http_version  1.1;
 
     proxy_set_header    Connection          $connection_upgrade;
@@ -69,10 +69,20 @@ location / {
     proxy_set_header    Host                $host;
     proxy_set_header    X-Real-IP           $remote_addr;
     proxy_set_header    X-Forwarded-For     $proxy_add_x_forwarded_for;
-}
+}}
+"""
+
+STATIC_CONF = """\
+location {path} {{
+    alias {folder};
+    access_log off;
+}}
 """
 
 STOP_SECONDS = 2.0
+CONTAINER = "http://docker"
+"""The application's container, by the name of an upstream that ``point`` writes."""
+
 UPSTREAM_NAME = "elasticbeanstalk-nginx-docker-upstream.conf"
 
 
@@ -90,12 +100,20 @@ class Nginx:
         self.note(f"Running command: {' '.join(argv)}")
         return run([str(self.layout.at(argv[0])), *argv[1:]], env={"PATH": self.layout.search_path})
 
-    def stage(self, application: Path) -> None:
-        """Write EB's configuration and the user's ``.platform/nginx`` over it to the staging directory."""
+    def stage(self, application: Path, upstream: str, static: Mapping[str, str] | None = None) -> None:
+        """Write EB's configuration and the user's ``.platform/nginx`` over it to the staging directory.
+
+        ``static`` maps paths of URLs to folders of the application, both as they were given.
+        """
         shutil.rmtree(self.staging, ignore_errors=True)
-        (self.staging / "conf.d/elasticbeanstalk").mkdir(parents=True)
+        generated = self.staging / "conf.d/elasticbeanstalk"
+        generated.mkdir(parents=True)
         (self.staging / "nginx.conf").write_text(NGINX_CONF)
-        (self.staging / "conf.d/elasticbeanstalk/00_application.conf").write_text(LOCATION_CONF)
+        (generated / "00_application.conf").write_text(LOCATION_CONF.format(upstream=upstream))
+        if static:
+            current = self.layout.shown(self.layout.current)
+            locations = [STATIC_CONF.format(path=path, folder=f"{current}/{static[path]}") for path in sorted(static)]
+            (generated / "01_static.conf").write_text("".join(locations))
         custom = application / ".platform/nginx"
         if custom.is_dir():
             shutil.copytree(custom, self.staging, dirs_exist_ok=True)

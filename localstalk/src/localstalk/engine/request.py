@@ -26,6 +26,7 @@ class Instance:
     application_name: str
     region: str
     generation: str
+    branch: str = "Docker running on 64bit Amazon Linux 2023"
 
     @property
     def stack_arn(self) -> str:

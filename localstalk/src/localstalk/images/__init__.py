@@ -28,8 +28,11 @@ SUITE = "bookworm"
 PYTHON = "3.11"
 """Python of that suite."""
 
-PACKAGES = "aws-cli.txt"
-"""Python packages that an image wants, with hashes: pinned by ``make lock``."""
+PACKAGES = {"aws-cli.txt": ("install", "--no-compile", "--target"), "python-platform.txt": ("download", "--dest")}
+"""Python packages that an image wants, with hashes: pinned by ``make lock``; and what pip does with them.
+
+A program gets a folder of its own, a virtual environment is made in the image, of wheels.
+"""
 
 BUILD_SECONDS = 900.0
 PULL_SECONDS = 300.0
@@ -164,8 +167,7 @@ def _build(folder: Path, tag: str) -> None:
             options.append(f"--volume={path}:{path}:ro")
         for path in build_mounts():
             options.append(f"--volume={path}:{path}:{'O' if path.is_dir() else 'ro'}")
-        packages = folder / PACKAGES
-        if packages.exists():
+        for packages in (folder / name for name in PACKAGES if (folder / name).exists()):
             target = Path(scratch, packages.stem)
             _fetch(packages, target)
             options.append(f"--volume={target}:/run/{target.name}:ro")
@@ -180,10 +182,11 @@ def _build(folder: Path, tag: str) -> None:
 
 
 def _fetch(packages: Path, target: Path) -> None:
-    """Install Python packages for the image into a folder, by this machine's own way to its index."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    """Bring Python packages for the image into a folder, by this machine's own way to its index."""
+    verb, *into = PACKAGES[packages.name]
+    command = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", PYTHON]
-    command += ["--target", str(target), "--requirement", str(packages)]
+    command += ["--requirement", str(packages), *into, str(target)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

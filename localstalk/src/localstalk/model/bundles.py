@@ -17,7 +17,16 @@ from localstalk.engine import ebextensions
 _SAMPLE = {
     "Dockerfile": 'FROM python:3-slim\nEXPOSE 8000\nCMD ["python3", "-m", "http.server", "8000"]\n',
     "index.html": "<h1>Elastic Beanstalk sample application</h1>\n",
+    "application.py": """\
+from pathlib import Path
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/html")])
+    return [Path(__file__).with_name("index.html").read_bytes()]
+""",
 }
+"""For the Docker and the Python platform alike, where AWS has one for each."""
 
 
 def sample() -> bytes:

@@ -41,7 +41,7 @@ async def _start(context: WorkflowContext, instance: Instance) -> None:
     spec = InstanceSpec(
         instance.id, environment.id, environment.name, environment.application, region.name,
         environment.platform.generation, region.account, context.option(LAUNCH, "IamInstanceProfile"),
-        context.option(LAUNCH, "DisableIMDSv1", "false") != "true",
+        context.option(LAUNCH, "DisableIMDSv1", "false") != "true", environment.platform.branch,
     )  # fmt: skip
     addresses = await context.call_driver(context.driver.launch, spec)
     instance.address = addresses.private_ip

@@ -76,7 +76,7 @@ def clean(home: Path, runtime: Path) -> None:
     _unmount(home)
     for path in (home / "instances", home / "elections", home / "edge", runtime / "i", runtime / "edge"):
         shutil.rmtree(path, ignore_errors=True)
-    for path in (home / "database-password", home / "containers.conf", home / "mounts.conf"):
+    for path in (home / "database-password", home / "containers.conf", home / "mounts.conf", home / "pip.conf"):
         path.unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ from localstalk.driver import (
     Command,
     CommandResult,
     DriverError,
+    Generation,
     HealthCheck,
     InstanceAddresses,
     InstanceSpec,
@@ -19,6 +20,7 @@ from localstalk.driver import (
     ShellResult,
 )
 from localstalk.edge.edge import Edge
+from localstalk.engine.platforms import RUNS, kind
 from localstalk.images import Images
 
 from .cleaning import clean, label, preflight
@@ -59,6 +61,15 @@ class ContainerDriver:
     def offer_api(self, opener: ApiOpener) -> None:
         """Let instances reach AWS's API."""
         self.instances.open_api = opener
+
+    def refusal(self, branch: str, generation: Generation) -> str | None:
+        """What the engine is not, no instance can be."""
+        if kind(branch, generation) is not None:
+            return None
+        return (
+            f"localstalk's container driver runs {RUNS}, not {branch}: "
+            "simulate its instances with localstalk up --driver sim."
+        )
 
     def launch(self, spec: InstanceSpec) -> InstanceAddresses:
         """Start an instance."""

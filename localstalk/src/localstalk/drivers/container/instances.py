@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,12 @@ from localstalk.engine import deployment_log
 from localstalk.engine.agent import FACTS, OWN_AGENT
 from localstalk.engine.api import URL
 from localstalk.engine.imds import API_SOCKET
+from localstalk.engine.platforms import kind
 from localstalk.engine.request import Instance as EngineInstance
 from localstalk.images import Images, build_mounts
 from localstalk.images.podman import attempt, common_options, image_store, limits, podman
 
-from . import agents
+from . import agents, pip
 from .network import Network
 
 LAUNCH_SECONDS = 60.0
@@ -111,10 +113,16 @@ class Instances:
         self.mounts_conf = home / "mounts.conf"
         # podman's own way to give every container and every build a directory of the machine.
         self.mounts_conf.write_text("".join(f"{path}:{path}\n" for path in build_mounts()))
+        self.pip_conf = home / "pip.conf"
 
     def container_name(self, instance_id: str) -> str:
         """Return the name of the instance's container."""
         return f"localstalk-{self.home_label}-{instance_id}"
+
+    @cached_property
+    def _pip_mounts(self) -> list[str]:
+        """Asked for by the first instance of a Python platform, because asking takes pip half a second."""
+        return pip.mounts(self.pip_conf)
 
     def get(self, instance_id: str) -> Instance:
         """Return a launched instance; raises DriverError."""
@@ -181,6 +189,7 @@ class Instances:
             f"{elections}:{SHARED}/election",
             f"{disk / 'bundle'}:{SHARED}/bundle:ro",
             *(f"{path}:{path}:ro" for path in build_mounts()),
+            *(self._pip_mounts if kind(spec.branch, spec.generation) == "python" else ()),
         ]
         facts = {
             "instance_id": spec.instance_id,
@@ -189,6 +198,7 @@ class Instances:
             "account": spec.account,
             "generation": spec.generation,
             "imds_v1": spec.imds_v1,
+            "branch": spec.branch,
         }
         hostname = f"ip-{instance.address.replace('.', '-')}.{spec.region}.compute.internal"
         podman(
@@ -360,6 +370,7 @@ class Instances:
             shutil.rmtree(folder, ignore_errors=True)
         self.engine_conf.unlink(missing_ok=True)
         self.mounts_conf.unlink(missing_ok=True)
+        self.pip_conf.unlink(missing_ok=True)
 
 
 def _http_status(address: str, path: str) -> int | None:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Platforms that the container driver does not run are refused by the API, and simulated by the sim driver."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import botocore.exceptions
+import pytest
+from stalk import PROFILE, STACK, Stalk
+
+from localstalk.drivers.container import ContainerDriver
+from localstalk.elasticbeanstalk.platforms import catalogue
+from localstalk.engine.platforms import kind
+
+README = Path(__file__).parents[2] / "README.md"
+NODE = "64bit Amazon Linux 2023 v6.8.0 running Node.js 24"
+PYTHON = "64bit Amazon Linux 2023 v4.9.0 running Python 3.11"
+SENTENCE = (
+    "localstalk's container driver runs Docker on every Amazon Linux, and Python on Amazon Linux 2023, not Node.js 24 "
+    "running on 64bit Amazon Linux 2023: simulate its instances with localstalk up --driver sim."
+)
+
+
+@pytest.fixture
+def contained(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> Stalk:
+    """A localstalk that refuses as the container driver does."""
+    monkeypatch.setattr(stalk.driver, "refusal", partial(ContainerDriver.refusal, stalk.driver))
+    stalk.version("v1")
+    return stalk
+
+
+def create(stalk: Stalk, stack: str) -> None:
+    given = {"ApplicationName": "app", "VersionLabel": "v1", "OptionSettings": [PROFILE]}
+    stalk.eb.create_environment(EnvironmentName="env-one", SolutionStackName=stack, **given)
+    stalk.advance(600)
+
+
+def test_platform_that_cannot_run_is_refused_in_a_sentence(contained: Stalk) -> None:
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        create(contained, NODE)
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert caught.value.response["Error"]["Message"] == SENTENCE
+    assert contained.eb.describe_environments()["Environments"] == []
+
+
+def test_update_to_such_a_platform_changes_nothing(contained: Stalk) -> None:
+    create(contained, PYTHON)
+    with pytest.raises(botocore.exceptions.ClientError, match=r"not Node\.js 24"):
+        contained.eb.update_environment(EnvironmentName="env-one", SolutionStackName=NODE)
+    assert contained.environment()["SolutionStackName"] == PYTHON
+
+
+def test_readme_names_what_is_refused() -> None:
+    (row,) = [
+        line for line in README.read_text(encoding="utf-8").splitlines() if "| refused in a sentence | yes |" in line
+    ]
+    refused = {each.branch.split()[0] for each in catalogue("us-east-1") if kind(each.branch, each.generation) is None}
+    assert len(refused) > 5
+    assert [name for name in sorted(refused) if name not in row] == []
+
+
+@pytest.mark.parametrize("stack", [NODE, PYTHON, STACK, "64bit Amazon Linux 2023 v4.4.0 running ECS"])
+def test_every_platform_is_simulated(stalk: Stalk, stack: str) -> None:
+    stalk.version("v1")
+    create(stalk, stack)
+    assert stalk.environment()["Status"] == "Ready"
+    assert stalk.environment()["Health"] == "Green"
