@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run of a cycle that can be told to kill itself, or to lose the answer to a call.
 
-Its name begins with "ansible" because the holder of a lease is an Ansible process (_beanstalk/lock/process.py).
+Its name begins with "ansible" because the holder of a lease is an Ansible process (_beanstalk/core/process.py).
 Usage: ansible_cycle.py APPLICATION [kill:PHASE:N] [lose:ACTION] [goal:GOAL] [keep:SECONDS] [dns:SECONDS]
 [verify:SECONDS] [version:LABEL] [force:0] [age:SECONDS] [leader:1] [wait:SECONDS] [probe:URL_SERVICE] [skew:SECONDS]
 [stop:ACTION] [drain:SECONDS]

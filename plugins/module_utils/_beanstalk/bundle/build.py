@@ -17,6 +17,7 @@ import time
 from bisect import bisect_left
 from typing import Any
 
+from ..core.memory import sealed
 from ..core.names import check_version_label
 from ..core.user_errors import BundleError
 from ..lint.runner import lint_bundle
@@ -129,11 +130,17 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
     prefix = spec.label_prefix or default_label_prefix(spec.path)
     check_version_label(prefix + "-" + "0" * 16)
     cache.prepare_cache(cache_dir)
-    source = Source(spec, cache_dir)
     try:
-        return _make(source, prefix, cache_dir, check_mode, started)
-    finally:
-        source.close()
+        if not check_mode:
+            cache.remove_abandoned(cache_dir)
+        source = Source(spec, cache_dir)
+        try:
+            return _make(source, prefix, cache_dir, check_mode, started)
+        finally:
+            source.close()
+    except OSError as error:
+        # What the source itself refuses has a sentence of its own.
+        raise BundleError(f"The bundle cannot be made in {cache_dir}: {error.strerror or error}.") from error
 
 
 def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
@@ -156,7 +163,7 @@ def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started
             "file": cache.file_key(bundle.path),
             "remarks": remarks,
         }
-        cache.replace_file(record_path, json.dumps(record).encode())
+        cache.replace_file(record_path, sealed(json.dumps(record)).encode())
     return BundleResult(bundle, changed, _warnings(source, extra) + remarks)
 
 
@@ -184,6 +191,8 @@ def _build(
             size = os.fstat(handle).st_size
             remarks = _inspect(handle, spec)
             if not check_mode and (not os.path.exists(path) or cache.file_digest(path) != zip_digest):
+                if has_secrets:
+                    cache.reserve(path)
                 cache.publish(handle, path)
         finally:
             os.close(handle)

@@ -4,10 +4,12 @@
 
 """The folder of bundles: what was made for which input, and who may read it."""
 
-# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH112, PTH116, PTH118, PTH123, PTH208
+# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH112, PTH116, PTH118, PTH123, PTH207, PTH208
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -15,16 +17,21 @@ import shutil
 import time
 from typing import Any
 
+from ..core import process as processes
+from ..core.memory import unsealed
+from ..core.shape import ANYTHING, load
 from ..core.user_errors import BundleError
 from .gitattributes import WORK_PREFIX
 from .types import SourceSpec
 
 _KEEP_SECONDS = 7 * 86400
 _KEEP_SECRET_SECONDS = 3600
-"""A bundle with secrets is removed once it is uploaded; what a killed run left goes after this time."""
+"""Where nobody can tell whether the run that made a bundle with secrets has ended, it goes after this time."""
 
 CONFIDENTIAL = ".secret.zip"
-"""How the names of bundles with secrets end."""
+"""How the names of bundles with secrets end. One is removed once it is uploaded."""
+_RUN = ".run"
+"""Ends the name of the file beside a bundle with secrets that says which run needs it."""
 
 
 def default_cache_dir() -> str:
@@ -42,9 +49,37 @@ def prepare_cache(folder: str) -> None:
             os.chmod(folder, 0o700)
             info = os.stat(folder)
     except OSError as error:
-        raise BundleError(f"Cannot use the cache folder {folder}: {error.strerror}.") from error
+        raise BundleError(f"Cannot use the cache folder {folder}: {error.strerror}. Name another one.") from error
+    if info.st_uid != os.geteuid():
+        raise BundleError(f"The cache folder {folder} is not ours: its owner could swap bundles. Name another one.")
     if info.st_mode & 0o077:
-        raise BundleError(f"The cache folder {folder} is not ours and open to others; name another one.")
+        raise BundleError(f"The cache folder {folder} is open to others. Name another one.")
+
+
+def reserve(path: str) -> None:
+    """Note that this run needs the bundle with secrets of this name, which it is about to make."""
+    if run := processes.this_run():
+        replace_file(path + _RUN, json.dumps(run).encode())
+
+
+def remove_abandoned(folder: str) -> None:
+    """Remove the bundles with secrets whose runs have ended, killed before they could."""
+    for name in os.listdir(folder):
+        if not name.endswith(CONFIDENTIAL + _RUN):
+            continue
+        path = os.path.join(folder, name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                ended = processes.has_ended(load(file.read(), {str: ANYTHING}))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            ended = True
+        if ended:
+            bundle = path.removesuffix(_RUN)
+            for each in (*glob.glob(glob.escape(bundle) + "*.part"), bundle, path):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(each)
 
 
 def record_path(spec: SourceSpec, root: bytes, cache_dir: str) -> str:
@@ -66,7 +101,7 @@ def recall(record_path: str, signature: str) -> dict[str, Any] | None:
     """The record of a bundle that was made for this very input and is still there."""
     try:
         with open(record_path, encoding="utf-8") as file:
-            record = json.load(file)
+            record = json.loads(unsealed(file.read()) or "{}")
         if record["signature"] == signature and file_key(record["bundle"]["path"]) == record["file"]:
             return dict(record)
     except (OSError, ValueError, KeyError, TypeError):

@@ -228,8 +228,8 @@ def account_of(access_key: str) -> str:
 def runtime_directory() -> Path | None:
     """A directory of this user's own for files that a reboot may lose; None when there is none."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    path = Path(base, "jack.beanstalk") if base else Path(tempfile.gettempdir(), f"jack.beanstalk-{os.getuid()}")
     try:
+        path = Path(base, "jack.beanstalk") if base else Path(tempfile.gettempdir(), f"jack.beanstalk-{os.getuid()}")
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from ..core import process as processes
 from ..core.errors import AnsibleBeanstalkError
 from ..core.shape import ANYTHING, NOTHING, ShapeError, check, load, number, text, whole
-from . import process as processes
 
 FORMAT = 1
 GRACE = 15.0  # seconds; covers the one-second resolution of the Date header and a slow last write

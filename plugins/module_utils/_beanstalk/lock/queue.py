@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..core import process as processes
 from ..core.errors import AnsibleBeanstalkError
 from ..core.memory import Memory, write_whole
-from . import process as processes
 from .lease import Lease, Leases, decode, encode
 
 

@@ -23,12 +23,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
 from ..core import api, cnames
+from ..core import process as processes
 from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from ..core.memory import Memory
 from ..core.reading import Allowance, ask_again, read_whole
 from ..core.table import Table, TableMemory
-from . import process as processes
 from .lease import BrokenLockError, Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, lock_key
 from .queue import LockQueue
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import process as holder
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock import process as holder
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import (
     GRACE,
     Claim,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import process
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock import process
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import (
     Lease,
     LeaseLostError,

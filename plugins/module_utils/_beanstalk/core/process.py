@@ -69,7 +69,7 @@ def has_ended(process: Mapping[str, Any], proc: Path = PROC) -> bool:
         return _stat(proc, pid)[0] in ("Z", "X") or _start(proc, pid) != process["start"]
     except FileNotFoundError:
         return True
-    except (OSError, ValueError, IndexError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError, OverflowError):
         return False
 
 
