@@ -8,14 +8,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: legacy_project_info
 version_added: 0.1.0
-short_description: Read a project of the old Elastic Beanstalk ritual as inventory variables
+short_description: Read a project for Elastic Beanstalk as inventory variables
 description:
-  - Reads a project that deploys with marker files, hook scripts in C(.ebextensions), C(deploy.sh) and the EB CLI, and
-    returns what the playbooks of this collection need to deploy it, with one host for each environment.
-  - Understood are C(.elasticbeanstalk/config.yml) with its branch defaults, container commands that touch a marker,
-    C(files:) that write hook scripts with a prefix, scripts that remove them, C(git add -f) of secrets before
-    C(eb deploy --staged), C(Dockerfile) and C(Dockerfile.base), and the usual requirement files.
-  - Whatever was not understood is returned too, with what to do about it, and stays in the bundle as it is.
+  - Reads a project that deploys with the EB CLI, and returns what the playbooks of this collection need to deploy it, with one
+    host for each environment.
+  - Understood are C(.elasticbeanstalk/config.yml) with its branch defaults and saved configurations; hook scripts in
+    C(.ebextensions) and C(.platform), with their leader by marker file, C(EB_IS_COMMAND_LEADER) or C(leader-test.sh), that
+    run C(docker exec), compose services or commands in a virtual environment; C(container_commands) of Python platforms;
+    scripts that call the EB CLI with C(git add -f) of secrets; Dockerfiles and the usual requirement files; C(cron.yaml)
+    and the other files that Elastic Beanstalk reads.
+  - Whatever was not understood is returned too, with what to do about it, and stays in the bundle as it is. No file that
+    says how the project is deployed is left out.
   - Only reads files of the project. Runs nothing, not even git, and writes nothing; values of secrets are not returned.
 author:
   - The jack.beanstalk team (!UNKNOWN)
@@ -30,7 +33,7 @@ options:
   platform:
     description:
       - The platform for the inventory.
-      - By default it is the project's own, or C(Docker running on 64bit Amazon Linux 2023) where that is retired.
+      - By default it is the newest version of the project's own, or of its successor where that is retired.
     type: str
 attributes:
   check_mode:
@@ -66,12 +69,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 variables:
-  description: Inventory variables for all hosts.
+  description: Inventory variables for all hosts, wherever they are.
   returned: success
   type: dict
   sample:
     eb_application: guestbook
-    eb_region: ap-northeast-2
     eb_platform: Docker running on 64bit Amazon Linux 2023
     eb_hooks_prefix: nick
     eb_hooks:
@@ -80,6 +82,20 @@ variables:
         where: container
         leader_only: true
     eb_secrets_files: [.secrets/]
+aws:
+  description: Inventory variables for the environments on AWS.
+  returned: success
+  type: dict
+  sample:
+    eb_region: ap-northeast-2
+    eb_aws: {profile: guestbook}
+local:
+  description: Inventory variables for a try on localstalk.
+  returned: success
+  type: dict
+  sample:
+    eb_region: us-east-1
+    eb_localstalk: {driver: auto, speed: 20}
 hosts:
   description: Inventory variables that differ, by host; a host is an environment.
   returned: success
@@ -109,16 +125,59 @@ understood:
       description: What was found, and what became of it.
       type: str
       returned: always
-      sample: The hook migrate runs on the leader, in the container.
+      sample: 01_migrate became the hook migrate, on the leader, for the application.
+    urgent:
+      description: Whether data or secrets are lost until somebody decides.
+      type: bool
+      returned: always
+      sample: false
+kept:
+  description: What stays in the bundle as it is, and works there.
+  returned: success
+  type: list
+  elements: dict
+  contains: *note
 open:
   description: What was not understood, or needs a look, and what to do about it.
   returned: success
   type: list
   elements: dict
   contains: *note
+findings:
+  description: What M(jack.beanstalk.bundle_lint) finds in the bundle as it will be, in that module's form.
+  returned: success
+  type: list
+  elements: dict
+report:
+  description: All of this as a page of Markdown, what is to be decided first.
+  returned: success
+  type: str
+  sample: "# guestbook: what was understood"
+files:
+  description: The inventories as files.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    inventory:
+      description: V(aws) or V(local).
+      type: str
+      returned: always
+      sample: aws
+    path:
+      description: File of the inventory.
+      type: str
+      returned: always
+      sample: group_vars/all/project.yml
+    content:
+      description: Its content.
+      type: str
+      returned: always
+      sample: "eb_application: guestbook"
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.inventory import inventory_files, report
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.project import (
     NotAProjectError,
     read_project,
@@ -135,7 +194,8 @@ def main():
         project = read_project(module.params["path"], module.params["platform"])
     except NotAProjectError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **project.as_dict())
+    files = inventory_files(project, module.params["path"])
+    module.exit_json(changed=False, files=files, report=report(project), **project.as_dict())
 
 
 if __name__ == "__main__":

@@ -86,7 +86,6 @@ class Small:
             "eb_platform": MODERN,
             "eb_source": {"path": str(self.folder), "from": "work_tree"},
             "eb_localstalk": {"speed": 20},
-            "eb_aws": "{{ localstalk_aws }}",
             "eb_poll_interval": 1,
             "eb_wait_timeout": 300,
             "eb_hooks_prefix": "tiny",

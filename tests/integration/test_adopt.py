@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project of the old ritual: adopt.yml, then deploy.yml, and the project itself is as it was."""
+"""A project with hooks by marker files: adopt.yml, then deploy.yml on localstalk; the project itself is as it was."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -50,20 +49,8 @@ def test_a_project_of_the_old_ritual(project: Project, guestbook: Path, tmp_path
     inventory = tmp_path / "inventory"
     adopted = project.play("adopt.yml", "-e", f"adopt_project={guestbook}", "-e", f"adopt_inventory={inventory}")
     assert adopted.rc == 0, adopted.output
-    local = tmp_path / "local.json"
-    local.write_text(
-        json.dumps(
-            {
-                "eb_localstalk": {"speed": 20},
-                "eb_aws": "{{ localstalk_aws }}",
-                "eb_region": "us-east-1",
-                "eb_poll_interval": 1,
-                "eb_url": "",
-            }
-        )
-    )
     host = "guestbook-production"
-    deploy = ("deploy.yml", "-i", str(inventory), "-e", f"@{local}", "--limit", host)
+    deploy = ("deploy.yml", "-i", f"{inventory}-local", "--limit", host)
     first = project.play(*deploy)
     assert first.rc == 0, first.output
     eb = project.stalk.client("elasticbeanstalk")

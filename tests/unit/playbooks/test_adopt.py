@@ -43,23 +43,17 @@ def test_writes_an_inventory_that_ansible_reads(tmp_path, project):
     (project / ".ebextensions").mkdir()
     (project / ".ebextensions" / "01.config").write_text(
         'files:\n  "/opt/elasticbeanstalk/hooks/appdeploy/post/nick_01_show.sh":\n    mode: "000755"\n    content: |\n'
-        "      #!/bin/sh\n      docker ps --format '{{.ID}}'\n      echo \"äöü: 'a'\"\n"
+        "      #!/bin/sh\n      docker inspect --format '{{.ID}}' x\n      echo \"äöü: 'a'\"\n"
     )
     made = adopt("guestbook", "inventory", cwd=tmp_path)
     assert made.returncode == 0, made.stdout + made.stderr
     assert sorted(path.name for path in (tmp_path / "inventory").iterdir()) == ["ADOPTED.md", "group_vars", "hosts.yml"]
-    shown = run(
-        "ansible",
-        "-i",
-        str(tmp_path / "inventory"),
-        "guestbook-develop",
-        "-m",
-        "debug",
-        "-a",
-        "var=eb_hooks[0].command",
-        "-o",
-    )
-    assert "docker ps --format '{{.ID}}'\\necho \\\"äöü: 'a'\\\"" in shown.stdout, shown.stdout + shown.stderr
+    for inventory in ("inventory", "inventory-local"):
+        shown = run("ansible-inventory", "-i", str(tmp_path / inventory), "--host", "guestbook-develop")
+        command = json.loads(shown.stdout)["eb_hooks"][0]["command"]
+        assert "docker inspect --format '{{.ID}}' x" in command, shown.stdout + shown.stderr
+    local = json.loads(shown.stdout)
+    assert (local["eb_region"], "eb_aws" in local, local["eb_localstalk"]["speed"]) == ("us-east-1", False, 20)
 
     hosts = tmp_path / "inventory" / "hosts.yml"
     hosts.write_text("edited\n")

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the jack.beanstalk project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deploy scripts: `git add -f .secrets/ && eb deploy --staged; git reset HEAD .secrets/`, and what stands around it."""
+"""Scripts that call the EB CLI: `git add -f .secrets/ && eb deploy --staged; git reset`, and the rest."""
 
 from __future__ import annotations
 
@@ -9,56 +9,62 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 
-from ..lint.project_files import is_inside
 from .notes import Notes, masked
+from .source import Source
 
-# Where people keep the script; nothing of the application itself is read.
-_PLACES = ("*.sh", "deploy", "scripts/*", "bin/*", ".dev/bin/*")
-_LARGEST = 64 * 1024
+_SHELL = re.compile(r".*\.(?:sh|bash|mk)|.*/[\w-]+|[\w-]+")
 _HARMLESS = (
-    "git reset",
-    "git status",
-    "git restore --staged",
-    "git rm --cached",
-    "echo",
-    "sleep",
-    "set ",
-    "cd ",
-    "exit",
+    *("git reset", "git status", "git restore --staged", "git rm --cached", "git commit", "git push", "git checkout"),
+    *(
+        "echo",
+        "printf",
+        "sleep",
+        "set ",
+        "cd ",
+        "exit",
+        "eb open",
+        "eb status",
+        "eb health",
+        "eb events",
+        "eb list",
+        "eb use",
+    ),
+    *("then", "fi", "else", "if ", "done", "}", "{", "export PATH", "date", "pip install", "wait"),
 )
+_MAKES = re.compile(
+    r"(?:pipenv\s+(?:lock|requirements)|pip3?\s+freeze|poetry\s+export|pip-compile|uv\s+(?:export|pip\s+compile)).*"
+)
+_TARGET = re.compile(r"(?:>|-o|--output(?:-file)?)[\s=]*([\w./-]+)")
 
 
 @dataclass
 class DeployScript:
-    """What the scripts say; empty where they say nothing."""
+    """What the scripts say; empty where they say nothing. ``makes`` are files that only a script makes, with it."""
 
     secrets: list[str] = field(default_factory=list)
     profile: str = ""
     staged: bool = False
     base_image: str = ""
     properties: list[str] = field(default_factory=list)
+    makes: dict[str, str] = field(default_factory=dict)
 
 
-def read_deploy_scripts(root: Path, notes: Notes) -> DeployScript:
-    """Read every script of the project that calls `eb deploy`."""
+def read_deploy_scripts(source: Source) -> DeployScript:
+    """Read every script of the project that calls the EB CLI."""
     found = DeployScript()
-    seen = False
-    for pattern in _PLACES:
-        for path in sorted(root.glob(pattern)):
-            if not is_inside(root, path) or path.stat().st_size > _LARGEST:
-                continue
-            text = path.read_text(encoding="utf-8", errors="replace")
-            if re.search(r"\beb\s+deploy\b", text):
-                seen = True
-                name = path.relative_to(root).as_posix()
-                if path.suffix == ".py":
-                    notes.ask(name, 0, "The script calls eb deploy in Python, which was not read.")
-                else:
-                    _ScriptReader(name, found, notes).read(text)
-    if not seen:
-        notes.ask("deploy.sh", 0, "No script calls eb deploy; secrets that git ignores have to go to eb_secrets_files.")
+    scripts = source.scripts()
+    for name, text in scripts.items():
+        if name.endswith((".sh", ".bash", ".mk")) or "." not in name.rpartition("/")[2]:
+            _ScriptReader(name, found, source.notes).read(text)
+        else:
+            source.notes.ask(
+                name, 0, "It calls the EB CLI, and was not read: let it call ansible-playbook deploy.yml instead."
+            )
+    if not any("eb deploy" in text or '"deploy"' in text or "'deploy'" in text for text in scripts.values()):
+        source.notes.ask(
+            "deploy.sh", 0, "No script calls eb deploy; secrets that git ignores have to go to eb_secrets_files."
+        )
     return found
 
 
@@ -69,13 +75,17 @@ class _ScriptReader:
         self.notes = notes
 
     def read(self, text: str) -> None:
+        before = len(self.notes.understood) + len(self.notes.open)
         joined = text.replace("\\\n", "  ")
         for number, line in enumerate(joined.splitlines(), 1):
             if line.lstrip().startswith("#"):
                 continue
-            for part in re.split(r"&&|\|\||;|(?<!&)&(?!&)", line):
-                if part.strip():
-                    self._command(number, part.strip())
+            for part in re.split(r"&&|\|\||;|(?<![&>])&(?![&>])", line):
+                command = re.sub(r"^(?:[@-]|then |else |do )+", "", part.strip()).strip()
+                if command:
+                    self._command(number, command)
+        if len(self.notes.understood) + len(self.notes.open) == before:
+            self.notes.learn(self.file, 0, "The script calls the EB CLI with nothing that the inventory has to know.")
 
     def _command(self, line: int, text: str) -> None:
         try:
@@ -95,7 +105,14 @@ class _ScriptReader:
             )
         elif start in ("docker build", "docker push", "docker tag"):
             self._docker(line, words)
-        elif not text.startswith(_HARMLESS):
+        elif _MAKES.match(text) and (made := _TARGET.search(text)):
+            self.found.makes[made[1].removeprefix("./")] = self.file
+            self.notes.ask(
+                self.file,
+                line,
+                f"It makes {made[1]}, which only exists while it runs: commit the file, or let the role image make it.",
+            )
+        elif not (text.startswith(_HARMLESS) or re.match(r"rm\s", text) or re.match(r"[\w-]+:(\s|$)", text)):
             self.notes.ask(self.file, line, f"Not understood: {masked(text)}")
 
     def _git_add(self, line: int, words: list[str]) -> None:

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from ..lint.document import DocumentError, load_plain
-from ..lint.project_files import is_inside
+from ..lint.document import NULL, DocumentError, Node, parse
 from .notes import Notes
+from .source import Source
 
 FILE = ".elasticbeanstalk/config.yml"
 _GLOBAL_FILE = ".elasticbeanstalk/config.global.yml"
@@ -29,60 +27,71 @@ class EbCliConfig:
     environments: dict[str, list[str]] = field(default_factory=dict)
 
 
-def read_eb_cli_config(root: Path, notes: Notes) -> EbCliConfig:
+def read_eb_cli_config(source: Source) -> EbCliConfig:
     """Read the file, and config.global.yml below it, which it overrides as the EB CLI has it."""
-    found = EbCliConfig()
-    data = _load(root, _GLOBAL_FILE, notes)
-    own = _load(root, FILE, notes)
-    if not data and not own:
+    found, notes = EbCliConfig(), source.notes
+    data = _load(source, _GLOBAL_FILE)
+    own = _load(source, FILE)
+    if data is None and own is None:
         notes.ask(
             FILE, 0, "The file is not there (git often ignores it): name application, region and environments yourself."
         )
         return found
     settings = {**_part(data, "global"), **_part(own, "global")}
-    found.application = str(settings.get("application_name") or "")
-    found.region = str(settings.get("default_region") or "")
-    found.platform = str(settings.get("default_platform") or settings.get("platform_version") or "")
-    found.profile = str(settings.get("profile") or "")
-    found.key_name = str(settings.get("default_ec2_keyname") or "")
+    found.application = _text(settings, "application_name")
+    found.region = _text(settings, "default_region")
+    found.platform = _text(settings, "default_platform") or _text(settings, "platform_version")
+    found.profile = _text(settings, "profile")
+    found.key_name = _text(settings, "default_ec2_keyname")
     for name in ("application", "region", "profile"):
         if getattr(found, name):
             notes.learn(FILE, 0, f"{name.capitalize()}: {getattr(found, name)}.")
-    if str(settings.get("workspace_type") or "Application").lower() != "application":
-        notes.ask(FILE, 0, f"workspace_type {settings['workspace_type']} is not supported.")
-    if settings.get("include_git_submodules") and (root / ".gitmodules").is_file():
+    kind = _text(settings, "workspace_type") or "Application"
+    if kind.lower() != "application":
+        notes.ask(FILE, 0, f"workspace_type {kind} is not supported.")
+    if _text(settings, "include_git_submodules").lower() == "true" and source.has(".gitmodules"):
         notes.ask(FILE, 0, "The project has git submodules; check that the bundle carries them.")
+    artifact = _text(_part(own, "deploy"), "artifact")
+    if artifact:
+        text = (
+            f"deploy.artifact uploads {artifact}, which something else "
+            "builds: build it, and deploy its folder (eb_source)."
+        )
+        notes.ask(FILE, 0, text)
     _read_branches({**_part(data, "branch-defaults"), **_part(own, "branch-defaults")}, found, notes)
     return found
 
 
-def _load(root: Path, name: str, notes: Notes) -> dict[str, Any]:
-    path = root / name
-    if not is_inside(root, path):
-        return {}
+def _load(source: Source, name: str) -> Node | None:
+    text = source.text(name)
     try:
-        data = load_plain(path.read_text(encoding="utf-8"))
-    except (DocumentError, UnicodeDecodeError) as error:
-        notes.ask(name, 0, f"The file could not be read: {str(error).splitlines()[0]}.")
-        return {}
-    return data if isinstance(data, dict) else {}
+        return parse(text) if text is not None else None
+    except DocumentError as error:
+        source.notes.ask(name, error.line, f"The file could not be read: {error}.")
+        return None
 
 
-def _part(data: dict[str, Any], name: str) -> dict[str, Any]:
-    part = data.get(name)
-    return part if isinstance(part, dict) else {}
+def _part(data: Node | None, name: str) -> dict[str, Node]:
+    part = data.get(name) if data is not None else None
+    return {key.text: value for key, value in part.pairs} if part is not None else {}
 
 
-def _read_branches(branches: dict[str, Any], found: EbCliConfig, notes: Notes) -> None:
-    for branch, defaults in branches.items():
-        environment = (defaults or {}).get("environment")
+def _text(settings: dict[str, Node], name: str) -> str:
+    value = settings.get(name)
+    return value.text if value is not None and value.is_scalar and value.kind != NULL else ""
+
+
+def _read_branches(branches: dict[str, Node], found: EbCliConfig, notes: Notes) -> None:
+    for branch, given in branches.items():
+        defaults = {key.text: value for key, value in given.pairs}
+        environment = _text(defaults, "environment")
         if not environment:
             notes.ask(FILE, 0, f"The branch {branch} has no environment.")
             continue
-        found.environments.setdefault(str(environment), []).append(str(branch))
+        found.environments.setdefault(environment, []).append(branch)
         notes.learn(FILE, 0, f"The branch {branch} goes to the environment {environment}.")
-        if (defaults or {}).get("group_suffix"):
-            notes.ask(FILE, 0, f"group_suffix {defaults['group_suffix']} of the branch {branch} is not supported.")
+        if group := _text(defaults, "group_suffix"):
+            notes.ask(FILE, 0, f"group_suffix {group} of the branch {branch} is not supported.")
     for environment, names in found.environments.items():
         if len(names) > 1:
             text = f"{environment} is the environment of {' and '.join(names)}; the inventory takes {names[0]}."

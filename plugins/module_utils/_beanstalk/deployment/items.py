@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..core.connection import connection
 from ..environment.secrets import SecretsError, sort_secrets
 from ..option_settings.given import merged
 
@@ -48,8 +49,7 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
     more = {REFERENCES: secrets["references"], PROPERTIES: {**properties, **secrets["properties"]}}
     return {
         "item": host,
-        "region": mine["eb_region"],
-        **(mine.get("eb_aws") or {}),
+        **connection(mine),
         "application": mine["eb_application"],
         "name": mine.get("eb_environment_name", host),
         "cname_prefix": mine["eb_cname_prefix"],

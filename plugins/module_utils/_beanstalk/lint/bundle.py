@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -51,6 +52,10 @@ class Bundle(ABC):
     def is_read(self, name: str) -> bool:
         """Tell whether `content` gives the file: not when it is absurdly large for a configuration file, or is none."""
         return self.size(name) <= LARGEST
+
+    @abstractmethod
+    def listing(self, folder: str) -> list[str]:
+        """Return the names of the files directly in any folder, and of the folders in it with a slash."""
 
     @abstractmethod
     def close(self) -> None:
@@ -100,6 +105,14 @@ class Tree(Bundle):
     def is_read(self, name: str) -> bool:
         return is_inside(self.root, self.root / name)
 
+    def listing(self, folder: str) -> list[str]:
+        place = self.root / folder
+        if place.is_symlink() or not place.is_dir():
+            return []
+        with os.scandir(place) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        return [entry.name + "/" * entry.is_dir(follow_symlinks=False) for entry in found]
+
     def is_executable(self, name: str) -> bool | None:
         try:
             return bool((self.root / name).stat().st_mode & 0o111)
@@ -119,6 +132,27 @@ class Tree(Bundle):
         return ""
 
 
+class Overlaid(Tree):
+    """A folder with files in place of its own, or beside them: as the bundle will have it."""
+
+    def __init__(self, root: Path, overlay: Mapping[str, str]) -> None:
+        super().__init__(root)
+        self.overlay = {name: text.encode() for name, text in overlay.items()}
+        self.names = sorted({*self.names, *overlay})
+
+    def content(self, name: str) -> bytes:
+        return self.overlay[name] if name in self.overlay else super().content(name)
+
+    def is_read(self, name: str) -> bool:
+        return name in self.overlay or super().is_read(name)
+
+    def is_executable(self, name: str) -> bool | None:
+        return True if name in self.overlay else super().is_executable(name)
+
+    def size(self, name: str) -> int:
+        return len(self.overlay[name]) if name in self.overlay else super().size(name)
+
+
 class Archive(Bundle):
     """A zip file."""
 
@@ -129,6 +163,11 @@ class Archive(Bundle):
 
     def size(self, name: str) -> int:
         return self.entries[name].file_size
+
+    def listing(self, folder: str) -> list[str]:
+        start = f"{folder}/" if folder else ""
+        inside = (name[len(start) :].partition("/") for name in self.names if name.startswith(start))
+        return sorted({first + slash for first, slash, _rest in inside})
 
     def close(self) -> None:
         self.zip.close()
@@ -151,11 +190,11 @@ class Archive(Bundle):
         return top if signs & inside else ""
 
 
-def open_bundle(path: str) -> Bundle:
-    """Open a folder or a zip. Raises UnreadableBundleError with one sentence."""
+def open_bundle(path: str, overlay: Mapping[str, str] | None = None) -> Bundle:
+    """Open a folder or a zip; ``overlay`` are files that replace some of a folder's. Raises UnreadableBundleError."""
     place = Path(path)
     if place.is_dir():
-        return Tree(place)
+        return Overlaid(place, overlay) if overlay else Tree(place)
     if not place.exists():
         raise UnreadableBundleError(f"There is no file or folder {path}.")
     try:

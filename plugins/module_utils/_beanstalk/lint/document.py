@@ -62,6 +62,8 @@ class Node:
     text_line: int = 0
     pairs: tuple[tuple[Node, Node], ...] = ()
     items: tuple[Node, ...] = ()
+    tag: str = ""
+    """A tag of one's own, such as CloudFormation's `!Sub`; "" for what YAML itself knows."""
 
     @property
     def is_scalar(self) -> bool:
@@ -73,14 +75,27 @@ class Node:
         return next((value for name, value in reversed(self.pairs) if name.text == key), None)
 
     def plain(self) -> Any:
-        """Return dictionaries, lists, booleans and texts. Numbers stay as written: 01 is a name, 000755 a mode."""
-        if self.kind == MAPPING:
-            return {key.text: value.plain() for key, value in self.pairs}
-        if self.kind == SEQUENCE:
-            return [item.plain() for item in self.items]
-        if self.kind == BOOLEAN:
-            return self.text.lower() in ("true", "yes", "on", "y")
-        return None if self.kind == NULL else self.text
+        """Return dictionaries, lists, booleans and texts. Numbers stay as written: 01 is a name, 000755 a mode.
+
+        What aliases name is one object, however often it is named, so that a small file cannot become a large one.
+        """
+        return _plain(self, {})
+
+
+def _plain(node: Node, known: dict[int, Any]) -> Any:
+    if id(node) not in known:
+        if node.kind == MAPPING:
+            made: Any = {}
+            known[id(node)] = made
+            made.update((key.text, _plain(value, known)) for key, value in node.pairs)
+        elif node.kind == SEQUENCE:
+            made = [_plain(item, known) for item in node.items]
+        elif node.kind == BOOLEAN:
+            made = node.text.lower() in ("true", "yes", "on", "y")
+        else:
+            made = None if node.kind == NULL else node.text
+        known[id(node)] = made
+    return known[id(node)]
 
 
 def parse(text: str, prefer_json: bool = False) -> Node:
@@ -114,15 +129,17 @@ def parse_yaml(text: str) -> Node:
         raise DocumentError("yaml-syntax", 1, str(error).splitlines()[0]) from None
 
 
-def load_plain(text: str) -> Any:
-    """Read YAML into dictionaries, lists and scalars. Raises DocumentError."""
-    parse_yaml(text)
-    return yaml.safe_load(text)
-
-
 def dump_plain(data: Any) -> str:
-    """Write dictionaries, lists and scalars as YAML, in their order."""
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    """Write dictionaries, lists and scalars as YAML, in their order, and texts of several lines as such."""
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def text(dumper: Any, value: str) -> Any:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=150))
 
 
 class _YamlReader:
@@ -136,17 +153,18 @@ class _YamlReader:
         if id(node) in self.known:
             return self.known[id(node)]
         line = node.start_mark.line + 1
+        tag = "" if node.tag.startswith("tag:yaml.org,2002:") or node.tag == "!" else str(node.tag)
         # An alias inside its own anchor ends here instead of turning in circles.
         self.known[id(node)] = Node(NULL, line)
         if isinstance(node, yaml.MappingNode):
-            result = Node(MAPPING, line, pairs=tuple(self._pairs(node, line)))
+            result = Node(MAPPING, line, pairs=tuple(self._pairs(node, line)), tag=tag)
         elif isinstance(node, yaml.SequenceNode):
-            result = Node(SEQUENCE, line, items=tuple(self.node(item) for item in node.value))
+            result = Node(SEQUENCE, line, items=tuple(self.node(item) for item in node.value), tag=tag)
         else:
             style = getattr(node, "style", None)
             block = style in ("|", ">")
             kind = STRING if style else _TAGS.get(node.tag, STRING)
-            result = Node(kind, line, text=str(node.value), text_line=line + 1 if block else line)
+            result = Node(kind, line, text=str(node.value), text_line=line + 1 if block else line, tag=tag)
         self.known[id(node)] = result
         return result
 
@@ -234,8 +252,8 @@ class _JsonReader:
         self.at += 1
 
 
-def duplicate_keys(node: Node) -> Iterator[tuple[Node, Node]]:
-    """Yield (first, second) key nodes for every key that stands twice in one mapping, anywhere in the tree."""
+def walk(node: Node) -> Iterator[Node]:
+    """Yield every node of a tree once, however many aliases name it."""
     visited: set[int] = set()
     waiting = [node]
     while waiting:
@@ -243,10 +261,22 @@ def duplicate_keys(node: Node) -> Iterator[tuple[Node, Node]]:
         if id(current) in visited:
             continue
         visited.add(id(current))
-        seen: dict[str, Node] = {}
+        yield current
         for key, value in current.pairs:
+            waiting += (key, value)
+        waiting.extend(current.items)
+
+
+def tagged(node: Node) -> list[Node]:
+    """The nodes that have a tag of their own, such as `!Sub`, by line."""
+    return sorted((each for each in walk(node) if each.tag), key=lambda each: each.line)
+
+
+def duplicate_keys(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Yield (first, second) key nodes for every key that stands twice in one mapping, anywhere in the tree."""
+    for current in walk(node):
+        seen: dict[str, Node] = {}
+        for key, _value in current.pairs:
             if key.is_scalar and key.text in seen:
                 yield seen[key.text], key
             seen.setdefault(key.text, key)
-            waiting.append(value)
-        waiting.extend(current.items)

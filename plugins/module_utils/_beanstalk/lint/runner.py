@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -76,8 +76,10 @@ class Report:
         return f"Found {counts} in the bundle, first {first}."
 
 
-def lint_bundle(path: str, platform: str | None = None, skip: Collection[str] = ()) -> Report:
-    """Look at a folder or zip.
+def lint_bundle(
+    path: str, platform: str | None = None, skip: Collection[str] = (), overlay: Mapping[str, str] | None = None
+) -> Report:
+    """Look at a folder or zip; ``overlay`` are files that the bundle has in place of a folder's own.
 
     `platform` is whatever name the user has for it (see platforms.recognise); rules that depend on it stay silent or
     mild without it. `skip` names rules to leave out. Raises UnreadableBundleError, and ValueError for a rule that does
@@ -86,7 +88,7 @@ def lint_bundle(path: str, platform: str | None = None, skip: Collection[str] = 
     unknown = sorted(set(skip) - set(RULES))
     if unknown:
         raise ValueError(f"There is no rule {unknown[0]}{suggest(unknown[0], list(RULES))}.")
-    with closing(open_bundle(path)) as bundle:
+    with closing(open_bundle(path, overlay)) as bundle:
         wrapper = bundle.wrapper()
         if wrapper:
             message = f"everything is inside {wrapper}/"

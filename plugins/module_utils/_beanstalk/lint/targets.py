@@ -163,6 +163,15 @@ def _compose(files: Mapping[str, bytes]) -> Compose:
     return Compose(tuple(services), started, open_ended)
 
 
+def services_started(text: str) -> tuple[str, ...]:
+    """The services that a compose file starts without a profile, by its text; none when it cannot be read."""
+    try:
+        services = compose_services(parse(text))
+    except DocumentError:
+        return ()
+    return tuple(key.text for key, body in services.pairs if not _has_profile(body)) if services is not None else ()
+
+
 def _has_profile(service: Node) -> bool:
     profiles = service.get("profiles")
     return profiles is not None and bool(profiles.items)

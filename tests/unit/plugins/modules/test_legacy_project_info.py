@@ -28,14 +28,21 @@ def test_returns_the_project(capsys, check_mode):
     assert (status, result["changed"]) == (0, False)
     assert result["variables"]["eb_application"] == "guestbook"
     assert list(result["hosts"]) == ["guestbook-production", "guestbook-develop"]
-    assert {tuple(note) for note in result["understood"] + result["open"]} == {("file", "line", "text")}
+    assert {tuple(note) for note in result["understood"] + result["open"]} == {("file", "line", "text", "urgent")}
+    assert result["report"].startswith("# guestbook: what was understood")
+    assert [(one["inventory"], one["path"]) for one in result["files"]] == [
+        ("aws", "hosts.yml"),
+        ("aws", "group_vars/all/project.yml"),
+        ("aws", "group_vars/all/aws.yml"),
+        ("local", "hosts.yml"),
+        ("local", "group_vars/all/localstalk.yml"),
+    ]
 
 
 def test_failures_are_one_sentence(capsys, tmp_path):
     result, status = run(capsys, path=str(tmp_path / "no"))
     assert (status, result["msg"]) == (1, f"There is no folder {tmp_path}/no.")
     result, status = run(capsys, path=str(tmp_path))
-    assert (status, result["msg"]) == (
-        1,
-        f"{tmp_path} has neither .ebextensions nor .elasticbeanstalk nor a Dockerfile.",
-    )
+    assert status == 1
+    assert result["msg"].startswith(f"{tmp_path} has none of .ebextensions, .elasticbeanstalk,")
+    assert result["msg"].endswith("it is no project for Elastic Beanstalk.")

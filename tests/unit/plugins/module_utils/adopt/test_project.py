@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.project import (
-    DEFAULT_PLATFORM,
-    read_project,
-)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.project import read_project
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint.runner import lint_bundle
 
 PROJECT = Path(__file__).resolve().parents[4] / "fixtures" / "legacy_project"
+DOCKER = "Docker running on 64bit Amazon Linux 2023"
 MANAGE = "python3 /srv/project/app/manage.py"
 SECRET = "s3cr3t-in-a-file"
 
@@ -58,11 +56,7 @@ def test_variables(project):
     variables = read_project(str(project)).variables
     assert {name: value for name, value in variables.items() if name != "eb_bundle_overlay"} == {
         "eb_application": "guestbook",
-        "eb_region": "ap-northeast-2",
-        "eb_platform": DEFAULT_PLATFORM,
-        "eb_option_settings": {
-            "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
-        },
+        "eb_platform": DOCKER,
         "eb_environment_properties_purge": True,
         "eb_hooks_prefix": "nick",
         "eb_hooks": [
@@ -76,8 +70,25 @@ def test_variables(project):
             {"name": "createsu", "command": f"{MANAGE} createsu", "where": "container", "leader_only": True},
         ],
         "eb_secrets_files": [".secrets/"],
-        "eb_aws": {"profile": "guestbook-eb"},
     }
+
+
+def test_what_differs_between_aws_and_this_machine(project: Path) -> None:
+    adopted = read_project(str(project))
+    launch = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
+    assert adopted.aws == {
+        "eb_region": "ap-northeast-2",
+        "eb_aws": {"profile": "guestbook-eb"},
+        "eb_option_settings": launch,
+    }
+    assert adopted.local == {
+        "eb_region": "us-east-1",
+        "eb_localstalk": {"driver": "auto", "speed": 20},
+        "eb_poll_interval": 1,
+        "eb_wait_timeout": 900,
+        "eb_option_settings": launch,
+    }
+    assert not set(adopted.variables) & (set(adopted.aws) | set(adopted.local))
 
 
 def test_each_environment_is_a_host_with_its_branch(project):
@@ -97,23 +108,23 @@ def test_the_bundle_keeps_what_is_not_the_ritual(project):
     overlay = {item["path"]: item for item in read_project(str(project)).variables["eb_bundle_overlay"]}
     assert sorted(overlay) == [".ebextensions/00_commands.config", ".ebextensions/01_files.config"]
     assert yaml.safe_load(overlay[".ebextensions/00_commands.config"]["content"]) == {
-        "option_settings": {"aws:elasticbeanstalk:environment:process:default": {"HealthCheckPath": "/healthz"}}
+        "option_settings": {"aws:elasticbeanstalk:environment:process:default": {"HealthCheckPath": "/healthz"}},
+        "container_commands": {"04_dump": {"command": "touch /tmp/dump"}},
     }
     assert yaml.safe_load(overlay[".ebextensions/01_files.config"]["content"]) is None
 
 
 def test_the_bundle_with_the_overlay_has_no_faults(project):
-    before = {item.rule for item in lint_bundle(str(project), DEFAULT_PLATFORM).findings}
+    before = {item.rule for item in lint_bundle(str(project), DOCKER).findings}
     assert {"legacy-path-on-modern", "docker-exec-all"} <= before
     for item in read_project(str(project)).variables["eb_bundle_overlay"]:
         (project / item["path"]).write_text(item["content"])
-    assert [str(item) for item in lint_bundle(str(project), DEFAULT_PLATFORM).findings] == []
+    assert [str(item) for item in lint_bundle(str(project), DOCKER).findings] == []
 
 
 def test_what_is_left_for_the_user(project):
     found = read_project(str(project)).notes
     assert "04_dump touches /tmp/dump, and no hook script looks for it." in texts(found.open)
-    assert "Not understood: eb open" in texts(found.open)
     assert any(text.startswith("The platform 64bit Amazon Linux 2018.03") for text in texts(found.open))
     assert any("localhost/guestbook:base must be in a registry" in text for text in texts(found.open))
     assert not any(".secrets/ is not in this checkout" in text for text in texts(found.open))
@@ -134,16 +145,16 @@ def test_a_platform_can_be_named(project):
     config.write_text(
         config.read_text().replace("64bit Amazon Linux 2018.03 v2.12.6 running Docker 18.06.1-ce", platform)
     )
-    assert read_project(str(project)).variables["eb_platform"] == platform
+    assert read_project(str(project)).variables["eb_platform"] == "Docker running on 64bit Amazon Linux 2"
 
 
 def test_options_of_the_project_are_not_overridden(project):
     config = project / ".ebextensions" / "00_commands.config"
     config.write_text("option_settings:\n  aws:autoscaling:launchconfiguration:\n    IamInstanceProfile: mine\n")
-    assert "eb_option_settings" not in read_project(str(project)).variables
+    assert "eb_option_settings" not in read_project(str(project)).aws
     settings = project / ".elasticbeanstalk" / "config.yml"
     settings.write_text(settings.read_text().replace("default_ec2_keyname: null", "default_ec2_keyname: mykey"))
-    assert read_project(str(project)).variables["eb_option_settings"] == {
+    assert read_project(str(project)).aws["eb_option_settings"] == {
         "aws:autoscaling:launchconfiguration": {"EC2KeyName": "mykey"}
     }
 
@@ -186,12 +197,12 @@ def test_a_configuration_of_the_eb_cli_that_is_no_yaml(project):
 
 def test_branches_that_share_an_environment_or_have_none(project):
     (project / ".elasticbeanstalk" / "config.yml").write_text(
-        "branch-defaults:\n  a: {environment: one}\n  b: {environment: one}\n  c: {environment: null}\n"
-        "  default: {environment: two}\nglobal: {application_name: x, profile: eb-cli}\n"
+        "branch-defaults:\n  a: {environment: first}\n  b: {environment: first}\n  c: {environment: null}\n"
+        "  default: {environment: second}\nglobal: {application_name: x, profile: eb-cli}\n"
     )
     adopted = read_project(str(project))
-    assert {name: host["eb_source"]["ref"] for name, host in adopted.hosts.items()} == {"one": "a", "two": "HEAD"}
-    assert "one is the environment of a and b; the inventory takes a." in texts(adopted.notes.open)
+    assert {name: host["eb_source"]["ref"] for name, host in adopted.hosts.items()} == {"first": "a", "second": "HEAD"}
+    assert "first is the environment of a and b; the inventory takes a." in texts(adopted.notes.open)
     assert "The branch c has no environment." in texts(adopted.notes.open)
 
 
@@ -217,5 +228,5 @@ def test_what_is_no_file_of_the_project_is_not_read(tmp_path: Path, kind: str) -
     assert asked[".ebextensions/01.config"] == (
         "It is no file of the project (a link that leads out of it, a FIFO, or more than 2 MiB): it was not read."
     )
-    assert asked["Dockerfile"].startswith("There is no Dockerfile at the top")
+    assert asked["Dockerfile"].startswith("It is no file of the project")
     assert asked["deploy.sh"].startswith("No script calls eb deploy")

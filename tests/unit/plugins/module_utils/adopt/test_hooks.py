@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ritual in the shapes that people gave it, and deploy scripts."""
+"""Hook scripts in the shapes that people gave them, and deploy scripts."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import indent
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.deploy_script import read_deploy_scripts
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.notes import Notes, literal, masked
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.ritual import read_ritual
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.project import read_project
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.source import Source
 
 POST = "/opt/elasticbeanstalk/hooks/appdeploy/post/"
 
@@ -21,12 +24,14 @@ def guarded(command: str, marker: str = "/tmp/task") -> str:
     return f"#!/usr/bin/env bash\nif [ -f {marker} ]; then\n  rm -f {marker}\n  {command}\nfi"
 
 
-def ritual(tmp_path, *configs):
+def ritual(tmp_path: Path, *configs: str) -> tuple[SimpleNamespace, list[str]]:
+    (tmp_path / "Dockerfile").write_text("FROM debian\nEXPOSE 80\n")
     (tmp_path / ".ebextensions").mkdir()
     for number, text in enumerate(configs):
         (tmp_path / ".ebextensions" / f"{number:02}.config").write_text(text)
-    notes = Notes()
-    return read_ritual(tmp_path, notes), [note.text for note in notes.open]
+    adopted = read_project(str(tmp_path))
+    said = {name: adopted.variables.get(f"eb_{name}", []) for name in ("hooks", "overlay", "hooks_prefix")}
+    return SimpleNamespace(**said), [note.text for note in adopted.notes.open]
 
 
 MARKER = 'container_commands:\n  01_task:\n    command: "touch /tmp/task"\n    leader_only: true\n'
@@ -52,16 +57,34 @@ def test_container_commands(tmp_path, command, expected):
     assert found.hooks == [{"name": "task", **expected, "where": "container", "leader_only": True}]
 
 
-@pytest.mark.parametrize("command", ["service nginx reload", "docker exec web ./manage.py x", "docker image prune -f"])
+@pytest.mark.parametrize("command", ["service nginx reload", "docker image prune -f"])
 def test_host_commands(tmp_path, command):
-    found, questions = ritual(tmp_path, MARKER + hook(guarded(command)))
+    found, _open = ritual(tmp_path, MARKER + hook(guarded(command)))
     assert found.hooks == [{"name": "task", "command": command, "where": "host", "leader_only": True}]
-    assert any("mixes docker" in text for text in questions) == ("docker" in command)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("docker exec web ./manage.py x", "docker exec in web, which is no service of docker-compose.yml"),
+        ("for i in 1 2; do echo $i; done", "a loop, a case or a function (for)"),
+        ("cat > x << END\nhello\nEND", "a here document"),
+        ("./serve &", "a command in the background (&)"),
+        ("if [ $x = 1 ]; then true; fi", "if [ $x = 1 ]"),
+        ("x=$(hostname)", "the variable x, whose value the instance works out"),
+        ("echo 'open", "a ' without its end"),
+    ],
+)
+def test_what_is_not_understood_stays_whole_and_says_why(tmp_path: Path, command: str, reason: str) -> None:
+    config = MARKER + hook(f"#!/bin/sh\ndocker exec `docker ps -q` ./first\n{command}")
+    found, questions = ritual(tmp_path, config)
+    assert (found.hooks, found.overlay) == ([], [])
+    assert f"{POST}me_01_task.sh stays as it is: not understood is {reason}." in questions
 
 
 def test_braces_of_jinja_mean_themselves(tmp_path):
-    found, _open = ritual(tmp_path, hook("#!/bin/sh\ndocker ps --format '{{.ID}}'"))
-    assert found.hooks[0]["command"] == "{% raw %}docker ps --format '{{.ID}}'{% endraw %}"
+    found, _open = ritual(tmp_path, hook("#!/bin/sh\ndocker inspect --format '{{.ID}}' x"))
+    assert found.hooks[0]["command"] == "{% raw %}docker inspect --format '{{.ID}}' x{% endraw %}"
     assert literal("plain") == "plain"
 
 
@@ -77,7 +100,7 @@ def test_a_marker_that_nobody_touches(tmp_path):
 
 
 def test_order_is_by_number_and_names_are_unique(tmp_path):
-    configs = [hook("#!/bin/sh\ntrue", name) for name in ("me_10_b.sh", "me_02_a-b.sh", "me_03_b")]
+    configs = [hook("#!/bin/sh\n./run", name) for name in ("me_10_b.sh", "me_02_a-b.sh", "me_03_b")]
     found, _open = ritual(tmp_path, *configs)
     assert [item["name"] for item in found.hooks] == ["a_b", "b", "b_2"]
 
@@ -85,11 +108,11 @@ def test_order_is_by_number_and_names_are_unique(tmp_path):
 def test_several_owners(tmp_path):
     found, questions = ritual(
         tmp_path,
-        hook("#!/bin/sh\ntrue", "me_01_a.sh"),
-        hook("#!/bin/sh\ntrue", "me_02_b.sh"),
-        hook("#!/bin/sh\ntrue", "you_01_c.sh"),
+        hook("#!/bin/sh\n./run", "me_01_a.sh"),
+        hook("#!/bin/sh\n./run", "me_02_b.sh"),
+        hook("#!/bin/sh\n./run", "you_01_c.sh"),
     )
-    assert found.prefix == "me"
+    assert found.hooks_prefix == "me"
     assert "There are scripts of other owners too (you); all became me's." in questions
 
 
@@ -108,8 +131,10 @@ def test_what_is_no_ritual_stays(tmp_path):
         "option_settings:\n  - {namespace: 'aws:autoscaling:launchconfiguration', option_name: EC2KeyName, value: x}\n",
         "a: [\n",
     )
-    assert (found.hooks, found.overlay, found.options) == ([], [], {"EC2KeyName"})
-    assert len(questions) == 4
+    assert (found.hooks, found.overlay) == ([], [])
+    dead = "Only the retired Amazon Linux AMI runs it: on the platform of the inventory it does nothing."
+    assert any(text.endswith(f"replaces a script of Elastic Beanstalk's own. {dead}") for text in questions)
+    assert any(text.startswith("The file could not be read") for text in questions)
 
 
 def test_deploy_script(tmp_path):
@@ -120,23 +145,23 @@ def test_deploy_script(tmp_path):
         "git reset HEAD .secrets; sleep 3 &\necho 'unfinished\n"
     )
     (tmp_path / "scripts").mkdir()
-    (tmp_path / "scripts" / "deploy.py").write_text("run('eb deploy')")
+    (tmp_path / "scripts" / "deploy.py").write_text("run(['eb', 'deploy'])")
     notes = Notes()
-    found = read_deploy_scripts(tmp_path, notes)
+    found = read_deploy_scripts(Source(tmp_path, notes))
     assert (found.secrets, found.profile, found.staged) == ([".secrets", "front/build"], "me", False)
     said = str(notes.as_dict())
     assert "eb deploy names production" in said
     assert "eb deploy --timeout 20 was left out." in said
     assert "Not understood: export AWS_SECRET_ACCESS_KEY=***" in said
     assert "eb setenv sets PASSWORD, DEBUG" in said
-    assert "in Python, which was not read" in said
+    assert "It calls the EB CLI, and was not read" in said
     assert "hunter2" not in said
     assert "abcdefgh" not in said
 
 
 def test_no_deploy_script(tmp_path):
     notes = Notes()
-    assert read_deploy_scripts(tmp_path, notes).secrets == []
+    assert read_deploy_scripts(Source(tmp_path, notes)).secrets == []
     assert "No script calls eb deploy" in notes.open[0].text
 
 

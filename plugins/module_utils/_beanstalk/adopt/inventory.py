@@ -1,0 +1,96 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An adopted project as files: an inventory for AWS, one for localstalk, and the report.
+
+No variable is in two files that Ansible reads together, so that it does not matter which of them it reads last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..lint.document import dump_plain
+from ..lint.findings import Finding
+from .notes import Note
+from .project import Adopted
+
+_ANSIBLE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+_URL = (
+    "{{ lookup('ansible.builtin.url', localstalk_aws.endpoint_url ~ '/_localstalk/url/' ~ eb_cname_prefix, "
+    "username=localstalk_aws.access_key, password=localstalk_aws.secret_key, force_basic_auth=true, use_proxy=false, "
+    "errors='ignore') | default('', true) }}"
+)
+SHARED = "group_vars/all/project.yml"
+"""What both inventories say; that of localstalk has a link to it."""
+
+
+def inventory_files(adopted: Adopted, project: str) -> list[dict[str, str]]:
+    """The files: ``inventory`` (aws or local), ``path`` and ``content``. ``project`` is the folder that was read."""
+    made = f"# Made from {project}; ADOPTED.md says what was understood and what not.\n"
+    hosts = "# One host is one environment of the project.\n" + dump_plain({"all": {"hosts": adopted.hosts}})
+    local: dict[str, Any] = dict(adopted.local)
+    if any("eb_cname_prefix" in host for host in adopted.hosts.values()):
+        local["eb_url"] = "{{ '' if eb_cname_prefix is undefined else " + _URL[3:]
+    here = "# A try on this machine: with eb_localstalk nothing else is reached, whatever eb_aws says.\n"
+    there = "# Where the environments are on AWS.\n"
+    files = {
+        "aws": {
+            "hosts.yml": f"---\n{hosts}",
+            SHARED: f"---\n{made}{dump_plain({**_ANSIBLE, **adopted.variables})}",
+            "group_vars/all/aws.yml": f"---\n{there}{dump_plain(adopted.aws)}",
+        },
+        "local": {
+            "hosts.yml": f"---\n{hosts}",
+            "group_vars/all/localstalk.yml": f"---\n{here}{dump_plain(local)}",
+        },
+    }
+    return [
+        {"inventory": inventory, "path": path, "content": content}
+        for inventory, contents in files.items()
+        for path, content in contents.items()
+    ]
+
+
+def report(adopted: Adopted) -> str:
+    """The report as Markdown: what is to be decided first, then the rest."""
+    notes = adopted.notes.as_dict()
+    urgent = [note for note in notes["open"] if note["urgent"]]
+    others = [note for note in notes["open"] if not note["urgent"]]
+    parts = [
+        f"# {adopted.variables['eb_application']}: what was understood",
+        "The project was only read. Its own files stay where they are; eb_bundle_overlay replaces in the bundle what became\n"
+        "eb_hooks, because both would run otherwise.",
+    ]
+    if urgent:
+        parts += ["## Decide first", _lines(urgent)]
+    parts += ["## To look at", _lines(others)]
+    if adopted.findings:
+        parts += ["## What the linter says of the bundle", "\n".join(_finding(one) for one in adopted.findings)]
+    parts += ["## Understood", _lines(notes["understood"]), "## Stays as it is", _lines(notes["kept"])]
+    parts += ["## Hosts", "\n".join(_host(name, host) for name, host in adopted.hosts.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(notes: Iterable[dict[str, Any]]) -> str:
+    return "\n".join(_line(Note(**note)) for note in notes) or "Nothing."
+
+
+def _line(note: Note) -> str:
+    place = f"{note.file}:{note.line}" if note.line else note.file
+    return f"- `{place}` {note.text}"
+
+
+def _finding(one: Finding) -> str:
+    place = f"{one.file}:{one.line}" if one.line else one.file
+    return f"- `{place}` {one.severity}: {one.message}. {one.effect} {one.mend}"
+
+
+def _host(name: str, host: dict[str, Any]) -> str:
+    source = host["eb_source"]
+    what = f"the branch `{source['ref']}`" if source["from"] == "ref" else "the files on disk"
+    tier = ", tier Worker" if "eb_tier" in host else ""
+    return f"- `{name}`: {what} of {PurePosixPath(source['path']).name}{tier}"

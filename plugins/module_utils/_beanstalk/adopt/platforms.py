@@ -1,0 +1,175 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which platform and tier a project is for: as it says, or the successor of the same family where that is retired.
+
+Branches: "Elastic Beanstalk supported platforms" and "platform schedule" of the AWS documentation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..platform.generation import recognise
+from ..platform.resolution import is_arn, wanted_platform
+from .source import Source
+
+SYSTEM = "64bit Amazon Linux 2023"
+# What Amazon Linux 2023 has of each family, oldest version first; "" for a family without versions.
+_BRANCHES: dict[str, tuple[str, ...]] = {
+    "Docker": ("",),
+    "ECS": ("",),
+    "Python": ("3.9", "3.11", "3.12", "3.13", "3.14"),
+    "Node.js": ("20", "22", "24"),
+    "Ruby": ("3.2", "3.3", "3.4"),
+    "PHP": ("8.2", "8.3", "8.4"),
+    "Go": ("1",),
+    "Corretto": ("8", "11", "17", "21"),
+}
+# As branches, solution stacks and the short names of `eb init --platform` call the families.
+_FAMILIES = (
+    ("ECS", r"multi-?container|\becs\b"),
+    ("Docker", r"\bdocker\b"),
+    ("Python", r"\bpython\b"),
+    ("Node.js", r"\bnode(?:\.?js)?\b"),
+    ("Ruby", r"\bruby\b|\bpuma\b"),
+    ("PHP", r"\bphp\b"),
+    ("Go", r"\bgo(?:lang)?\b"),
+    ("Corretto", r"\bcorretto\b|\bjava\b"),
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A platform for the inventory, the file that decided it, why in a sentence, and whether the user decides."""
+
+    platform: str
+    file: str
+    reason: str
+    open: bool = False
+
+
+def choose(named: str, file: str, source: Source, options: Mapping[tuple[str, str], str]) -> Choice:
+    """The platform for the inventory: what the EB CLI's configuration names, or what the files are for."""
+    if not named:
+        return _by_files(source, options)
+    known = recognise(named)
+    family, version = _family(named)
+    if known.is_modern:
+        branch = named if is_arn(named) and not wanted_platform(named).branch else wanted_platform(named).branch
+        return Choice(branch, file, f"Platform: {branch}, its newest version.")
+    if not family or known.generation == "windows":
+        return Choice(
+            named,
+            file,
+            f"The platform {named} is not one that this knows: name the branch with adopt_platform.",
+            open=True,
+        )
+    branch = _branch(family, version)
+    was = "is retired" if known.is_legacy else "does not say which Amazon Linux"
+    text = (
+        f"The platform {named} {was}: the inventory takes {branch}, the "
+        "successor of the same family. Name another one with adopt_platform."
+    )
+    return Choice(branch, file, text, open=True)
+
+
+def _by_files(source: Source, options: Mapping[tuple[str, str], str]) -> Choice:
+    for family, version, file, reason in _signs(source, options):
+        branch = _branch(family, version)
+        return Choice(branch, file, f"No platform is named; {reason}, so the inventory takes {branch}.", open=True)
+    branch = _branch("Docker", "")
+    return Choice(
+        branch, ".", f"No platform is named, and nothing says which; the inventory takes {branch}.", open=True
+    )
+
+
+def _signs(source: Source, options: Mapping[tuple[str, str], str]) -> list[tuple[str, str, str, str]]:
+    """What speaks for a family, the strongest first: family, version, file, reason."""
+    namespaces = {namespace for namespace, _option in options}
+    found = []
+    if any(name.startswith("aws:elasticbeanstalk:container:python") for name in namespaces):
+        found.append(
+            ("Python", _python_version(source), ".ebextensions", "the option settings are those of Python platforms")
+        )
+    if any(name.startswith("aws:elasticbeanstalk:container:nodejs") for name in namespaces):
+        found.append(("Node.js", "", ".ebextensions", "the option settings are those of Node.js platforms"))
+    if source.has("Dockerrun.aws.json"):
+        text = source.text("Dockerrun.aws.json") or ""
+        ecs = re.search(r'"AWSEBDockerrunVersion"\s*:\s*"?2\b', text)
+        found.append(
+            ("ECS" if ecs else "Docker", "", "Dockerrun.aws.json", "the file is for " + ("ECS" if ecs else "Docker"))
+        )
+    for name in ("docker-compose.yml", "Dockerfile"):
+        if source.has(name):
+            found.append(("Docker", "", name, f"there is a {name}"))
+    for name in ("requirements.txt", "Pipfile", "manage.py"):
+        if source.has(name):
+            found.append(("Python", _python_version(source), name, f"there is a {name} and nothing for Docker"))
+    if source.has("package.json"):
+        found.append(
+            ("Node.js", _node_version(source), "package.json", "there is a package.json and nothing for Docker")
+        )
+    for name, family in (
+        ("Gemfile", "Ruby"),
+        ("composer.json", "PHP"),
+        ("go.mod", "Go"),
+        ("pom.xml", "Corretto"),
+        ("build.gradle", "Corretto"),
+    ):
+        if source.has(name):
+            found.append((family, "", name, f"there is a {name} and nothing for Docker"))
+    return found
+
+
+def is_worker(source: Source, options: Mapping[tuple[str, str], str]) -> bool:
+    """Whether something says that the project is for the tier Worker."""
+    return source.has("cron.yaml") or any(namespace == "aws:elasticbeanstalk:sqsd" for namespace, _option in options)
+
+
+def _family(name: str) -> tuple[str, str]:
+    """Family and version of any of a platform's names: ("Python", "3.6") for "python-3.6"; ("", "") for another."""
+    text = re.sub(r"amazon linux[\d. ]*(?:v[\d.]+)?", " ", name.lower().rpartition("platform/")[2])
+    for family, pattern in _FAMILIES:
+        found = re.search(rf"(?:{pattern})[\s_-]*(\d+(?:\.\d+)?)?", text)
+        if found:
+            return family, found[1] or ""
+    return "", ""
+
+
+def _branch(family: str, version: str) -> str:
+    """The branch of Amazon Linux 2023 with that version, the next newer one, or the newest."""
+    versions = _BRANCHES[family]
+    wanted = _number(version)
+    fitting = [one for one in versions if version and _number(one) >= wanted]
+    chosen = fitting[0] if fitting else versions[-1]
+    return f"{f'{family} {chosen}'.strip()} running on {SYSTEM}"
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _python_version(source: Source) -> str:
+    for name, pattern in (
+        (".python-version", r"^(\d+\.\d+)"),
+        ("runtime.txt", r"python-(\d+\.\d+)"),
+        ("Pipfile", r'python_version\s*=\s*"(\d+\.\d+)"'),
+    ):
+        found = re.search(pattern, source.text(name) or "") if source.has(name) else None
+        if found:
+            return found[1]
+    return ""
+
+
+def _node_version(source: Source) -> str:
+    try:
+        wanted = json.loads(source.text("package.json") or "")["engines"]["node"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    found = re.search(r"\d+", str(wanted))
+    return found[0] if found else ""
