@@ -62,9 +62,7 @@ def read_deploy_scripts(source: Source) -> DeployScript:
                 name, 0, "It calls the EB CLI, and was not read: let it call ansible-playbook deploy.yml instead."
             )
     if not any("eb deploy" in text or '"deploy"' in text or "'deploy'" in text for text in scripts.values()):
-        source.notes.ask(
-            "deploy.sh", 0, "No script calls eb deploy; secrets that git ignores have to go to eb_secrets_files."
-        )
+        source.notes.ask(".", 0, "No script calls eb deploy; secrets that git ignores have to go to eb_secrets_files.")
     return found
 
 

@@ -77,8 +77,9 @@ def _read_dockerfile(source: Source, text: str, found: Images) -> None:
     if froms:
         line, words = froms[-1]
         words = [word for word in words if not word.startswith("--")]
-        found.base = words[1] if len(words) > 1 else ""
-        notes.learn("Dockerfile", line, f"The application's image stands on {found.base}.")
+        found.base = _filled_in(words[1], text) if len(words) > 1 else ""
+        stands = found.base or "the image that the build names"
+        notes.learn("Dockerfile", line, f"The application's image stands on {stands}.")
         if has_base:
             _read_base(source, text, line, found, notes)
     else:
@@ -88,12 +89,18 @@ def _read_dockerfile(source: Source, text: str, found: Images) -> None:
             notes.ask("Dockerfile", number, "The requirements are installed here and in Dockerfile.base.")
 
 
+def _filled_in(image: str, text: str) -> str:
+    """The name of an image with the defaults of its ARGs; "" where nothing else is left."""
+    defaults = dict(re.findall(r"(?m)^ARG\s+(\w+)=[\"']?([^\s\"']+)", text))
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: defaults.get(found[1], ""), image)
+
+
 def _read_base(source: Source, text: str, line: int, found: Images, notes: Notes) -> None:
     found.managed = bool(re.search(r"(?m)^ARG BASE_IMAGE(=.*)?$", text)) and source.has("requirements.txt")
     if not found.managed:
         advice = (
-            f"{found.base} must be in a registry that the instances reach, or already on them. To have the role image "
-            "build and tag it: write ARG BASE_IMAGE and FROM ${BASE_IMAGE} here, keep a requirements.txt, and set "
+            f"{found.base or 'The base image'} must be in a registry that the instances reach, or already on them. "
+            "To have the role image build and tag it: write ARG BASE_IMAGE and FROM ${BASE_IMAGE} here, keep a requirements.txt, and set "
             "eb_image.name."
         )
         notes.ask("Dockerfile", line, advice)

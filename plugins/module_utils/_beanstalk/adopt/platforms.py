@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..platform.generation import recognise
-from ..platform.resolution import is_arn, wanted_platform
+from ..platform.resolution import wanted_platform
 from .source import Source
 
 SYSTEM = "64bit Amazon Linux 2023"
@@ -30,6 +30,19 @@ _BRANCHES: dict[str, tuple[str, ...]] = {
     "Go": ("1",),
     "Corretto": ("8", "11", "17", "21"),
 }
+# What Amazon Linux 2 still has, though AWS has announced its end; everything else of it is retired.
+_AMAZON_LINUX_2 = (
+    "Docker",
+    "ECS",
+    "Python 3.8",
+    "Node.js 18",
+    "PHP 8.1",
+    "Go 1",
+    "Corretto 8",
+    "Corretto 11",
+    "Corretto 17",
+)
+_SWAP = "An environment on AWS gets there with eb_deploy_strategy: swap."
 # As branches, solution stacks and the short names of `eb init --platform` call the families.
 _FAMILIES = (
     ("ECS", r"multi-?container|\becs\b"),
@@ -59,9 +72,13 @@ def choose(named: str, file: str, source: Source, options: Mapping[tuple[str, st
         return _by_files(source, options)
     known = recognise(named)
     family, version = _family(named)
-    if known.is_modern:
-        branch = named if is_arn(named) and not wanted_platform(named).branch else wanted_platform(named).branch
-        return Choice(branch, file, f"Platform: {branch}, its newest version.")
+    if known.is_modern and (branch := wanted_platform(named).branch):
+        if known.generation == "al2" and branch.partition(" running on ")[0] in _AMAZON_LINUX_2:
+            successor = _branch(family, version)
+            text = f"Platform: {branch}. Amazon Linux 2 has reached its end: {successor} is the successor. {_SWAP}"
+            return Choice(branch, file, text, open=True)
+        if not family or _is_offered(family, version, branch):
+            return Choice(branch, file, f"Platform: {branch}, its newest version.")
     if not family or known.generation == "windows":
         return Choice(
             named,
@@ -70,12 +87,16 @@ def choose(named: str, file: str, source: Source, options: Mapping[tuple[str, st
             open=True,
         )
     branch = _branch(family, version)
-    was = "is retired" if known.is_legacy else "does not say which Amazon Linux"
+    was = "is retired" if known.generation else "does not say which Amazon Linux"
     text = (
         f"The platform {named} {was}: the inventory takes {branch}, the "
-        "successor of the same family. Name another one with adopt_platform."
+        f"successor of the same family. Name another one with adopt_platform. {_SWAP}"
     )
     return Choice(branch, file, text, open=True)
+
+
+def _is_offered(family: str, version: str, branch: str) -> bool:
+    return SYSTEM.lower() in branch.lower() and version in _BRANCHES[family]
 
 
 def _by_files(source: Source, options: Mapping[tuple[str, str], str]) -> Choice:

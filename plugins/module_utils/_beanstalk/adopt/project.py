@@ -36,6 +36,12 @@ from .source import Source
 DEFAULT_REGION = "us-east-1"
 INSTANCE_PROFILE = "aws-elasticbeanstalk-ec2-role"
 _LAUNCH = "aws:autoscaling:launchconfiguration"
+# The host's image store plays the registry for instances of localstalk.
+_LOCAL_ENGINE = {
+    "engine": "podman",
+    "engine_options": ["--runtime=runc", "--cgroup-manager=cgroupfs"],
+    "build_options": ["--network=host"],
+}
 _REPLACED = "#!/bin/sh\n# What this hook did comes from eb_hooks in the inventory.\n"
 # What a project may consist of, besides the folders of Elastic Beanstalk.
 _SIGNS = (
@@ -117,10 +123,13 @@ class _Reader:
             variables["eb_bundle_overlay"] = overlay
         if secrets:
             variables["eb_secrets_files"] = secrets
+        aws, local = self._aws(extensions), self._local(extensions)
         if images.managed and known.docker == "plain":
-            variables["eb_image"] = {"name": _image_name(self.scripts, images)}
+            name = _image_name(self.scripts, images) or f"{application}-base"
+            aws["eb_image"] = {"name": name}
+            local["eb_image"] = {"name": f"localhost/{name.rpartition('/')[2].lower()}", **_LOCAL_ENGINE}
         report = lint_bundle(str(self.root), self.platform, overlay={one["path"]: one["content"] for one in overlay})
-        return Adopted(variables, self._aws(extensions), self._local(extensions), hosts, notes, tuple(report.findings))
+        return Adopted(variables, aws, local, hosts, notes, tuple(report.findings))
 
     def _application(self) -> str:
         if self.config.application:
@@ -166,7 +175,8 @@ class _Reader:
         return overlay
 
     def _secrets(self, scripts: DeployScript, manifests: Manifests) -> list[str]:
-        secrets = list(dict.fromkeys([*scripts.secrets, *manifests.secrets]))
+        staged = [pattern for pattern in scripts.secrets if pattern not in scripts.makes]
+        secrets = list(dict.fromkeys([*staged, *manifests.secrets]))
         for pattern in secrets:
             if not any(self.root.glob(pattern.rstrip("/"))):
                 text = f"{pattern} is not in this checkout; a deployment from here stops until it is."
@@ -217,9 +227,7 @@ class _Reader:
                 for variable, key in django.database_variables.items()
             }
             names = ", ".join(django.database_variables)
-            self.notes.learn(
-                django.file, django.database_line, f"On localstalk {names} lead to a PostgreSQL of its own."
-            )
+            self.notes.learn(django.file, django.database_line, f"On localstalk a PostgreSQL is behind {names}.")
         return variables
 
     def _hosts(self, worker: bool) -> dict[str, dict[str, Any]]:

@@ -181,7 +181,7 @@ def test_a_bare_dockerfile_is_a_project_too(tmp_path):
 
 def test_a_base_image_that_the_role_can_build(project):
     (project / "Dockerfile").write_text("ARG BASE_IMAGE=localhost/guestbook:base\nFROM ${BASE_IMAGE}\nEXPOSE 7000\n")
-    assert read_project(str(project)).variables["eb_image"] == {"name": "localhost/guestbook"}
+    assert read_project(str(project)).aws["eb_image"] == {"name": "localhost/guestbook"}
 
 
 def test_requirements_that_are_installed_twice(project):
@@ -229,4 +229,4 @@ def test_what_is_no_file_of_the_project_is_not_read(tmp_path: Path, kind: str) -
         "It is no file of the project (a link that leads out of it, a FIFO, or more than 2 MiB): it was not read."
     )
     assert asked["Dockerfile"].startswith("It is no file of the project")
-    assert asked["deploy.sh"].startswith("No script calls eb deploy")
+    assert any(note["text"].startswith("No script calls eb deploy") for note in found["open"])
