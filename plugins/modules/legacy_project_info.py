@@ -10,15 +10,15 @@ module: legacy_project_info
 version_added: 0.1.0
 short_description: Read a project for Elastic Beanstalk as inventory variables
 description:
-  - Reads a project that deploys with the EB CLI, and returns what the playbooks of this collection need to deploy it, with one
-    host for each environment.
+  - Reads a project that deploys with the EB CLI, and returns what the playbooks of this collection need to deploy it,
+    with one host for each environment.
   - Understood are C(.elasticbeanstalk/config.yml) with its branch defaults and saved configurations; hook scripts in
-    C(.ebextensions) and C(.platform), with their leader by marker file, C(EB_IS_COMMAND_LEADER) or C(leader-test.sh), that
-    run C(docker exec), compose services or commands in a virtual environment; C(container_commands) of Python platforms;
-    scripts that call the EB CLI with C(git add -f) of secrets; Dockerfiles and the usual requirement files; C(cron.yaml)
-    and the other files that Elastic Beanstalk reads.
-  - Whatever was not understood is returned too, with what to do about it, and stays in the bundle as it is. No file that
-    says how the project is deployed is left out.
+    C(.ebextensions) and C(.platform), with their leader by marker file, C(EB_IS_COMMAND_LEADER) or C(leader-test.sh),
+    that run C(docker exec), compose services or commands in a virtual environment; C(container_commands) of Python
+    platforms; scripts that call the EB CLI with C(git add -f) of secrets; Dockerfiles and the usual requirement files;
+    C(cron.yaml) and the other files that Elastic Beanstalk reads.
+  - Whatever was not understood is returned too, with what to do about it, and stays in the bundle as it is. No file
+    that says how the project is deployed is left out.
   - Only reads files of the project. Runs nothing, not even git, and writes nothing; values of secrets are not returned.
 author:
   - The jack.beanstalk team (!UNKNOWN)

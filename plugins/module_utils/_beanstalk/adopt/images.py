@@ -100,8 +100,8 @@ def _read_base(source: Source, text: str, line: int, found: Images, notes: Notes
     if not found.managed:
         advice = (
             f"{found.base or 'The base image'} must be in a registry that the instances reach, or already on them. "
-            "To have the role image build and tag it: write ARG BASE_IMAGE and FROM ${BASE_IMAGE} here, keep a requirements.txt, and set "
-            "eb_image.name."
+            "To have the role image build and tag it: write ARG BASE_IMAGE and FROM ${BASE_IMAGE} here, keep a "
+            "requirements.txt, and set eb_image.name."
         )
         notes.ask("Dockerfile", line, advice)
 

@@ -62,8 +62,8 @@ def report(adopted: Adopted) -> str:
     others = [note for note in notes["open"] if not note["urgent"]]
     parts = [
         f"# {adopted.variables['eb_application']}: what was understood",
-        "The project was only read. Its own files stay where they are; eb_bundle_overlay replaces in the bundle what became\n"
-        "eb_hooks, because both would run otherwise.",
+        "The project was only read. Its own files stay where they are; eb_bundle_overlay replaces in the bundle what\n"
+        "became eb_hooks, because both would run otherwise.",
     ]
     if urgent:
         parts += ["## Decide first", _lines(urgent)]

@@ -30,8 +30,9 @@ def ritual(tmp_path: Path, *configs: str) -> tuple[SimpleNamespace, list[str]]:
     for number, text in enumerate(configs):
         (tmp_path / ".ebextensions" / f"{number:02}.config").write_text(text)
     adopted = read_project(str(tmp_path))
-    said = {name: adopted.variables.get(f"eb_{name}", []) for name in ("hooks", "overlay", "hooks_prefix")}
-    return SimpleNamespace(**said), [note.text for note in adopted.notes.open]
+    said = {name: adopted.variables.get(f"eb_{name}", []) for name in ("hooks", "hooks_prefix")}
+    overlay = adopted.variables.get("eb_bundle_overlay", [])
+    return SimpleNamespace(**said, overlay=overlay), [note.text for note in adopted.notes.open]
 
 
 MARKER = 'container_commands:\n  01_task:\n    command: "touch /tmp/task"\n    leader_only: true\n'
