@@ -10,7 +10,7 @@ LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --
 SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation scripts/matrix .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
-.PHONY: help deploy down test lint unit integration molecule clients sanity docs localstalk release long chaos matrix bench lock
+.PHONY: help deploy down test lint unit integration molecule clients sanity docs pictures localstalk release long chaos matrix bench lock
 
 help: ## Say what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,7 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
 	shellcheck $(SHELL_SCRIPTS)
 	ansible-lint
 	antsibull-changelog lint
+	reuse --no-multiprocessing lint --quiet
 
 unit: ## The fast tests of the collection: pure functions, modules and roles with simulated instances
 	@scripts/setup runtime test eb
@@ -87,10 +88,14 @@ chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs kil
 	  --ignore=tests/chaos/test_planner.py tests/chaos
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-load.xml -m containers tests/chaos
 
-docs: ## Check the documentation of every plugin and role, and build the site: build/docs
+docs: ## Check the documentation of every plugin and role, build the site, and look at it: build/docs, build/pictures
 	@scripts/setup runtime test
 	scripts/as-collection antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
 	scripts/documentation
+	$(PYTEST) tests/pictures/test_documentation.py
+
+pictures: docs ## Pictures of every page at the width of a phone and of a desk, light and dark: build/pictures
+	$(PYTEST) tests/pictures/test_localstalk.py
 
 bench: ## Measure the budgets beside their peers (PART=deploys: only those): build/bench.json, docs/performance.md
 	@scripts/setup runtime test eb

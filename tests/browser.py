@@ -40,6 +40,25 @@ class Browser(webdriver.Chrome):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
+    def resize(self, width: int, height: int = 900) -> None:
+        """Let the window be that wide, whatever a window manager would allow."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def overflow(self, selector: str = "html, body, main, section, header, table, pre, .scroll") -> list[str]:
+        """Which of the elements are wider than the window, or hold something that only scrolling sideways shows."""
+        script = """const wide = [...document.querySelectorAll(arguments[0])].filter((one) => one.checkVisibility())
+          .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > innerWidth + 1);
+          return wide.map((one) => `${one.tagName} ${one.id} ${one.className} ${one.scrollWidth}`)"""
+        found: list[str] = self.execute_script(script, selector)
+        return found
+
+    def picture(self, path: Path) -> None:
+        """Write what the window shows as PNG, when it stands still."""
+        self.execute_script("document.getAnimations().forEach((each) => each.finish())")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.get_screenshot_as_png())
+
     def faint(self) -> list[Any]:
         """Visible texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3): text, colours and ratio."""
         found: list[Any] = self.execute_script(_CONTRAST)
@@ -69,5 +88,6 @@ def open_browser(chromium: Browser) -> Iterator[Browser]:
     chromium.get("about:blank")
     chromium.complaints(), chromium.requests()
     yield chromium
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     # A stream that stays open keeps a thread of its server.
     chromium.get("about:blank")

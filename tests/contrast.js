@@ -2,12 +2,15 @@
 const parse = (color) => color.match(/[\d.]+/g).map(Number);
 const channel = (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
 const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+// What is seen of colours that let others through: the nearest first, the page's white at the end.
 const behind = (element) => {
-  for (let each = element; each; each = each.parentElement) {
-    const color = parse(getComputedStyle(each).backgroundColor);
-    if (color[3] !== 0) return color;
+  let seen = [0, 0, 0], left = 1;
+  for (let each = element; each && left > 0; each = each.parentElement) {
+    const [red, green, blue, alpha = 1] = parse(getComputedStyle(each).backgroundColor);
+    seen = seen.map((value, index) => value + left * alpha * [red, green, blue][index]);
+    left *= 1 - alpha;
   }
-  return [255, 255, 255];
+  return seen.map((value) => value + left * 255);
 };
 const found = [];
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -10,10 +10,17 @@ from sphinx.application import Sphinx
 
 project = "jack.beanstalk"
 copyright = "the jack.beanstalk team; GPL-3.0-or-later"
-extensions = ["sphinx_antsibull_ext"]
-html_theme = "alabaster"
-html_theme_options = {"description": "Web applications on AWS Elastic Beanstalk, with Ansible", "page_width": "1100px"}
-html_sidebars = {"**": ["about.html", "searchbox.html", "navigation.html"]}
+extensions = ["sphinx_antsibull_ext", "myst_parser"]
+myst_heading_anchors = 4  # as GitHub has them, for links from one page to a section of another
+antsibull_ext_color_scheme = "default-autodark"
+html_theme = "furo"
+html_title = "jack.beanstalk"
+html_static_path = ["style.css"]
+html_css_files = ["style.css"]
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#1a6b3c", "color-brand-content": "#1a6b3c"},
+    "dark_css_variables": {"color-brand-primary": "#7fd6a0", "color-brand-content": "#7fd6a0"},
+}
 html_show_sourcelink = False
 html_copy_source = False
 highlight_language = "yaml"

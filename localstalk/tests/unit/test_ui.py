@@ -81,18 +81,6 @@ class Page:
     def press(self, *keys: str) -> None:
         ActionChains(self.browser).send_keys(*keys).perform()
 
-    def resize(self, width: int) -> None:
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-    def overflow(self) -> list[str]:
-        """What is wider than the window, or has something wider inside that nobody can reach without scrolling."""
-        script = """const wide = [...document.querySelectorAll('html, body, main, section, .scroll, header')]
-          .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.getBoundingClientRect().right > innerWidth + 1);
-          return wide.map((each) => `${each.tagName} ${each.id} ${each.className} ${each.scrollWidth}`)"""
-        found: list[str] = self.browser.execute_script(script)
-        return found
-
     def events(self) -> list[str]:
         """Messages, newest first."""
         script = "return [...document.getElementsByClassName('message')].map((each) => each.textContent)"
@@ -398,20 +386,17 @@ def test_the_worst_of_300_environments_is_in_the_first_screen(stalk: Stalk, brow
 def test_it_fits_every_width(stalk: Stalk, browser: Browser, width: int) -> None:
     ids = many(stalk, 60)
     page = Page(browser, link(stalk))
-    page.resize(width)
-    try:
-        page.until(lambda: page.text("#count") == "60", "all of them")
-        assert page.overflow() == []
-        lines = """return [...document.querySelectorAll('#environment-table tbody a')]
-          .map((one) => one.getClientRects().length)"""
-        assert browser.execute_script(lines) == [1] * 60
-        page.choose(stalk.region.environments[ids[59]].name)
-        assert page.overflow() == []
-        seen = """const [row, list] = [document.querySelector('[aria-current]'), document.getElementById('list')]
-          .map((each) => each.getBoundingClientRect()); return row.top > list.top - 2 && row.bottom < list.bottom + 2"""
-        assert browser.execute_script(seen), "the chosen environment is out of view"
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.resize(width)
+    page.until(lambda: page.text("#count") == "60", "all of them")
+    assert browser.overflow() == []
+    lines = """return [...document.querySelectorAll('#environment-table tbody a')]
+      .map((one) => one.getClientRects().length)"""
+    assert browser.execute_script(lines) == [1] * 60
+    page.choose(stalk.region.environments[ids[59]].name)
+    assert browser.overflow() == []
+    seen = """const [row, list] = [document.querySelector('[aria-current]'), document.getElementById('list')]
+      .map((each) => each.getBoundingClientRect()); return row.top > list.top - 2 && row.bottom < list.bottom + 2"""
+    assert browser.execute_script(seen), "the chosen environment is out of view"
     page.sound()
 
 
