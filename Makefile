@@ -76,9 +76,10 @@ matrix: ## The tarball with each ansible-core, Python and amazon.aws that it is 
 	@scripts/setup runtime test
 	@scripts/matrix all
 
-long: ## What is too long for test: leader, policies, cycles, AWX, guides, images, the matrix' newest cell (system packages)
+long: ## What is too long for test: leader, policies, cycles, AWX, guides, images, ten minutes of fuzzing, the matrix' newest cell (system packages)
 	@scripts/setup runtime test eb
 	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
+	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
 
 chaos: ## Cycles under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes

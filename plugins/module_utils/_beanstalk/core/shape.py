@@ -59,7 +59,9 @@ def text(longest: int) -> Kind:
 
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 NOTHING = Kind("null", lambda value: value is None)
-ANYTHING = Kind("anything that can be written", lambda value: _can_be_written(json.dumps(value, ensure_ascii=False)))
+ANYTHING = Kind(
+    "anything that can be written", lambda value: _can_be_written(json.dumps(value, ensure_ascii=False, default=str))
+)
 
 
 def _can_be_written(value: str) -> bool:

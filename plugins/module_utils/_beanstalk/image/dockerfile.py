@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import posixpath
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from ..core.shape import ShapeError, load
+from ..core.shape import text as text_shape
 
 _INSTALLS = re.compile(
     r"\b(?:pip3?\s+install\b[^&|;]*(?:-r\b|--requirement\b|\s\.(?:\s|$))|pipenv\s+(?:install|sync)\b"
@@ -56,7 +58,10 @@ def copied(text: str) -> list[str]:
         if any(flag.startswith("--from") for flag in flags):
             continue
         rest = re.sub(r"(?:^|(?<=\s))--\S+\s*", "", item.rest).strip()
-        words = json.loads(rest) if rest.startswith("[") else rest.split()
+        try:
+            words = load(rest, [text_shape(4096)])
+        except ShapeError:
+            words = rest.split()  # as Docker does with what is no JSON
         found += [word for word in words[:-1] if "://" not in word and not word.startswith("<<")]
     return found
 

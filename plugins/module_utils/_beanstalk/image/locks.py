@@ -10,12 +10,13 @@ git repository, a folder) has no hash that pip could check, and is refused by na
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..core import shape
+from ..core.shape import ANYTHING, ShapeError, check, load
 from .requirement import Edge, LockError, Requirement, closure, normal_name
 
 Read = Callable[[str], "str | None"]
@@ -26,6 +27,15 @@ def _toml(name: str, text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LockError(f"{name} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise LockError(f"{name} is nested too deeply.") from error
+
+
+def _checked(name: str, value: Any, wanted: Any) -> Any:
+    try:
+        return check(value, wanted)
+    except ShapeError as error:
+        raise LockError(f"{name} is not as its program writes it: {error}.") from error
 
 
 def _unknown_group(name: str, group: str, known: Iterable[str]) -> LockError:
@@ -33,16 +43,23 @@ def _unknown_group(name: str, group: str, known: Iterable[str]) -> LockError:
     return LockError(f"{name} has no dependency group {group!r} (groups: {names}).")
 
 
+_TEXT = shape.text(1 << 16)
+_TEXTS = [_TEXT]
+_FILE = {"hash?": _TEXT}
+
 # --- pipenv ---
+
+_PIPENV_PACKAGE = {"version?": _TEXT, "hashes?": _TEXTS, "markers?": _TEXT, "extras?": _TEXTS}
 
 
 def read_pipfile_lock(text: str, groups: tuple[str, ...]) -> list[Requirement]:
     """The packages of `default` and of the groups (`dev` is pipenv's `develop`). Raises LockError."""
     try:
-        lock = json.loads(text)
-    except ValueError as error:
-        raise LockError(f"Pipfile.lock is not valid JSON: {error}.") from error
+        lock = load(text, {str: ANYTHING})
+    except ShapeError as error:
+        raise LockError(f"Pipfile.lock cannot be read: {error}.") from error
     sections = {"dev" if name == "develop" else name: value for name, value in lock.items() if name != "_meta"}
+    _checked("Pipfile.lock", sections, {str: {str: _PIPENV_PACKAGE}})
     found: dict[str, Requirement] = {}
     for group in ("default", *groups):
         if group not in sections:
@@ -62,12 +79,24 @@ def _pipenv_package(name: str, package: Mapping[str, Any]) -> Requirement:
 
 # --- uv ---
 
+_UV_DEPENDENCIES = [{"name": _TEXT, "version?": _TEXT, "marker?": _TEXT, "extra?": _TEXTS}]
+_UV_PACKAGE = {
+    "name": _TEXT,
+    "version?": _TEXT,
+    "source?": {str: ANYTHING},
+    "dependencies?": _UV_DEPENDENCIES,
+    "dev-dependencies?": {str: _UV_DEPENDENCIES},
+    "optional-dependencies?": {str: _UV_DEPENDENCIES},
+    "wheels?": [_FILE],
+    "sdist?": _FILE,
+}
+
 
 def read_uv_lock(text: str, groups: tuple[str, ...], extras: tuple[str, ...]) -> list[Requirement]:
     """The packages that the project needs, with those of the groups and of its own extras. Raises LockError."""
     packages: dict[str, dict[str, Any]] = {}
     root: dict[str, Any] | None = None
-    for package in _toml("uv.lock", text).get("package", []):
+    for package in _checked("uv.lock", _toml("uv.lock", text), {"package?": [_UV_PACKAGE]}).get("package", []):
         source = package.get("source", {})
         if "." in (source.get("virtual"), source.get("editable"), source.get("directory")):
             root = package
@@ -117,7 +146,7 @@ class _UvGraph:
 
 
 def _uv_package(package: Mapping[str, Any], marker: str) -> Requirement:
-    if "registry" not in package.get("source", {}):
+    if "registry" not in package.get("source", {}) or "version" not in package:
         raise LockError(f"{package['name']} in uv.lock comes from no package index, so its hash cannot be checked.")
     files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
     hashes = tuple(file["hash"] for file in files if "hash" in file)
@@ -126,6 +155,30 @@ def _uv_package(package: Mapping[str, Any], marker: str) -> Requirement:
 
 # --- poetry ---
 
+_POETRY_TABLE = {"optional?": shape.FLAG, "markers?": _TEXT, "extras?": _TEXTS}
+_POETRY_DEPENDENCIES = {str: (_TEXT, [(_TEXT, _POETRY_TABLE)], _POETRY_TABLE)}
+_POETRY_FILES = [{"hash": _TEXT}]
+_POETRY_PACKAGE = {
+    "name": _TEXT,
+    "version": _TEXT,
+    "groups?": _TEXTS,
+    "markers?": (_TEXT, {str: _TEXT}),
+    "files?": _POETRY_FILES,
+    "source?": {"type?": _TEXT},
+    "extras?": {str: _TEXTS},
+    "dependencies?": _POETRY_DEPENDENCIES,
+}
+_POETRY_LOCK = {
+    "package?": [_POETRY_PACKAGE],
+    "extras?": {str: _TEXTS},
+    "metadata?": {"files?": {str: _POETRY_FILES}},
+}
+_POETRY_PROJECT = {
+    "dependencies?": _POETRY_DEPENDENCIES,
+    "dev-dependencies?": _POETRY_DEPENDENCIES,
+    "group?": {str: {"dependencies?": _POETRY_DEPENDENCIES}},
+}
+
 
 def read_poetry_lock(text: str, groups: tuple[str, ...], extras: tuple[str, ...], read: Read) -> list[Requirement]:
     """The packages of the main group, of the groups and of the project's extras. Raises LockError.
@@ -133,7 +186,7 @@ def read_poetry_lock(text: str, groups: tuple[str, ...], extras: tuple[str, ...]
     `poetry.lock` says which package belongs to which group since poetry 2; before that, pyproject.toml (by `read`) is
     asked for the groups' own packages.
     """
-    lock = _toml("poetry.lock", text)
+    lock = _checked("poetry.lock", _toml("poetry.lock", text), _POETRY_LOCK)
     packages = lock.get("package", [])
     by_extra = lock.get("extras", {})
     for extra in extras:
@@ -191,11 +244,12 @@ def _poetry_1(lock: Mapping[str, Any], groups: tuple[str, ...], wanted: set[str]
     text = read("pyproject.toml")
     if text is None:
         raise LockError("This poetry.lock does not name groups, so pyproject.toml must lie beside it.")
-    poetry = _toml("pyproject.toml", text).get("tool", {}).get("poetry", {})
+    project = _checked("pyproject.toml", _toml("pyproject.toml", text), {"tool?": {"poetry?": _POETRY_PROJECT}})
+    poetry = project.get("tool", {}).get("poetry", {})
     named = {name: group.get("dependencies", {}) for name, group in poetry.get("group", {}).items()}
     if "dev-dependencies" in poetry:
         named["dev"] = {**named.get("dev", {}), **poetry["dev-dependencies"]}
-    graph = _PoetryGraph(lock["package"])
+    graph = _PoetryGraph(lock.get("package", []))
     roots = graph.edges_of(poetry.get("dependencies", {}), wanted)
     for group in groups:
         if group not in named:

@@ -368,7 +368,10 @@ class LockStore:
             if self._offset is None:
                 raise AnsibleBeanstalkError(message="S3 answered without a Date header: its clock cannot be read.")
             return
-        offset = parsedate_to_datetime(header).timestamp() - self._monotonic()
+        try:
+            offset = parsedate_to_datetime(header).timestamp() - self._monotonic()
+        except (TypeError, ValueError, OverflowError) as error:
+            raise AnsibleBeanstalkError(message="S3 answered with a Date header that is no date.") from error
         self._offset = offset if self._offset is None else max(self._offset, offset)
 
     @translate_errors("read the lock")

@@ -67,7 +67,7 @@ def _entries(given: Any) -> Iterator[tuple[Key, Any]]:
     if isinstance(given, str) and given.strip()[:1] in ("{", "["):
         try:
             given = json.loads(given)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AnsibleBeanstalkRefusedError(message="The option settings are a text that is no JSON.") from error
     if isinstance(given, Mapping):
         for namespace, options in given.items():
@@ -145,7 +145,7 @@ def _text(key: Key, value: Any) -> str | None:
     if is_json and text:
         try:
             json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AnsibleBeanstalkRefusedError(
                 message=f"The value of the option {key.option} in {key.namespace} is no JSON: {error}."
             ) from error

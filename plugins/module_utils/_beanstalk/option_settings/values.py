@@ -81,7 +81,7 @@ def groups_in(value: str) -> set[str]:
 def _as_json(text: str) -> str:
     try:
         return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

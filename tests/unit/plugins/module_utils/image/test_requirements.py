@@ -278,7 +278,7 @@ def test_which_lock_file() -> None:
         ({"requirements.txt": "-e git+https://me:pw@x/y"}, "", "line 1 is not a package pinned with ==: -e git+https://(hidden)@x/y."),
         ({"requirements.txt": "-r requirements.txt"}, "", "requirements.txt includes itself."),
         ({"requirements.txt": "-r b.txt"}, "", "requirements.txt includes b.txt, which is not in the source."),
-        ({"Pipfile.lock": "{"}, "", "Pipfile.lock is not valid JSON"),
+        ({"Pipfile.lock": "{"}, "", "Pipfile.lock cannot be read: it is not JSON"),
         ({"Pipfile.lock": '{"default": {"x": {"git": "a"}}}'}, "", "x in Pipfile.lock comes from no package index"),
         ({"uv.lock": "["}, "", "uv.lock is not valid TOML"),
         ({"uv.lock": "version = 1"}, "", "uv.lock has no project of its own"),
