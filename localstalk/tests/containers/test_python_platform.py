@@ -178,6 +178,8 @@ def test_process_that_ends_at_once_fails_the_deployment(box: Box, deployed: Comm
         "Instance deployment used the commands in your 'Procfile' to initiate startup of your application."
     )
     assert "pid symlinks failed with error failed to read file /var/pids/web.pid" in box.logs()
+    # As systemd, runit is told to give up after five quick starts.
+    box.shell("until sv status /run/eb-app/web | grep ^down; do sleep 0.2; done")
 
 
 def test_pipfile_is_installed_by_pipenv(box: Box, deployed: CommandResult) -> None:

@@ -178,7 +178,8 @@ def start_docker() -> subprocess.Popen[bytes]:
 
 def become_python() -> None:
     """Make this an instance of the Python platform, which has a virtual environment and no Docker."""
-    Path("/var/app/venv").symlink_to(PYTHON)
+    with contextlib.suppress(FileExistsError):
+        Path("/var/app/venv").symlink_to(PYTHON)
     for tool in DOCKER_TOOLS:
         tool.unlink(missing_ok=True)
 

@@ -124,8 +124,8 @@ RULES: dict[str, Rule] = {
     ),
     "hook-no-container": Rule(
         ERROR,
-        "The hook finds no container to run in, and every deployment fails by it.",
-        "Give the role hooks the variable hooks_source, so that it looks before it renders.",
+        "The hook finds no container or virtual environment to run in, and every deployment fails by it.",
+        "Give the role hooks the variables hooks_platform and hooks_source, so that it looks before it renders.",
     ),
     "legacy-path-on-modern": Rule(
         ERROR,
