@@ -30,7 +30,7 @@ test: ## Set everything up and pass all tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
 	@python scripts/summary.py build/junit
 
-lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog
+lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog, licences
 	@scripts/setup runtime test
 	ruff check . && ruff format --check .
 	mypy localstalk/src plugins/module_utils/_beanstalk
