@@ -24,7 +24,7 @@ down: ## Stop localstalk and remove every container, network and mount it made
 	@for home in build/*/localstalk; do [ ! -d $$home ] || .venv/bin/localstalk --home $$home down; done
 
 test: ## Set everything up and pass all tests
-	@scripts/setup runtime test eb
+	@scripts/setup runtime test eb js
 	@rm -rf build/junit
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit localstalk lint sanity docs release
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target integration clients molecule
@@ -51,8 +51,8 @@ localstalk: ## localstalk's own tests: with simulated instances, its table of op
 	cd localstalk && python tests/operations_table.py --check $(CURDIR)/build/operations README.md
 	cd localstalk && pytest --junitxml=$(CURDIR)/build/junit/$@-containers.xml -m containers
 
-clients: ## The official eb CLI and plain boto3 against localstalk with containers
-	@scripts/setup runtime test eb
+clients: ## Other people's clients, unmodified, against localstalk; says how many checks each had
+	@scripts/setup runtime test eb js
 	$(PYTEST) tests/clients
 
 integration: ## The main job and its failures against localstalk with containers
@@ -105,8 +105,10 @@ bench: ## Measure the budgets beside their peers (PART=deploys: only those): bui
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
 	cd requirements && for name in bootstrap runtime test; do $(LOCK) --universal --python-version 3.11 $$name.in -o $$name.txt; done
-	cd requirements && for name in eb importer; do $(LOCK) --python-version 3.11 $$name.in -o $$name.txt; done
+	cd requirements && for name in eb js importer; do $(LOCK) --python-version 3.11 $$name.in -o $$name.txt; done
 	cd requirements && grep -v '^#' matrix.conf | while read -r core python _; do \
 	  $(LOCK) --python-version $$python core$$core.in -o core$$core.txt; done
+	@scripts/setup js
+	cd requirements/js && PATH=$(CURDIR)/.venv-js/bin:$$PATH npm update --package-lock-only --ignore-scripts
 	cd requirements && $(LOCK) --python-version 3.11 aws-cli.in -o ../localstalk/src/localstalk/images/instance/aws-cli.txt
 	cd requirements && $(LOCK) --python-version 3.11 python-platform.in -o ../localstalk/src/localstalk/images/instance/python-platform.txt

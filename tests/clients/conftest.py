@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ import pytest
 
 from localstalk.drivers.container.cleaning import label
 from localstalk.home import Home
+
+from .clients import CLIENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -46,6 +49,23 @@ while (my $client = $server->accept) {
 # EB's own limit of ten minutes is 17 seconds at this speed, too little for a busy machine.
 PATIENT = "option_settings:\n  aws:elasticbeanstalk:command:\n    Timeout: 3600\n"
 DOCKERFILE = 'FROM debian:bookworm-slim\nCOPY server.pl page /\nEXPOSE 8000\nCMD ["perl", "/server.pl"]\n'
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many checks each client had, and why one had none."""
+    checks: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    for outcome in ("passed", "skipped", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            name = Path(report.location[0]).stem
+            checks[name] += outcome == "passed"
+            if outcome == "skipped":
+                reasons[name] = report.longrepr[2].removeprefix("Skipped: ")
+    terminalreporter.section("checks per client")
+    for name, client in CLIENTS.items():
+        if name in checks:
+            why = f" ({reasons[name]})" if name in reasons else ""
+            terminalreporter.write_line(f"{client.name} {client.version}: {checks[name]}{why}".replace(" :", ":"))
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> Any:

@@ -6,7 +6,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .conftest import ENVIRONMENT, Stalk
+import pytest
+from botocore import xform_name
+
+from . import reads
+from .conftest import APPLICATION, ENVIRONMENT, Stalk
 
 
 def aws(stalk: Stalk, *words: str) -> Any:
@@ -30,3 +34,13 @@ def test_pages(stalk: Stalk, created: str) -> None:
     first = aws(stalk, *which, "--max-items", "2")
     assert first["Events"] == whole[:2]
     assert aws(stalk, *which, "--starting-token", first["NextToken"])["Events"] == whole[2:]
+
+
+@pytest.mark.parametrize("operation", reads.World().reads())
+def test_what_it_reads_is_what_boto3_reads(stalk: Stalk, created: str, operation: str) -> None:
+    arn = stalk.environment()["EnvironmentArn"]
+    given = reads.World(arn, APPLICATION, ENVIRONMENT, ENVIRONMENT).reads()[operation][0]
+    said = aws(stalk, xform_name(operation, "-"), "--cli-input-json", json.dumps(given))
+    expected = getattr(stalk.eb, xform_name(operation))(**given)
+    # The CLI puts pages together by itself.
+    assert set(reads.paths(said)) - {"NextToken"} == set(reads.paths(expected)) - {"NextToken"}

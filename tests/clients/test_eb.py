@@ -27,6 +27,18 @@ def properties(stalk: Stalk, name: str = ENVIRONMENT) -> dict[str, str]:
     return {item["OptionName"]: item["Value"] for item in options if item["Namespace"] == PROPERTIES}
 
 
+def deployment_log(stalk: Stalk, request_id: str) -> list[str]:
+    """The lines of a deployment log as it is in S3; none before it is there."""
+    s3, bucket = stalk.client("s3"), stalk.eb.create_storage_location()["S3Bucket"]
+    folder = f"resources/environments/logs/deployments/{stalk.environment()['EnvironmentId']}"
+    try:
+        found = s3.get_object(Bucket=bucket, Key=f"{folder}/eb-deployment-{request_id}.log")
+    except s3.exceptions.NoSuchKey:
+        return []
+    text: str = found["Body"].read().decode()
+    return text.splitlines()
+
+
 def saved_files(shop: Shop, *parts: str) -> list[str]:
     folder = shop.root.joinpath(".elasticbeanstalk", *parts)
     return sorted(path.name for path in folder.iterdir())
@@ -124,6 +136,13 @@ def test_logs(shop: Shop, stalk: Stalk, created: str) -> None:
         assert "Engine command: (app-deploy)" in outer.read(name).decode()
 
 
+def test_analysis(shop: Shop, stalk: Stalk, created: str) -> None:
+    said = shop.eb("logs", "--analyze")
+    assert "Analyzing environment..." in said
+    assert f"Environment {ENVIRONMENT} (" in said
+    assert "Platform Engine finished execution on command: app-deploy" in said
+
+
 def test_setenv_while_following_events(shop: Shop, stalk: Stalk, created: str) -> None:
     with shop.background("events", "--follow") as (follower, output):
         wait_for(lambda: f"Successfully launched environment: {ENVIRONMENT}" in output.read_text())
@@ -191,14 +210,22 @@ def test_abort(shop: Shop, stalk: Stalk, created: str) -> None:
     hook.chmod(0o755)
     shop.commit("Be slow")
     before = stalk.environment()["VersionLabel"]
+    began = stalk.eb.describe_events(MaxRecords=1)["Events"][0]["EventDate"]
     shop.eb("deploy", "--label", "slow", "--nohang")
     assert stalk.environment()["AbortableOperationInProgress"] is True
+    # While the hook waits for us, the log of the deployment is in S3.
+    events = stalk.eb.describe_events(EnvironmentName=ENVIRONMENT, StartTime=began)["Events"]
+    (request_id,) = {each["RequestId"] for each in events if each["Message"] == "Environment update is starting."}
+    (line,) = wait_for(lambda: deployment_log(stalk, request_id))
+    assert line.endswith("[INFO] Starting Application deployment")
     assert "ERROR" in shop.eb("setenv", "A=b", rc=NOT_READY)
     assert f'Aborting update to environment "{ENVIRONMENT}".' in shop.eb("abort")
     for instance in stalk.instances():
         stalk.on_instance(instance, "touch", "/tmp/go")
     wait_for(lambda: stalk.environment()["Status"] == "Ready", 60)
     assert stalk.environment()["VersionLabel"] == before
+    hook_line = "[INFO] Running platform hook: .platform/hooks/prebuild/slow.sh"
+    assert any(line.endswith(hook_line) for line in deployment_log(stalk, request_id))
     # EB only stops: what the aborted deployment left is put right by the next one.
     hook.unlink()
     shop.commit_page("four")

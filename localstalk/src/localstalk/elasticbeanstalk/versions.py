@@ -71,6 +71,7 @@ class Versions:
         arn = self.region.arn("applicationversion", application.name, label)
         version = Version(application.name, label, arn, now, now, bucket, key, params.get("Description"))
         version.build_information = params.get("SourceBuildInformation")
+        version.processed = bool(params.get("Process"))
         version.tags = read_tags(params)
         application.versions[label] = version
         for text in (
@@ -193,6 +194,7 @@ def describe_version(version: Version) -> Answer:
         "SourceBuildInformation": version.build_information,
         "BuildArn": version.build_arn,
         "SourceBundle": {"S3Bucket": version.bucket, "S3Key": version.key},
+        "Process": version.processed,
         "DateCreated": version.created,
         "DateUpdated": version.updated,
         "Status": version.status,

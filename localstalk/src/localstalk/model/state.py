@@ -60,6 +60,8 @@ class Version:
     key: str
     description: str | None = None
     status: str = "UNPROCESSED"
+    processed: bool = False
+    """Whether its configuration files were to be looked at."""
     build_arn: str | None = None
     build_information: dict[str, str] | None = None
     tags: dict[str, str] = field(default_factory=dict)
