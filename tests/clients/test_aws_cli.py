@@ -12,6 +12,9 @@ from botocore import xform_name
 from . import reads
 from .conftest import APPLICATION, ENVIRONMENT, Stalk
 
+YOUNGER = {"ApplicationVersions.Process"}
+"""Members that the CLI's own model of the service does not have yet."""
+
 
 def aws(stalk: Stalk, *words: str) -> Any:
     instance = next(iter(stalk.instances()))
@@ -42,5 +45,5 @@ def test_what_it_reads_is_what_boto3_reads(stalk: Stalk, created: str, operation
     given = reads.World(arn, APPLICATION, ENVIRONMENT, ENVIRONMENT).reads()[operation][0]
     said = aws(stalk, xform_name(operation, "-"), "--cli-input-json", json.dumps(given))
     expected = getattr(stalk.eb, xform_name(operation))(**given)
-    # The CLI puts pages together by itself.
-    assert set(reads.paths(said)) - {"NextToken"} == set(reads.paths(expected)) - {"NextToken"}
+    ignored = {"NextToken"} | YOUNGER  # The CLI puts pages together by itself.
+    assert set(reads.paths(said)) - ignored == set(reads.paths(expected)) - ignored

@@ -448,3 +448,21 @@ def test_conditions_decide_what_is_made(shop: Shop) -> None:
     shop.update(body, Colour="blue")
     shop.stalk.advance(600)
     assert len(shop.stalk.eb.describe_applications()["Applications"]) == 1
+
+
+def test_a_nested_stack_is_waited_for(shop: Shop) -> None:
+    shop.stalk.region.storage.write(shop.stalk.region.bucket, "shop.json", json.dumps(template()).encode())
+    url = f"https://{shop.stalk.region.bucket}.s3.amazonaws.com/shop.json"
+    inner = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url, "Parameters": {"Key": "one.zip"}}}
+    shop.create({"Resources": {"Inner": inner}}, Parameters=[])
+    shop.stalk.advance(30)
+    assert shop.status == "CREATE_IN_PROGRESS"
+    shop.stalk.advance(600)
+    assert shop.status == "CREATE_COMPLETE", shop.reasons("CREATE_FAILED")
+    assert len(shop.stalk.eb.describe_environments()["Environments"]) == 1
+    shop.api.delete_stack(StackName="shop")
+    shop.stalk.advance(30)
+    assert shop.status == "DELETE_IN_PROGRESS"
+    shop.stalk.advance(600)
+    assert shop.api.describe_stacks()["Stacks"] == []
+    assert shop.stalk.eb.describe_applications()["Applications"] == []
