@@ -21,6 +21,8 @@ from localstalk.home import Home, Record
 from localstalk.quotas import QUOTAS
 
 _SPEED = 20.0
+_SWITCHES = ("iam", "launch_configurations", "no_auth")
+"""Options of ``up`` that the daemon has, too."""
 
 
 class CliError(Exception):
@@ -60,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         help=f"change a quota: {', '.join(QUOTAS)}",
     )
     up.add_argument("--iam", action="store_true", help="enforce IAM: check the policies of every caller")
+    up.add_argument(
+        "--launch-configurations",
+        action="store_true",
+        help="let accounts have launch configurations, as those from before October 2024 do",
+    )
     up.add_argument("--no-auth", action="store_true", help="take requests with any signature, or none, from everybody")
     up.set_defaults(command=_up)
     down = commands.add_parser("down", help="stop the daemon and remove everything that it made")
@@ -175,6 +182,8 @@ def _check_same(running: Record, chosen: argparse.Namespace) -> None:
             other.append(f"with --quota {name}={have}")
     if chosen.iam and not running.iam:
         other.append("without --iam")
+    if chosen.launch_configurations and not running.launch_configurations:
+        other.append("without --launch-configurations")
     if chosen.no_auth and running.auth:
         other.append("without --no-auth")
     if other:
@@ -206,7 +215,8 @@ def _choose_driver(wanted: str | None) -> tuple[str, str]:
 def _start(home: Home, driver: str, reason: str, chosen: argparse.Namespace) -> Record:
     speed = chosen.speed or _SPEED
     options = ["--driver", driver, "--speed", str(speed), "--port", str(chosen.port), "--reason", reason]
-    options += [f"--quota={each}" for each in chosen.quota] + ["--iam"] * chosen.iam + ["--no-auth"] * chosen.no_auth
+    options += [f"--quota={each}" for each in chosen.quota]
+    options += [f"--{each.replace('_', '-')}" for each in _SWITCHES if getattr(chosen, each)]
     return process.start(home, Record(0, 0, driver, speed), options, _alive)
 
 

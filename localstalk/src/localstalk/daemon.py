@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -56,6 +55,7 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         control.driver_reason = chosen.reason
         quotas = {name: int(count) for name, _, count in (each.partition("=") for each in chosen.quota)}
         control.quotas |= quotas
+        control.launch_configurations = chosen.launch_configurations
         key = control.keys.administrator
         application = Application(control, auth=not chosen.no_auth)
         driver.offer_api(opener(application))
@@ -64,8 +64,11 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
         serving = Serving(application, chosen.port)
         _stop_on_signal(serving.stop)
         control.scheduler.start()
-        record = Record(os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam, not chosen.no_auth)
-        home.write(replace(record, access_key=key.access_key, secret_key=key.secret_key))
+        record = Record(
+            os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam, not chosen.no_auth,
+            chosen.launch_configurations, key.access_key, key.secret_key,
+        )  # fmt: skip
+        home.write(record)
         threading.Thread(target=_warm_up, daemon=True).start()
         serving.run()
         control.scheduler.stop()
@@ -102,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reason", default="")
     parser.add_argument("--quota", action="append", default=[])
     parser.add_argument("--iam", action="store_true")
+    parser.add_argument("--launch-configurations", action="store_true")
     parser.add_argument("--no-auth", action="store_true")
     parser.add_argument("--lock", type=int, help="descriptor of the daemon's lock, locked by whoever starts it")
     chosen = parser.parse_args(arguments)

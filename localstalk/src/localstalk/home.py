@@ -27,6 +27,7 @@ class Record:
     """Those that were changed."""
     iam: bool = False
     auth: bool = True
+    launch_configurations: bool = False
     access_key: str = ""
     secret_key: str = field(default="", repr=False)
 

@@ -96,7 +96,9 @@ class Stalk:
             AutoCreateApplication=True,
         )
 
-    def create(self, name: str = "env-one", *settings: dict[str, str], label: str = "v1", **more: Any) -> str:
+    def create(
+        self, name: str = "env-one", *settings: dict[str, str], label: str = "v1", stack: str = STACK, **more: Any
+    ) -> str:
         """Create an environment, with the load balancer that the eb CLI asks for, and wait for it; returns its id."""
         if label not in getattr(self.region.applications.get("app"), "versions", {}):
             self.version(label)
@@ -104,7 +106,7 @@ class Stalk:
             ApplicationName="app",
             EnvironmentName=name,
             VersionLabel=label,
-            SolutionStackName=STACK,
+            SolutionStackName=stack,
             OptionSettings=[PROFILE, BALANCER, *settings],
             **more,
         )

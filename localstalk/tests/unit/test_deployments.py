@@ -47,7 +47,6 @@ def test_create_load_balanced(stalk: Stalk) -> None:
         "Created target group named: ARN",
         "Created security group named: sg-x",
         "Created security group named: awseb-e-x-stack-AWSEBSecurityGroup-RND",
-        "Created Auto Scaling launch configuration named: awseb-e-x-stack-AWSEBAutoScalingLaunchConfiguration-RND",
         "Created Auto Scaling group named: awseb-e-x-stack-AWSEBAutoScalingGroup-RND",
         "Waiting for EC2 instances to launch. This may take a few minutes.",
         "Created Auto Scaling group policy named: ARN",
@@ -73,7 +72,6 @@ def test_create_single_instance(stalk: Stalk) -> None:
         "Environment health has transitioned to Pending. Initialization in progress (running for 3 seconds). "
         "There are no instances.",
         "Created security group named: awseb-e-x-stack-AWSEBSecurityGroup-RND",
-        "Created Auto Scaling launch configuration named: awseb-e-x-stack-AWSEBAutoScalingLaunchConfiguration-RND",
         "Created EIP: 192.0.2.1",
         "Created Auto Scaling group named: awseb-e-x-stack-AWSEBAutoScalingGroup-RND",
         "Waiting for EC2 instances to launch. This may take a few minutes.",

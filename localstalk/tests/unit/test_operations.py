@@ -216,11 +216,24 @@ def test_other_intervals_are_not(stalk: Stalk, value: str) -> None:
 def test_values_are_normalized(stalk: Stalk) -> None:
     launch = "aws:autoscaling:launchconfiguration"
     arn = option(launch, "IamInstanceProfile", "arn:aws:iam::123456789012:instance-profile/web")
-    stalk.create("env-one", arn, option(launch, "MonitoringInterval", "5 Minute"))
+    document = '{\n  "Version": 1,\n  "Rules": {}\n}'
+    stalk.create(
+        "env-one",
+        arn,
+        option(launch, "MonitoringInterval", "5 Minute"),
+        option(launch, "SSHSourceRestriction", "tcp, 22, 22, 10.0.0.0/8"),
+        option("aws:elasticbeanstalk:healthreporting:system", "ConfigDocument", document),
+        option("aws:ec2:instances", "InstanceTypes", "t3.small,t3.medium"),
+    )
     described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
-    settings = described["ConfigurationSettings"][0]["OptionSettings"]
-    assert option(launch, "IamInstanceProfile", "web") in settings
-    assert option(launch, "MonitoringInterval", "5 minute") in settings
+    settings = {
+        each["OptionName"]: each.get("Value") for each in described["ConfigurationSettings"][0]["OptionSettings"]
+    }
+    assert settings["IamInstanceProfile"] == "web"
+    assert settings["MonitoringInterval"] == "5 minute"
+    assert settings["SSHSourceRestriction"] == "tcp,22,22,10.0.0.0/8"
+    assert settings["ConfigDocument"] == '{"Version":1,"Rules":{}}'
+    assert settings["InstanceTypes"] == "t3.small, t3.medium"
 
 
 def test_platforms(stalk: Stalk) -> None:

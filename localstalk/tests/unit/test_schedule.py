@@ -112,8 +112,11 @@ def test_names_in_configuration_files(stalk: Stalk) -> None:
         {"namespace": ACTION, "resource_name": "Up", "option_name": name, "value": value}
         for name, value in values.items()
     ]
-    stalk.version("v1", **{".ebextensions/up.config": yaml.safe_dump({"option_settings": up})})
+    low = "option_settings:\n  AWSEBCloudwatchAlarmLow.aws:autoscaling:trigger: {LowerThreshold: 7}\n"
+    files = {"up": yaml.safe_dump({"option_settings": up}), "low": low}
+    stalk.version("v1", **{f".ebextensions/{name}.config": text for name, text in files.items()})
     stalk.create()
+    assert effective(stalk, "env-one")["aws:autoscaling:trigger", "LowerThreshold"] == "7"
     assert by_name(described(stalk, EnvironmentName="env-one")) == by_name(action("Up", **values))
     # awsdocs/aws-elastic-beanstalk-developer-guide#89: the guide has this form, the service does not.
     stalk.version("v2", **{".ebextensions/up.config": f"option_settings:\n  Up.{ACTION}:\n    MinSize: 2\n"})

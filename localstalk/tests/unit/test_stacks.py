@@ -48,11 +48,11 @@ def test_a_stack_of_an_environment(stalk: Stalk, cloudformation: Any) -> None:
     }
     assert kinds(cloudformation, environment_id) == {
         "AWSEBAutoScalingGroup": "AWS::AutoScaling::AutoScalingGroup",
-        "AWSEBAutoScalingLaunchConfiguration": "AWS::AutoScaling::LaunchConfiguration",
         "AWSEBAutoScalingScaleDownPolicy": "AWS::AutoScaling::ScalingPolicy",
         "AWSEBAutoScalingScaleUpPolicy": "AWS::AutoScaling::ScalingPolicy",
         "AWSEBCloudwatchAlarmHigh": "AWS::CloudWatch::Alarm",
         "AWSEBCloudwatchAlarmLow": "AWS::CloudWatch::Alarm",
+        "AWSEBEC2LaunchTemplate": "AWS::EC2::LaunchTemplate",
         "AWSEBLoadBalancerSecurityGroup": "AWS::EC2::SecurityGroup",
         "AWSEBSecurityGroup": "AWS::EC2::SecurityGroup",
         "AWSEBV2LoadBalancer": "AWS::ElasticLoadBalancingV2::LoadBalancer",

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from localstalk.elasticbeanstalk.api import Answer, Params
 from localstalk.elasticbeanstalk.platforms import Platforms
-from localstalk.elasticbeanstalk.templates import Templates, describe_template, setting_list
+from localstalk.elasticbeanstalk.templates import Templates
 from localstalk.model import options
+from localstalk.model.description import Subject, describe
 from localstalk.model.errors import InvalidParameterCombination, MissingRequiredParameter
 from localstalk.model.region import Region
-from localstalk.model.settings import effective_settings
+from localstalk.model.settings import given_settings
 from localstalk.model.state import Call, Environment, Settings
 
 
@@ -28,15 +29,11 @@ class Configuration:
         application = self.region.application(params["ApplicationName"])
         self._exactly_one(params)
         if params.get("TemplateName") is not None:
-            return {
-                "ConfigurationSettings": [
-                    describe_template(self.templates.find(application.name, params["TemplateName"]), full=True)
-                ]
-            }
+            return {"ConfigurationSettings": [self.templates.describe(application.name, params["TemplateName"])]}
         environment = self.region.find(params)
         described = [
             self._describe(
-                environment, effective_settings(environment), "deployed", environment.created, environment.updated
+                environment, given_settings(environment), "deployed", environment.created, environment.updated
             )
         ]
         draft = environment.draft
@@ -55,6 +52,7 @@ class Configuration:
     def _describe(
         self, environment: Environment, settings: Settings, status: str, created: datetime, updated: datetime
     ) -> Answer:
+        subject = Subject.of(environment, self.region.name, self.region.fleet.image)
         return {
             "SolutionStackName": environment.platform.solution_stack,
             "PlatformArn": environment.platform.arn,
@@ -64,7 +62,7 @@ class Configuration:
             "DeploymentStatus": status,
             "DateCreated": created,
             "DateUpdated": updated,
-            "OptionSettings": setting_list(settings),
+            "OptionSettings": describe(settings, subject),
             "Tier": environment.tier_answer,
         }
 

@@ -9,6 +9,9 @@ from localstalk.elasticbeanstalk.api import Answer, Params, page
 from localstalk.model.region import Region
 from localstalk.model.state import Call, Environment
 
+_HEALTH_STATUS = {"NoData": "No Data"}
+"""What is spelled in another way than in the service model (docs/elastic_beanstalk.md §13)."""
+
 
 class Descriptions:
     """Looking at environments."""
@@ -74,7 +77,7 @@ def describe_environment(environment: Environment) -> Answer:
         "Status": environment.status,
         "AbortableOperationInProgress": environment.abortable,
         "Health": environment.health.color,
-        "HealthStatus": environment.health.status,
+        "HealthStatus": _HEALTH_STATUS.get(environment.health.status, environment.health.status),
         "Resources": balancer,
         "Tier": environment.tier_answer,
         "EnvironmentLinks": [{"LinkName": key, "EnvironmentName": value} for key, value in environment.links.items()],

@@ -35,7 +35,7 @@ class Information:
             "AutoScalingGroups": _names(resources.auto_scaling_group),
             "Instances": [{"Id": instance_id} for instance_id in environment.instances],
             "LaunchConfigurations": _names(resources.launch),
-            "LaunchTemplates": [],
+            "LaunchTemplates": [{"Id": resources.launch_template}] if resources.launch_template else [],
             "LoadBalancers": _names(resources.load_balancer_arn or resources.load_balancer_name),
             "Triggers": _names(*resources.alarms),
             "Queues": queues,

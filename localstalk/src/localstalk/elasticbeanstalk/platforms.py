@@ -14,6 +14,7 @@ from typing import Any
 
 from localstalk.elasticbeanstalk.api import Answer, Params, page
 from localstalk.model.errors import InvalidParameterValue, ServiceError
+from localstalk.model.machines import ARM, X86
 from localstalk.model.region import Region
 from localstalk.model.state import Call, Platform
 
@@ -154,7 +155,10 @@ class Platforms:
             "Maintainer": "AWS" if platform.owner == "AWSElasticBeanstalk" else self.region.account,
             "ProgrammingLanguages": [{"Name": name, "Version": version} for name, version in platform.languages],
             "Frameworks": [],
-            "CustomAmiList": [{"VirtualizationType": "hvm", "ImageId": "ami-12c6146b"}],
+            "CustomAmiList": [
+                {"VirtualizationType": "hvm", "ImageId": self.region.fleet.image(platform, architecture)}
+                for architecture in ((X86,) if platform.generation == "al1" else (X86, ARM))
+            ],
         }
         return {"PlatformDescription": description}
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from localstalk.elasticbeanstalk.api import Answer, Params, read_tags
 from localstalk.elasticbeanstalk.platforms import Platforms
 from localstalk.model import options, saved_configurations
+from localstalk.model.description import Subject, describe
 from localstalk.model.errors import InvalidParameterCombination, InvalidParameterValue
 from localstalk.model.region import Region
-from localstalk.model.settings import default_settings, given_settings
+from localstalk.model.settings import given_settings
 from localstalk.model.state import Call, Platform, Settings, Template
 
 
@@ -47,6 +48,14 @@ class Templates:
         )
         templates[name] = template
         return template
+
+    def describe(self, application: str, name: str) -> Answer:
+        """A saved configuration, with all options of an environment that is made of it."""
+        template, fleet = self.find(application, name), self.region.fleet
+        subject = Subject(
+            template.platform, template.tier, self.region.name, lambda kind: fleet.image(template.platform, kind)
+        )
+        return describe_template(template) | {"OptionSettings": describe(template.settings, subject)}
 
     def _store(self, template: Template) -> None:
         template.content = saved_configurations.write(template)
@@ -124,9 +133,8 @@ class Templates:
         )
 
 
-def describe_template(template: Template, *, full: bool = False) -> Answer:
-    """A saved configuration; ``full``: with the defaults."""
-    found = {**default_settings(template.platform), **template.settings} if full else template.settings
+def describe_template(template: Template) -> Answer:
+    """A saved configuration, with what was set in it."""
     return {
         "SolutionStackName": template.platform.solution_stack,
         "PlatformArn": template.platform.arn,
@@ -135,14 +143,9 @@ def describe_template(template: Template, *, full: bool = False) -> Answer:
         "Description": template.description,
         "DateCreated": template.created,
         "DateUpdated": template.updated,
-        "OptionSettings": setting_list(found),
+        "OptionSettings": [
+            # A password goes in, but never comes out again.
+            options.members(option) | ({} if option[1] == "DBPassword" else {"Value": template.settings[option]})
+            for option in sorted(template.settings, key=options.order)
+        ],
     }
-
-
-def setting_list(settings: Settings) -> list[dict[str, str]]:
-    """OptionSettings of an answer, in order."""
-    return [
-        # A password goes in, but never comes out again.
-        options.members(option) | ({} if option[1] == "DBPassword" else {"Value": value})
-        for option, value in sorted(settings.items(), key=lambda each: options.order(each[0]))
-    ]

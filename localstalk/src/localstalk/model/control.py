@@ -31,6 +31,8 @@ class Control:
         self.random = random.Random(seed)  # noqa: S311 - ids, not secrets
         self.bundles = home / "bundles"
         self.quotas = dict(QUOTAS)
+        self.launch_configurations = False
+        """Whether accounts may still have launch configurations, as those from before October 2024."""
         self.faults = Faults()
         self.keys = KeyRing(create())
         self.driver_reason = ""

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from localstalk.model import groups
+from localstalk.model import groups, machines, schedule
 from localstalk.model.control import Control
-from localstalk.model.schedule import Action
-from localstalk.model.state import Environment, Resources, Stack
-
-_IMAGE = "ami-12c6146b"
+from localstalk.model.machines import Machine
+from localstalk.model.state import Environment, Platform, Resources, Stack
 
 
 class Fleet:
@@ -67,23 +65,51 @@ class Fleet:
         environment.resources.security_group_names.append(shown)
         return shown
 
-    def create_group(self, environment: Environment, least: int, most: int, instance_type: str, profile: str) -> None:
-        """Make the launch configuration and the (still empty) Auto Scaling group."""
-        groups.install()
-        resources, suffix = environment.resources, self.control.suffix()
-        resources.launch = f"awseb-{environment.id}-stack-AWSEBAutoScalingLaunchConfiguration-{suffix}"
-        resources.auto_scaling_group = f"awseb-{environment.id}-stack-AWSEBAutoScalingGroup-{self.control.suffix()}"
-        scaling, security = self._backend("autoscaling"), [resources.security_groups["AWSEBSecurityGroup"]]
-        scaling.create_launch_configuration(
-            resources.launch, _IMAGE, None, "", "", security, None, instance_type, False,
-            profile, None, False, False, [],
+    def image(self, platform: Platform, architecture: str = machines.X86) -> str:
+        """The id of a platform's machine image."""
+        return machines.image(self._backend("ec2"), platform.generation, architecture)
+
+    def create_launch(self, environment: Environment, machine: Machine, *, template: bool) -> None:
+        """Make a launch template or, in accounts that may have one, a launch configuration."""
+        resources = environment.resources
+        if template:
+            name = f"AWSEBEC2LaunchTemplate_{self.control.suffix()}"
+            made = self._backend("ec2").create_launch_template(name, "", machine.template(), {})
+            resources.launch_template = made.id
+            return
+        resources.launch = f"{resources.stack.name}-AWSEBAutoScalingLaunchConfiguration-{self.control.suffix()}"
+        self._backend("autoscaling").create_launch_configuration(
+            resources.launch, machine.image, machine.key or None, "", "", list(machine.groups), None, machine.kind,
+            False, machine.profile, None, False, False, [],
         )  # fmt: skip
+
+    def change_launch(self, environment: Environment, machine: Machine) -> None:
+        """Let the group launch other machines from now on; what launches from a template goes on doing so."""
+        resources, scaling = environment.resources, self._backend("autoscaling")
+        if resources.launch_template:
+            template = self._backend("ec2").get_launch_template(resources.launch_template)
+            template.default_version_number = template.create_version(machine.template(), "").number
+            return
+        scaling.delete_launch_configuration(resources.launch)
+        self.create_launch(environment, machine, template=False)
+        group = scaling.autoscaling_groups.get(resources.auto_scaling_group)
+        if group is not None:
+            group.launch_configuration_name = resources.launch
+            group.launch_config = scaling.launch_configurations[resources.launch]
+
+    def create_group(self, environment: Environment, least: int, most: int, cooldown: int) -> None:
+        """Make the (still empty) Auto Scaling group."""
+        groups.install()
+        resources, scaling = environment.resources, self._backend("autoscaling")
+        resources.auto_scaling_group = f"{resources.stack.name}-AWSEBAutoScalingGroup-{self.control.suffix()}"
         tags = [
             {"Key": key, "Value": value, "PropagateAtLaunch": "true", "ResourceId": resources.auto_scaling_group}
             for key, value in self.tags(environment).items()
         ]
+        template = {"LaunchTemplateId": resources.launch_template} if resources.launch_template else {}
         scaling.create_auto_scaling_group(
-            resources.auto_scaling_group, self.zones(), 0, most, 0, resources.launch, {}, None, 360, 0, "EC2",
+            resources.auto_scaling_group, self.zones(), 0, most, 0, resources.launch or None, template, None, cooldown,
+            0, "EC2",
             [] if resources.load_balancer_arn or not resources.load_balancer_name else [resources.load_balancer_name],
             [resources.target_group_arn] if resources.target_group_arn else [], None, [], tags,
         )  # fmt: skip
@@ -105,42 +131,12 @@ class Fleet:
 
     def schedule(self, environment: Environment, actions: Mapping[str, Mapping[str, str]]) -> None:
         """Make scheduled actions of the group, by their names and options, in place of those that EB made before."""
-        scaling, resources = self._backend("autoscaling"), environment.resources
-        prefix = f"{resources.stack.name}-"
-        for known in self._actions(environment):
-            if known.scheduled_action_name.startswith(prefix):
-                scaling.delete_scheduled_action(resources.auto_scaling_group, known.scheduled_action_name)
-        for name, options in actions.items():
-            texts = [options.get(each) or None for each in ("DesiredCapacity", "MaxSize", "MinSize")]
-            times = [options.get(each) or None for each in ("StartTime", "EndTime", "Recurrence")]
-            scaling.put_scheduled_update_group_action(
-                resources.auto_scaling_group, *texts, prefix + name, *times, timezone=None
-            )
+        resources = environment.resources
+        schedule.put(self._backend("autoscaling"), resources.auto_scaling_group, f"{resources.stack.name}-", actions)
 
     def carry_out_schedule(self, environment: Environment, after: datetime, until: datetime) -> None:
         """Do to the group what its scheduled actions, EB's and others, had to do after one moment and until another."""
-        scaling, name = self._backend("autoscaling"), environment.resources.auto_scaling_group
-        read = [Action.read(each) for each in self._actions(environment)]
-        if not read or not groups.read(scaling.autoscaling_groups[name]).allows("ScheduledActions"):
-            return
-        due = [(moment, number) for number, each in enumerate(read) if (moment := each.due(after, until))]
-        for _, number in sorted(due):
-            self._carry_out(scaling, name, read[number])
-
-    def _actions(self, environment: Environment) -> list[Any]:
-        """moto's scheduled actions of the group; none when somebody deleted it."""
-        scaling, name = self._backend("autoscaling"), environment.resources.auto_scaling_group
-        return scaling.describe_scheduled_actions(name) if name in scaling.autoscaling_groups else []
-
-    @staticmethod
-    def _carry_out(scaling: Any, name: str, action: Action) -> None:
-        group = scaling.autoscaling_groups[name]
-        least = group.min_size if action.least is None else action.least
-        most = group.max_size if action.most is None else action.most
-        wanted = group.desired_capacity if action.wanted is None else action.wanted
-        if least <= most:
-            group.min_size, group.max_size = least, most
-            scaling.set_desired_capacity(name, min(max(wanted, least), most))
+        schedule.carry_out(self._backend("autoscaling"), environment.resources.auto_scaling_group, after, until)
 
     def settle(self, environment: Environment) -> None:
         """Let the group reach its capacity, which it could not while its processes were suspended."""
@@ -220,16 +216,16 @@ class Fleet:
         environment.resources.elastic_ip = address
         environment.resources.elastic_ip_allocation = made.allocation_id
 
-    def launch(self, environment: Environment, instance_type: str) -> tuple[str, str]:
+    def launch(self, environment: Environment, machine: Machine) -> tuple[str, str]:
         """Make an EC2 instance; returns its id and availability zone."""
         ec2 = self._backend("ec2")
         tags = self.tags(environment) | {"aws:autoscaling:groupName": environment.resources.auto_scaling_group}
         zones = self.zones()
         zone = zones[len(environment.instances) % len(zones)]
         reservation = ec2.run_instances(
-            _IMAGE, 1, None, [], instance_type=instance_type, is_instance_type_default=False, placement=zone,
-            security_group_ids=[environment.resources.security_groups["AWSEBSecurityGroup"]], tags={"instance": tags},
-            block_device_mappings=None,
+            machine.image, 1, None, [], instance_type=machine.kind, is_instance_type_default=False, placement=zone,
+            security_group_ids=list(machine.groups), tags={"instance": tags}, block_device_mappings=None,
+            key_name=machine.key or None,
         )  # fmt: skip
         return str(reservation.instances[0].id), zone
 
@@ -307,10 +303,11 @@ class Fleet:
         resources = environment.resources
         scaling, elb, ec2 = (self._backend(name) for name in ("autoscaling", "elbv2", "ec2"))
         balancers = elb if resources.load_balancer_arn else self._backend("elb")
-        for action in self._actions(environment):
-            scaling.delete_scheduled_action(resources.auto_scaling_group, action.scheduled_action_name)
+        schedule.put(scaling, resources.auto_scaling_group, "", {})
         scaling.autoscaling_groups.pop(resources.auto_scaling_group, None)
         scaling.delete_launch_configuration(resources.launch)
+        with contextlib.suppress(Exception):
+            ec2.delete_launch_template(None, resources.launch_template)
         for function, argument in (
             (balancers.delete_load_balancer, resources.load_balancer_arn or resources.load_balancer_name),
             (elb.delete_target_group, resources.target_group_arn),

@@ -51,6 +51,10 @@ class Definition:
     name: str
     default: str | None = None
     severity: str = "NoInterruption"
+    resource: str | None = None
+    """The resource of the environment that it belongs to, as answers name it."""
+    shown: bool = True
+    """Whether it is described where nobody has set it."""
     type: str = "Scalar"
     values: tuple[str, ...] = ()
     min: int | None = None
@@ -85,19 +89,32 @@ def defaults() -> Settings:
 def qualify(namespace: str, name: str, resource: str | None = None) -> Option:
     """The option of a setting, from its members in a call or a configuration file.
 
-    There, a name before the namespace is not one of a resource (awsdocs/aws-elastic-beanstalk-developer-guide#89), and
-    must not become one here.
+    A name before the namespace is not that of a scheduled action there, as users report
+    (awsdocs/aws-elastic-beanstalk-developer-guide#89), and must not become one here.
     """
     resource = resource or ""
-    if namespace == SCHEDULED or split(namespace)[0] or not (resource == "" or resource.startswith(_OWN_RESOURCES)):
+    if namespace == SCHEDULED or split(namespace)[0] or (resource and not is_own(resource)):
         return f"{resource}.{namespace}", name
     return namespace, name
+
+
+def is_own(resource: str) -> bool:
+    """Whether Elastic Beanstalk itself makes the resource."""
+    return resource.startswith(_OWN_RESOURCES)
 
 
 def split(namespace: str) -> tuple[str, str]:
     """The name of a resource, or "", and the namespace itself."""
     resource, dot, rest = namespace.partition(".")
     return (resource, rest) if dot and rest.startswith("aws:") else ("", namespace)
+
+
+def family(namespace: str) -> tuple[str, str] | None:
+    """The family of a namespace that ends in a name chosen by the user, as the data file has it, and that name."""
+    for start in _MANY:
+        if namespace.startswith(start):
+            return f"{start}*", namespace.removeprefix(start)
+    return None
 
 
 def define(namespace: str, name: str) -> Definition | None:
@@ -108,10 +125,8 @@ def define(namespace: str, name: str) -> Definition | None:
     if namespace in _FREE:
         severity = "RestartApplicationServer"
         return Definition(namespace, name, severity=severity, user_defined=True)
-    for family in _MANY:
-        if namespace.startswith(family):
-            return definitions().get((f"{family}*", name))
-    return definitions().get((namespace, name))
+    found = family(namespace)
+    return definitions().get((found[0] if found else namespace, name))
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,8 @@ def _reason(definition: Definition, value: str) -> str | None:
         return f"Value is not one of the allowed values: [{', '.join(definition.values)}]"
     if definition.number and value != "":
         return _number_reason(definition, value)
+    if definition.type == "Json" and value and _one_line(value) is None:
+        return "Value is not a JSON document"
     if definition.regex and not re.fullmatch(definition.regex["pattern"], value):
         return f"Value does not match the pattern: {definition.regex['label']}"
     if definition.namespace == SCHEDULED and value:
@@ -203,15 +220,33 @@ def refuse_overlap(given: Settings, removed: Iterable[Option]) -> None:
 
 def normalize(namespace: str, name: str, value: str) -> str:
     """A value as the service gives it back: canonical spelling of choices (``5 Minutes`` is ``5 minute``), a profile's
-    name for its ARN (docs/elastic_beanstalk.md §8.3)."""
-    if name == "IamInstanceProfile" and value.startswith("arn:"):
+    name for its ARN, documents on one line, lists in their own punctuation (docs/elastic_beanstalk.md §8.3, §13)."""
+    if name == "IamInstanceProfile" and ":instance-profile/" in value:
         return value.rpartition("/")[2]
+    if name == "SSHSourceRestriction":
+        return value.replace(" ", "")
+    if name == "InstanceTypes":
+        return ", ".join(elements(value))
     definition = define(namespace, name)
     if definition is not None:
+        if definition.type == "Json":
+            return _one_line(value) or value
         for choice in definition.values:
             if choice.lower() == _MINUTES.sub(r"\1", value.lower()):
                 return choice
     return value
+
+
+def elements(value: str) -> list[str]:
+    """The elements of a list."""
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _one_line(document: str) -> str | None:
+    try:
+        return json.dumps(json.loads(document), separators=(",", ":"))
+    except ValueError:
+        return None
 
 
 def read(items: Iterable[dict[str, str]] | None) -> Settings:

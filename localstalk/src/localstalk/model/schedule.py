@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from localstalk.model import groups
+
 _CRON_FIELDS = 5
 _SIZES = ("DesiredCapacity", "MaxSize", "MinSize")
 
@@ -63,6 +65,42 @@ class Action:
             recurred = _last_before(self.recurrence, last.astimezone(ZoneInfo(self.zone)) + timedelta(seconds=1))
             times += [recurred] if recurred and recurred >= (self.start or recurred) else []
         return max((each for each in times if after < each <= until), default=None)
+
+
+def put(scaling: Any, group: str, prefix: str, actions: Mapping[str, Mapping[str, str]]) -> None:
+    """Give a group of moto's these actions, by name, in place of those whose names begin with the prefix."""
+    for known in _actions(scaling, group):
+        if known.scheduled_action_name.startswith(prefix):
+            scaling.delete_scheduled_action(group, known.scheduled_action_name)
+    for name, options in actions.items():
+        values = [options.get(each) or None for each in (*_SIZES, "StartTime", "EndTime", "Recurrence")]
+        sizes, times = values[: len(_SIZES)], values[len(_SIZES) :]
+        scaling.put_scheduled_update_group_action(group, *sizes, prefix + name, *times, timezone=None)
+
+
+def carry_out(scaling: Any, group: str, after: datetime, until: datetime) -> None:
+    """Do to a group what its actions had to do after one moment and until another, in their order."""
+    read = [Action.read(each) for each in _actions(scaling, group)]
+    if not read or not groups.read(scaling.autoscaling_groups[group]).allows("ScheduledActions"):
+        return
+    due = [(moment, number) for number, each in enumerate(read) if (moment := each.due(after, until))]
+    for _, number in sorted(due):
+        _change(scaling, group, read[number])
+
+
+def _actions(scaling: Any, group: str) -> list[Any]:
+    """moto's actions of a group; none when somebody deleted it."""
+    return scaling.describe_scheduled_actions(group) if group in scaling.autoscaling_groups else []
+
+
+def _change(scaling: Any, name: str, action: Action) -> None:
+    group = scaling.autoscaling_groups[name]
+    least = group.min_size if action.least is None else action.least
+    most = group.max_size if action.most is None else action.most
+    wanted = group.desired_capacity if action.wanted is None else action.wanted
+    if least <= most:
+        group.min_size, group.max_size = least, most
+        scaling.set_desired_capacity(name, min(max(wanted, least), most))
 
 
 # Only environments with scheduled actions need cronsim: others start without it.

@@ -36,6 +36,7 @@ def _own(environment: Environment) -> Iterator[Part]:
     classic = "" if resources.load_balancer_arn else resources.load_balancer_name
     for logical_id, kind, physical_id in (
         ("AWSEBAutoScalingLaunchConfiguration", "AWS::AutoScaling::LaunchConfiguration", resources.launch),
+        ("AWSEBEC2LaunchTemplate", "AWS::EC2::LaunchTemplate", resources.launch_template),
         ("AWSEBAutoScalingGroup", "AWS::AutoScaling::AutoScalingGroup", resources.auto_scaling_group),
         ("AWSEBLoadBalancer", "AWS::ElasticLoadBalancing::LoadBalancer", classic),
         ("AWSEBV2LoadBalancer", "AWS::ElasticLoadBalancingV2::LoadBalancer", resources.load_balancer_arn),

@@ -158,6 +158,9 @@ class Resources:
     stack: Stack = field(default_factory=Stack)
     auto_scaling_group: str = ""
     launch: str = ""
+    """Name of the launch configuration, of environments that have one instead of a template."""
+    launch_template: str = ""
+    """Id of the launch template."""
     load_balancer_arn: str = ""
     load_balancer_name: str = ""
     load_balancer_dns: str = ""
@@ -213,7 +216,7 @@ class LogSample:
 
 @dataclass
 class Draft:
-    """A configuration that is being deployed, or was and failed."""
+    """A configuration that is being deployed, or was and failed. ``settings``: what was given."""
 
     settings: Settings
     status: Literal["pending", "failed"]

@@ -25,7 +25,9 @@ def read_bundle_settings(context: WorkflowContext, label: str) -> bool:
         return False
     settings: Settings = {}
     for namespace, name, resource, value in ebextensions.option_settings(files):
-        option = options.qualify(namespace, name, resource)
+        own, bare = options.split(namespace)
+        # The guide has triggers so: AWSEBCloudwatchAlarmLow.aws:autoscaling:trigger.
+        option = options.qualify(bare if options.is_own(own) else namespace, name, resource)
         settings[option] = options.normalize(*option, value)
     problems = options.check_all(settings)
     if problems:

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 from localstalk.driver import DriverError, HealthCheck
 from localstalk.model import settings
+from localstalk.model.machines import X86, Machine
+from localstalk.model.options import elements
 from localstalk.model.region import Region
 from localstalk.model.state import Environment, Instance, Severity
 from localstalk.scheduler import sleep
 
 T = TypeVar("T")
 COMMAND = "aws:elasticbeanstalk:command"
-ENVIRONMENT = "aws:elasticbeanstalk:environment"
+ENVIRONMENT = settings.ENVIRONMENT
 ASG = "aws:autoscaling:asg"
-LAUNCH = "aws:autoscaling:launchconfiguration"
+LAUNCH = settings.LAUNCH
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 
 
@@ -117,13 +119,23 @@ class WorkflowContext:
         return int(value) if value.lstrip("-").isdigit() else default
 
     @property
-    def balancer(self) -> Literal["", "classic", "application", "network"]:
-        """The kind of load balancer that the options want; "" for none. "classic" unless they say otherwise."""
-        kind = self.option(ENVIRONMENT, "EnvironmentType", "LoadBalanced")
-        if kind != "LoadBalanced" or self.environment.tier != "WebServer":
-            return ""
-        wanted = self.option(ENVIRONMENT, "LoadBalancerType", "classic")
-        return cast(Literal["classic", "application", "network"], wanted)
+    def balancer(self) -> settings.Balancer:
+        """The kind of load balancer that the options want; "" for none."""
+        return settings.balancer(settings.effective_settings(self.environment), self.environment.tier)
+
+    def machine(self) -> Machine:
+        """What instances are launched as."""
+        chosen, environment = settings.effective_settings(self.environment), self.environment
+        architecture, *_others = elements(chosen[settings.INSTANCES, "SupportedArchitectures"]) or [X86]
+        generated = environment.resources.security_groups.get("AWSEBSecurityGroup")
+        own = [] if chosen.get((LAUNCH, "DisableDefaultEC2SecurityGroup")) == "true" or not generated else [generated]
+        named = [each for each in elements(chosen.get((LAUNCH, "SecurityGroups"), "")) if each.startswith("sg-")]
+        return Machine(
+            chosen.get((LAUNCH, "ImageId")) or self.fleet.image(environment.platform, architecture),
+            settings.instance_types(chosen)[0], tuple(dict.fromkeys((*named, *own))),
+            chosen.get((LAUNCH, "EC2KeyName"), ""), chosen.get((LAUNCH, "IamInstanceProfile"), ""),
+            chosen.get((LAUNCH, "DisableIMDSv1")) == "true",
+        )  # fmt: skip
 
     def health_check(self) -> HealthCheck:
         """The load balancer's health check, from the process "default"."""

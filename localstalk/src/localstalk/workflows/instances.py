@@ -13,11 +13,10 @@ from localstalk.workflows.context import LAUNCH, WorkflowContext
 
 async def launch_instances(context: WorkflowContext, count: int) -> list[Instance]:
     """Launch instances; they are in the environment from then on. Raises :class:`DriverError`."""
-    kind = context.option(LAUNCH, "InstanceType") or "t3.micro"
-    started = []
+    machine, started = context.machine(), []
     for _ in range(count):
-        instance_id, zone = context.fleet.launch(context.environment, kind)
-        started.append(_add(context, instance_id, zone, kind))
+        instance_id, zone = context.fleet.launch(context.environment, machine)
+        started.append(_add(context, instance_id, zone, machine.kind))
     await context.control.scheduler.gather(*(_start(context, instance) for instance in started))
     return started
 

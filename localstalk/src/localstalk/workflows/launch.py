@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from localstalk.driver import DriverError
+from localstalk.model.settings import effective_settings, needs_launch_template
 from localstalk.workflows import checks, databases, scaling
 from localstalk.workflows.bundle_settings import read_bundle_settings
 from localstalk.workflows.commands import report_results, run_command
@@ -100,16 +101,12 @@ async def _build(context: WorkflowContext) -> None:
     context.record_event(
         f"Created security group named: {fleet.create_security_group(environment, 'AWSEBSecurityGroup')}"
     )
+    _make_launch(context)
     least, most = group_limits(context, balanced=balanced or environment.tier == "Worker")
-    fleet.create_group(
-        environment,
-        least,
-        most,
-        context.option(LAUNCH, "InstanceType") or "t3.micro",
-        context.option(LAUNCH, "IamInstanceProfile"),
-    )
+    fleet.create_group(environment, least, most, context.number(ASG, "Cooldown", 360))
     await context.wait(10)
-    context.record_event(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
+    if environment.resources.launch:
+        context.record_event(f"Created Auto Scaling launch configuration named: {environment.resources.launch}")
     await databases.couple(context)
     if environment.tier == "WebServer" and not balanced:
         await _open_address(context)
@@ -125,6 +122,23 @@ async def _build(context: WorkflowContext) -> None:
         await open_balancer(context)
     scaling.schedule(context)
     fleet.mark(environment, "CREATE_COMPLETE")
+
+
+def _make_launch(context: WorkflowContext) -> None:
+    """Make what instances are launched from. Accounts of today cannot have launch configurations
+    (aws/aws-elastic-beanstalk-cli#525)."""
+    template = needs_launch_template(effective_settings(context.environment))
+    if not template and not context.control.launch_configurations:
+        request, token = context.control.uuid(), context.control.uuid()
+        raise NotCreated(
+            "Auto Scaling launch configuration",
+            "AWSEBAutoScalingLaunchConfiguration",
+            'Resource handler returned message: "The Launch Configuration creation operation is not available in your '
+            "account. Use launch templates to create configuration templates for your Auto Scaling groups. "
+            f'(Service: AutoScaling, Status Code: 400, Request ID: {request})" (RequestToken: {token}, '
+            "HandlerErrorCode: GeneralServiceException)",
+        )
+    context.fleet.create_launch(context.environment, context.machine(), template=template)
 
 
 def group_limits(context: WorkflowContext, *, balanced: bool) -> tuple[int, int]:
@@ -247,6 +261,7 @@ async def _tear_down(context: WorkflowContext) -> None:
     context.fleet.delete(environment)
     if resources.auto_scaling_group:
         context.record_event(f"Deleted Auto Scaling group named: {resources.auto_scaling_group}")
+    if resources.launch:
         context.record_event(f"Deleted Auto Scaling launch configuration named: {resources.launch}")
     await databases.uncouple(context)
     for group in resources.security_group_names:

@@ -9,7 +9,7 @@ from typing import Any
 
 from localstalk.driver import DriverError
 from localstalk.model.options import define
-from localstalk.model.settings import effective_settings, make_draft
+from localstalk.model.settings import INSTANCES, LAUNCH, effective_settings, make_draft
 from localstalk.model.state import Environment, Instance, Option, Platform, Settings
 from localstalk.scheduler import sleep
 from localstalk.workflows import checks, databases, scaling
@@ -158,6 +158,8 @@ async def _configure(context: WorkflowContext, change: Change) -> bool:
         await _become_balanced(context)
     if any(key[0] in (PROCESS, "aws:elasticbeanstalk:application") for key in change.options):
         await context.call_driver(context.driver.configure_load_balancer, environment.id, context.health_check())
+    if environment.resources.auto_scaling_group and any(key[0] in (LAUNCH, INSTANCES) for key in change.options):
+        context.fleet.change_launch(environment, context.machine())
     await databases.adjust(context)
     await _scale(context, change)
     scaling.schedule(context)
