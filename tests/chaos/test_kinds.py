@@ -16,7 +16,9 @@ ZONE_OF_EB = "Z117KPS5GTRQ2G"
 
 def chosen(aws: dict[str, str], environment: dict[str, Any]) -> dict[tuple[str, str], str]:
     """The option settings without what Elastic Beanstalk made up for this one environment."""
-    generated = ("awseb-", environment["EnvironmentId"], environment["EnvironmentName"])
+    groups = client(aws, "ec2").describe_security_groups()["SecurityGroups"]
+    made = [each["GroupId"] for each in groups if each["GroupName"].startswith("awseb-")]
+    generated = ("awseb-", environment["EnvironmentId"], environment["EnvironmentName"], *made)
     return {key: value for key, value in settings(aws, environment).items() if not any(g in value for g in generated)}
 
 
@@ -28,6 +30,8 @@ def test_the_fresh_environment_has_the_same_settings_and_its_domain_leads_to_it(
     application = f"{'old' if platform == LEGACY else 'new'}-{kind[:6].lower()}"
     options = [
         setting(KIND, "EnvironmentType", kind),
+        # New accounts have launch templates only, which the legacy AMI does not ask for by itself.
+        setting("aws:autoscaling:launchconfiguration", "RootVolumeType", "gp3"),
         setting("aws:elasticbeanstalk:application:environment", "GREETING", "hello"),
     ]
     first = deploy(aws, application, options=options, platform=platform)

@@ -46,10 +46,16 @@ def git(folder: Path, *args: str) -> str:
 
 
 def options(instances: int, **command: str) -> dict[str, dict[str, str]]:
-    """Option settings for so many instances; ``command`` are options of aws:elasticbeanstalk:command."""
+    """Option settings for so many instances; ``command`` are options of aws:elasticbeanstalk:command.
+
+    The volume makes Elastic Beanstalk launch from a template on the legacy AMI, too: new accounts know nothing else.
+    """
     return {
         "aws:elasticbeanstalk:environment": {"EnvironmentType": "LoadBalanced", "LoadBalancerType": "application"},
-        "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
+        "aws:autoscaling:launchconfiguration": {
+            "IamInstanceProfile": "aws-elasticbeanstalk-ec2-role",
+            "RootVolumeType": "gp3",
+        },
         "aws:autoscaling:asg": {"MinSize": str(instances), "MaxSize": str(instances)},
         "aws:elasticbeanstalk:healthreporting:system": {"SystemType": "enhanced"},
         "aws:elasticbeanstalk:command": command,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import json
 import subprocess
@@ -18,9 +17,6 @@ import pytest
 from administration import ask
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from botocore.credentials import Credentials
-
-from .dressed_service import DressedService
 
 Result = dict[str, Any]
 SPEED = "200"
@@ -94,46 +90,16 @@ def eb(aws: dict[str, str]) -> Any:
     )
 
 
-@pytest.fixture(scope="session")
-def dressed(aws: dict[str, str]) -> Iterator[DressedService]:
-    """A service in front of localstalk that describes settings as AWS does."""
-    keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
-    place = {"endpoint_url": aws["endpoint_url"], "region_name": aws["region"]}
-    key = Credentials(aws["access_key"], aws["secret_key"])
-    service = DressedService(
-        aws["endpoint_url"], functools.cache(lambda name: boto3.client(name, **place, **keys)), key
-    )
-    yield service
-    service.close()
-
-
-ANSWERS = ("plain", "dressed")
-
-
-@pytest.fixture
-def answers(request: pytest.FixtureRequest) -> str:
-    """Whose answers modules get: localstalk's as they are, or dressed as AWS's (parametrised with ANSWERS)."""
-    return str(getattr(request, "param", ANSWERS[0]))
-
-
-@pytest.fixture
-def connection(aws: dict[str, str], answers: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Connection parameters of what answers."""
-    if answers == ANSWERS[0]:
-        return aws
-    return aws | {"endpoint_url": request.getfixturevalue("dressed").url}
-
-
 @pytest.fixture
 def run(
-    connection: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    aws: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
     """Run one module; returns what it printed as JSON, with its warnings, which would go to the screen of the tests."""
     warnings: list[str] = []
     monkeypatch.setattr(AnsibleModule, "warn", lambda _module, text, **_more: warnings.append(text))
 
     def call(module_name: str, /, *, check: bool = False, **params: Any) -> Result:
-        place = {} if module_name in ("source_bundle", "bundle_lint") else connection
+        place = {} if module_name in ("source_bundle", "bundle_lint") else aws
         arguments = {**place, **params, "_ansible_check_mode": check, "_ansible_diff": True}
         module = importlib.import_module(f"ansible_collections.jack.beanstalk.plugins.modules.{module_name}")
         capsys.readouterr()

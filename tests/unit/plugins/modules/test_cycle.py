@@ -41,7 +41,6 @@ def first(run: Run) -> Iterator[str]:
     assert run("environment", state="absent", poll_interval=0.2, wait_timeout=120, **LIVE)["changed"]
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
     planned = run("cycle", check=True, owner="planner", force=True, **LIVE)
     assert planned["changed"]

@@ -16,7 +16,13 @@ from botocore.stub import Stubber
 
 Run = Callable[..., dict[str, Any]]
 SECRETS = "aws:elasticbeanstalk:application:environmentsecrets"
-PROFILE = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
+PROFILE = {
+    "aws:autoscaling:launchconfiguration": {
+        "IamInstanceProfile": "aws-elasticbeanstalk-ec2-role",
+        # Without it, an old platform wants a launch configuration, which new accounts cannot have.
+        "RootVolumeType": "gp3",
+    }
+}
 ARN = "arn:aws:ssm:us-east-1:123456789012:parameter/shop/key"
 REFERENCES = {**PROFILE, SECRETS: {"KEY": ARN}}
 OLD = "64bit Amazon Linux 2018.03 v2.17.10 running Docker 20.10.13-ce"

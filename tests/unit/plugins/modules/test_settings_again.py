@@ -79,7 +79,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_the_second_run_changes_nothing(run: Run) -> None:
     assert sum(len(options) for options in SETTINGS.values()) >= 40
     run("application", name="spelling")
@@ -107,7 +106,6 @@ def test_the_second_run_changes_nothing(run: Run) -> None:
     assert run("environment", **params, state="absent")["changed"]
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_the_password_of_a_database_that_nobody_can_read(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,6 @@ def test_lock(run: Run) -> None:
     assert results["delete do"]["lock"]["held"] is False
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_saved_configuration(run: Run) -> None:
     run("application", name="saving")
     settings = {"aws:autoscaling:asg": {"MaxSize": 2}, PROPERTIES: {"SECRET_KEY": "not-for-the-log"}}
@@ -103,7 +102,6 @@ def environment(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_environment(run: Run, blog: str) -> None:
     first = environment("blog-steps", tags={"stage": "test"})
     settings = {**first["option_settings"], "aws:autoscaling:asg": {"MinSize": "2", "MaxSize": 3}}

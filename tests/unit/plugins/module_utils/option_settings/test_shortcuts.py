@@ -103,7 +103,6 @@ def test_what_makes_no_sense_is_refused(params: dict[str, Any], message: str) ->
     assert str(refused.value) == message
 
 
-@pytest.mark.parametrize("answers", ["plain", "dressed"], indirect=True)
 def test_against_localstalk(run: Callable[..., Any], eb: Any) -> None:
     """The second run changes nothing, and what the service has is what was meant."""
     run("application", name="friendly")
