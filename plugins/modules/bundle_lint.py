@@ -43,6 +43,12 @@ options:
     type: list
     elements: str
     default: []
+  programs:
+    description:
+      - Whether to show what C(shellcheck) says of hooks and C(hadolint) of the C(Dockerfile), where these programs are
+        installed, under their own names such as V(SC2086) and V(DL3008), as warnings.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -63,16 +69,21 @@ attributes:
 notes:
   - "Rules for the structure of configuration files: V(yaml-syntax), V(json-syntax), V(duplicate-key), V(unknown-key),
     V(wrong-type), V(missing-key), V(leader-only-misplaced), V(leader-only-with-test),
-    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle), V(not-checked) (more than 2 MiB),
+    V(ebextensions-ignored-file), V(misspelt-folder), V(nested-bundle), V(short-tag), V(cron-field),
+    V(not-checked) (more than 2 MiB),
     V(lfs-pointer) (in a zip anywhere, in a folder only where the other rules look)."
   - "Rules for option settings: V(unknown-namespace), V(unknown-option), V(option-value), V(option-combination),
-    V(option-without-namespace), V(properties-too-long), V(secret-in-property), V(rds-deletion-policy)."
+    V(option-without-namespace), V(retired-option), V(wsgi-path), V(properties-too-long),
+    V(secret-in-property), V(rds-deletion-policy)."
   - "Rules for hooks and commands: V(hook-not-executable), V(hook-no-shebang), V(hook-crlf), V(hook-ignored),
-    V(hook-no-container), V(legacy-path-on-modern), V(platform-hook-on-legacy), V(backup-leftover), V(backup-hook),
+    V(hook-no-container), V(host-needs-container), V(legacy-path-on-modern),
+    V(retired-path), V(platform-hook-on-legacy), V(backup-leftover), V(backup-hook),
     V(bak-left-behind), V(docker-exec-all), V(docker-exec-tty)."
   - "Rules for Docker: V(dockerfile-missing), V(dockerfile-no-expose), V(dockerrun-version), V(dockerrun-image-ignored),
     V(dockerrun-no-ports), V(dockerrun-port-mismatch), V(compose-conflict), V(compose-dockerfile-unused),
-    V(compose-no-port), V(compose-own-env)."
+    V(compose-no-port), V(compose-dollar), V(compose-own-env)."
+  - "Rules for Django, whose settings are read and never run: V(django-static-root), V(django-allowed-hosts),
+    V(django-command), V(django-csrf), V(django-sqlite)."
 seealso:
   - module: jack.beanstalk.source_bundle
 """
@@ -168,13 +179,16 @@ def main():
         "fail_on": {"choices": ["error", "warning", "never"], "default": "error", "type": "str"},
         "path": {"required": True, "type": "path"},
         "platform": {"type": "str"},
+        "programs": {"default": True, "type": "bool"},
         "skip_rules": {"default": [], "elements": "str", "type": "list"},
     }
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
     if not HAS_YAML:
         module.fail_json(msg=missing_required_lib("PyYAML"))
     try:
-        report = lint_bundle(module.params["path"], module.params["platform"], module.params["skip_rules"])
+        names = ("path", "platform", "programs")
+        wanted = {name: module.params[name] for name in names}
+        report = lint_bundle(skip=module.params["skip_rules"], **wanted)
     except (UnreadableBundleError, ValueError) as error:
         module.fail_json(msg=str(error))
     result = {**report.as_dict(), "msg": report.sentence()}

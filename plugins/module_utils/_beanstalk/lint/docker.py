@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..platform.generation import Platform
 from .bundle import Bundle
-from .document import MAPPING, DocumentError, Node, duplicate_keys, parse
+from .document import MAPPING, DocumentError, Node, duplicate_keys, parse, walk
 from .findings import WARNING, Finding, finding
 
 DOCKERFILE = "Dockerfile"
@@ -54,7 +54,9 @@ class DockerLinter:
         compose = self._parse(COMPOSE) if self.composes else None
         exposed = self._exposed()
         if self.platform.docker == "plain" and not any(map(self.bundle.has, (DOCKERFILE, DOCKERRUN, COMPOSE))):
-            self._add("dockerfile-missing", DOCKERFILE, 0, "the bundle has nothing that Docker could run")
+            # A command or a hook may yet write the file.
+            severity = WARNING if self._is_mentioned() else ""
+            self._add("dockerfile-missing", DOCKERFILE, 0, "the bundle has nothing that Docker could run", severity)
         if dockerrun is not None:
             self._version(dockerrun)
             self._image(dockerrun, exposed)
@@ -66,6 +68,11 @@ class DockerLinter:
             severity = "" if self.platform.docker else WARNING
             self._add("dockerfile-no-expose", DOCKERFILE, exposed.line, "the image exposes no port", severity)
         return self.findings
+
+    def _is_mentioned(self) -> bool:
+        files = [*self.bundle.below(".ebextensions"), *self.bundle.below(".platform")]
+        names = (DOCKERFILE.encode(), COMPOSE.encode(), DOCKERRUN.encode())
+        return any(name in self.bundle.content(file) for file in files for name in names)
 
     def _parse(self, name: str) -> Node | None:
         if not self.bundle.has(name):
@@ -147,8 +154,19 @@ class DockerLinter:
             self._add("compose-dockerfile-unused", COMPOSE, services.line, f"no service builds the {DOCKERFILE}")
         if not any(_publishes_80(body) for body in bodies):
             self._add("compose-no-port", COMPOSE, services.line, "no service publishes port 80")
+        self._dollars(compose)
         if self.bundle.has(".env"):
             self._add("compose-own-env", ".env", 0, "the bundle has a .env of its own")
+
+    def _dollars(self, compose: Node) -> None:
+        """Interpolation, by "Interpolation" of the Compose file reference: $NAME, ${NAME…} and $$."""
+        for node in walk(compose):
+            text = node.text.replace("$$", "") if node.is_scalar else ""
+            if re.search(r"\$(?![A-Za-z_{])", text):
+                self._add("compose-dollar", COMPOSE, node.line, "a $ stands for itself, and Compose refuses that")
+            elif found := re.search(r"(?<=[A-Za-z0-9])\$(\w+)", text):
+                message = f"${found[1]} is in the middle of a word, and Compose replaces it by a variable"
+                self._add("compose-dollar", COMPOSE, node.line, message, WARNING)
 
 
 def compose_services(compose: Node) -> Node | None:

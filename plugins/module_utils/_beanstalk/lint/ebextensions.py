@@ -13,8 +13,9 @@ import re
 from collections.abc import Callable
 
 from ..platform.generation import Platform
-from .document import BOOLEAN, MAPPING, NULL, SEQUENCE, DocumentError, Node, duplicate_keys, parse
-from .findings import WARNING, Finding, finding
+from .commands import lint_command, lint_path
+from .document import BOOLEAN, MAPPING, NULL, SEQUENCE, DocumentError, Node, duplicate_keys, parse, tagged
+from .findings import Finding, finding
 from .options import OptionLinter, is_function, suggest
 from .shell import lint_shell
 
@@ -133,6 +134,8 @@ class ConfigLinter:
             return []
         if root.kind != MAPPING:
             return [finding("wrong-type", self.file, root.line, "the file takes sections as option_settings or files")]
+        for node in tagged(root):
+            self._add("short-tag", node, f"{node.tag} is CloudFormation's short form, and not YAML's own")
         for first, second in duplicate_keys(root):
             self._add("duplicate-key", second, f"{second.text} stands here again; it is already in line {first.line}")
         for key, section in root.pairs:
@@ -188,14 +191,7 @@ class ConfigLinter:
             self._add("leader-only-with-test", test, f"{where} has leader_only and a test")
         if command.is_scalar:
             self.findings += lint_shell(self.file, command.text_line, command.text)
-            self._legacy_mention(where, command)
-
-    def _legacy_mention(self, where: str, command: Node) -> None:
-        # Clearing the old folder is harmless; writing into it is a script that never runs.
-        lines = [line for line in command.text.splitlines() if LEGACY_HOOKS in line]
-        if self.platform.is_modern and any(not line.lstrip().startswith(("rm ", "#", "sudo rm ")) for line in lines):
-            message = f"{where} works on {LEGACY_HOOKS}, which only the retired Amazon Linux AMI has"
-            self._add("legacy-path-on-modern", command, message, WARNING)
+        self.findings += lint_command(self.file, where, entry, command, self.platform)
 
     def _file(self, key: Node, entry: Node) -> None:
         path, content = key.text, entry.get("content")
@@ -208,6 +204,8 @@ class ConfigLinter:
             self.findings += lint_shell(self.file, content.text_line, content.text, unattended)
         if _LEGACY_HOOK.fullmatch(path):
             self._legacy_hook(key, entry)
+        elif self.platform.is_modern:
+            self.findings += lint_path(self.file, key.line, path)
 
     def _legacy_hook(self, key: Node, entry: Node) -> None:
         self.legacy_hooks.append(key)

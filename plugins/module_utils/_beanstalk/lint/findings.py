@@ -33,6 +33,16 @@ RULES: dict[str, Rule] = {
         ERROR, "EB cannot read the file: the deployment fails or the file is ignored.", "Mend the YAML at this line."
     ),
     "json-syntax": Rule(ERROR, "EB cannot read the file: the deployment fails.", "Mend the JSON at this line."),
+    "short-tag": Rule(
+        ERROR,
+        "EB cannot read the file (could not determine a constructor for the tag), and refuses the version.",
+        "Write the long form: Fn::Sub, Fn::GetAtt, Ref.",
+    ),
+    "cron-field": Rule(
+        ERROR,
+        "The worker cannot read its periodic tasks, and the deployment fails.",
+        "Write version: 1 and a list cron, each task with name, url and schedule.",
+    ),
     "duplicate-key": Rule(
         ERROR, "EB keeps one of the two sections and silently drops the other.", "Merge the two, or rename one."
     ),
@@ -83,6 +93,16 @@ RULES: dict[str, Rule] = {
     "option-combination": Rule(
         ERROR, "EB refuses the combination and the update fails.", "Change one of the two settings."
     ),
+    "retired-option": Rule(
+        ERROR,
+        "Amazon Linux 2 and later refuse the setting (Unknown configuration setting), and the deployment fails.",
+        "Use aws:elasticbeanstalk:environment:proxy:staticfiles.",
+    ),
+    "wsgi-path": Rule(
+        ERROR,
+        "Gunicorn takes a module, not a file: the application does not start, and the proxy answers 502.",
+        "Write the module, as in WSGIPath: project.wsgi:application.",
+    ),
     "option-without-namespace": Rule(
         WARNING,
         "EB takes it for an environment property (aws:elasticbeanstalk:application:environment), nothing else.",
@@ -132,6 +152,16 @@ RULES: dict[str, Rule] = {
         "Nothing looks into this folder on Amazon Linux 2 and later: the script never runs.",
         "Move it to .platform/hooks/{prebuild,predeploy,postdeploy}/.",
     ),
+    "host-needs-container": Rule(
+        ERROR,
+        "Commands run on the instance, before the container of this version: the command fails, and the deployment.",
+        "Make it a hook in the container (eb_hooks), or a step of the image.",
+    ),
+    "retired-path": Rule(
+        WARNING,
+        "Amazon Linux 2 and later have no such path: what is written there is never read, what is read is not there.",
+        "Use the path of today.",
+    ),
     "platform-hook-on-legacy": Rule(
         ERROR,
         "The Amazon Linux AMI ignores .platform: the script never runs.",
@@ -156,7 +186,7 @@ RULES: dict[str, Rule] = {
     ),
     # --- Docker ---
     "dockerfile-missing": Rule(
-        WARNING,  # EB itself says it at once and in full, and a command or hook may yet write the file
+        ERROR,
         "EB: Both 'Dockerfile' and 'Dockerrun.aws.json' are missing in your source bundle. The deployment fails.",
         "Add a Dockerfile, a docker-compose.yml or a Dockerrun.aws.json at the top of the bundle.",
     ),
@@ -194,10 +224,39 @@ RULES: dict[str, Rule] = {
         "In compose mode EB puts no proxy in front: nothing answers on port 80 and health turns Red.",
         'Publish "80:PORT".',
     ),
+    "compose-dollar": Rule(
+        ERROR,
+        "Compose replaces what follows a $ by a variable, and refuses a $ with nothing to replace.",
+        "Write $$ for a dollar.",
+    ),
     "compose-own-env": Rule(
         WARNING,
         "The bundle's own .env stays: EB does not write the environment properties into it.",
         "Leave .env out of the bundle.",
+    ),
+    # --- Django ---
+    "django-static-root": Rule(
+        ERROR,
+        "Django: You're using the staticfiles app without having set the STATIC_ROOT setting. The task fails.",
+        "Set STATIC_ROOT, or a storage that is not on the instance.",
+    ),
+    "django-allowed-hosts": Rule(
+        ERROR,
+        "Every request gets 400 Bad Request, the health check's too, and health turns Red.",
+        "List the CNAME and your own names, or read them from an environment property.",
+    ),
+    "django-command": Rule(
+        WARNING, "Django: Unknown command. The task fails.", "Correct the name, or add the command."
+    ),
+    "django-csrf": Rule(
+        WARNING,
+        "Behind TLS, Django 4 and later refuse every form (403 CSRF verification failed, Origin checking failed).",
+        "Set SECURE_PROXY_SSL_HEADER, or list the https:// origins in CSRF_TRUSTED_ORIGINS.",
+    ),
+    "django-sqlite": Rule(
+        WARNING,
+        "Every instance has a database of its own, and it is lost with the instance and with every deployment.",
+        "Use a database outside of the instance.",
     ),
 }
 

@@ -11,6 +11,7 @@ import shlex
 from ..platform.generation import Platform
 from . import targets
 from .bundle import Bundle
+from .commands import lint_text
 from .findings import WARNING, Finding, finding
 from .options import suggest
 from .shell import lint_shell
@@ -33,6 +34,9 @@ def lint_hooks(bundle: Bundle, platform: Platform) -> list[Finding]:
 def _lint_file(bundle: Bundle, platform: Platform, name: str) -> list[Finding]:
     parts = name.split("/")
     kind = parts[1]
+    if len(parts) == 2 and kind.endswith(".config"):
+        message = ".platform has no configuration files, .ebextensions has"
+        return [finding("ebextensions-ignored-file", name, 0, message)]
     if kind not in KINDS:
         hint = suggest(kind, KINDS) if len(parts) > 2 else ""
         return [finding("hook-ignored", name, 0, f".platform/{kind} is no folder of hooks{hint}")] if hint else []
@@ -66,7 +70,9 @@ def _lint_hook(bundle: Bundle, platform: Platform, name: str) -> list[Finding]:
         found.append(finding("hook-crlf", name, line, "the hook has Windows line ends"))
     if _GENERATED in content:
         found += _lint_target(bundle, platform, name)
-    return found + lint_shell(name, 1, content.decode("utf-8", "replace"))
+    text = content.decode("utf-8", "replace")
+    found += lint_text(name, 1, text, platform) if _GENERATED not in content else []
+    return found + lint_shell(name, 1, text)
 
 
 def _lint_target(bundle: Bundle, platform: Platform, name: str) -> list[Finding]:

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..platform.generation import Platform, recognise
+from . import cron
 from .bundle import MISSPELT, Bundle, open_bundle
+from .commands import lint_retired_options
+from .django import lint_django
 from .docker import COMPOSE, DOCKERFILE, DOCKERRUN, lint_docker
 from .document import MAPPING, DocumentError, Node, parse
 from .ebextensions import LEGACY_HOOKS, SECTIONS, ConfigLinter
+from .external import NAME, lint_external
 from .findings import ERROR, RULES, WARNING, Finding, finding
 from .hooks import BACKUP, lint_hooks
 from .options import OptionLinter, suggest
@@ -77,15 +81,20 @@ class Report:
 
 
 def lint_bundle(
-    path: str, platform: str | None = None, skip: Collection[str] = (), overlay: Mapping[str, str] | None = None
+    path: str,
+    platform: str | None = None,
+    skip: Collection[str] = (),
+    overlay: Mapping[str, str] | None = None,
+    programs: bool = False,
 ) -> Report:
-    """Look at a folder or zip; ``overlay`` are files that the bundle has in place of a folder's own.
+    """Look at a folder or zip; ``overlay`` are files that the bundle has in place of a folder's own, ``programs``
+    whether shellcheck and hadolint are asked where they are installed.
 
     `platform` is whatever name the user has for it (see platforms.recognise); rules that depend on it stay silent or
     mild without it. `skip` names rules to leave out. Raises UnreadableBundleError, and ValueError for a rule that does
     not exist.
     """
-    unknown = sorted(set(skip) - set(RULES))
+    unknown = sorted(rule for rule in set(skip) - set(RULES) if not NAME.fullmatch(rule))
     if unknown:
         raise ValueError(f"There is no rule {unknown[0]}{suggest(unknown[0], list(RULES))}.")
     with closing(open_bundle(path, overlay)) as bundle:
@@ -96,6 +105,7 @@ def lint_bundle(
         else:
             linter = BundleLinter(bundle, recognise(platform))
             found, files = linter.lint(), linter.files
+            found += lint_external(bundle) if programs else []
     return Report(sorted({item for item in found if item.rule not in skip}), files)
 
 
@@ -126,6 +136,8 @@ class BundleLinter:
         self.findings += lint_docker(self.bundle, self.platform)
         self.files += sum(map(self.bundle.has, (DOCKERFILE, COMPOSE, DOCKERRUN)))
         self._manifests()
+        self.findings += lint_retired_options(self.options.settings, self.platform, self.bundle.has("Procfile"))
+        self.findings += lint_django(self.bundle, {setting.namespace for setting in self.options.settings})
         self._lfs_pointers()
         for folder in MISSPELT:
             if self.bundle.below(folder):
@@ -199,6 +211,8 @@ class BundleLinter:
                 continue
             self.files += 1
             try:
-                parse(self._text(name))
+                root = parse(self._text(name))
+                if name == cron.FILE:
+                    self.findings += cron.lint_cron(root)
             except DocumentError as error:
                 self._add(error.rule, name, error.line, error.message)

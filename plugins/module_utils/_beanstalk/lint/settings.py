@@ -34,6 +34,8 @@ class Settings:
     files: tuple[str, ...] = ()
     values: dict[str, list[tuple[str, int, Any]]] = field(default_factory=dict)
     database_variables: dict[str, str] = field(default_factory=dict)
+    open_ended: bool = False
+    """Whether modules that are not here, or a function, may set more."""
     file: str = ""
     database_line: int = 0
 
@@ -89,12 +91,23 @@ def read_settings(files: Mapping[str, str]) -> Settings:
             continue
         found.files += (name,)
         for node in ast.walk(tree):
+            found.open_ended = found.open_ended or _sets_more(node, files)
             for setting, value, adds in _assigned(node):
                 known = UNKNOWN if adds else _value(value)
                 found.values.setdefault(setting, []).append((name, node.lineno, known))  # type: ignore[attr-defined]
                 if setting == "DATABASES":
                     _database(value, name, found)
     return found
+
+
+def _sets_more(node: ast.AST, files: Mapping[str, str]) -> bool:
+    """`from elsewhere import *`, and functions that get the module's names, as django_heroku.settings(locals())."""
+    if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+        place = "/" + (node.module or "").replace(".", "/")
+        return not any(f"/{name}".endswith((f"{place}.py", f"{place}/__init__.py")) for name in files)
+    return isinstance(node, ast.Call) and any(
+        isinstance(given, ast.Call) and _name(given.func) in ("locals", "globals", "vars") for given in node.args
+    )
 
 
 def _modules(bundle: Bundle, folder: str, module: str) -> list[str]:

@@ -51,6 +51,28 @@ def command(*lines: str) -> dict[str, str]:
     return {CONFIG: f"container_commands:\n  a:\n    command: |\n{text}"}
 
 
+CRON = """\
+version: 1
+cron:
+  - name: a
+    url: /a
+    schedule: "0 8 * * *"
+  - name: b
+    url: /b
+    schedule: "*/5 * * * MON-FRI"
+"""
+
+
+def django(*settings: str) -> dict[str, str]:
+    """A Django project with an application shop that has the command createsu."""
+    return {
+        "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n',
+        "config/settings.py": "".join(f"{line}\n" for line in settings),
+        "shop/management/commands/createsu.py": "",
+        "shop/__init__.py": "",
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     rule: str
@@ -355,7 +377,7 @@ CASES = [
     Case("legacy-path-on-modern", hook_file(), {POST: SCRIPT}, 2, AL2023),
     Case("legacy-path-on-modern", {**hook_file(), POST: SCRIPT}, hook_file(), 2, severity="warning"),
     Case(
-        "legacy-path-on-modern",
+        "retired-path",
         {CONFIG: f"commands:\n  a:\n    command: cp x {LEGACY}\n"},
         {CONFIG: f"commands:\n  a:\n    command: rm -f {LEGACY}\n"},
         3,
@@ -397,7 +419,8 @@ CASES = [
         2,
         severity="warning",
     ),
-    Case("dockerfile-missing", {"app.py": ""}, DOCKERFILE, platform=AL2023, severity="warning"),
+    Case("dockerfile-missing", {"app.py": ""}, DOCKERFILE, platform=AL2023),
+    Case("dockerfile-missing", command("cp x/Dockerfile ."), DOCKERFILE, platform=AL2023, severity="warning"),
     Case("dockerfile-no-expose", {"Dockerfile": "FROM a\nFROM b AS c\nRUN x\n"}, DOCKERFILE, 2, AL2023),
     Case(
         "dockerfile-no-expose",
@@ -464,6 +487,167 @@ CASES = [
         {"docker-compose.yml": COMPOSE.replace("80:8000", "8000:8000")},
         {"docker-compose.yml": COMPOSE.replace("['80:8000']", "[{target: 8000, published: 80}]")},
         2,
+    ),
+    Case(
+        "compose-dollar",
+        {"docker-compose.yml": COMPOSE + "    environment:\n      PASSWORD: pa$$word$\n"},
+        {"docker-compose.yml": COMPOSE + "    environment:\n      PASSWORD: pa$$word\n      NAME: ${NAME:-x} $OTHER\n"},
+        6,
+    ),
+    Case(
+        "compose-dollar",
+        {"docker-compose.yml": COMPOSE + "    environment:\n      PASSWORD: pa$word\n"},
+        {"docker-compose.yml": COMPOSE + "    command: sh -c 'echo $$HOME'\n"},
+        6,
+        severity="warning",
+    ),
+    Case(
+        "short-tag",
+        {CONFIG: "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: !Sub '${A}'\n"},
+        {CONFIG: "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: {Ref: A}\n"},
+        5,
+    ),
+    Case("short-tag", {CONFIG: "Outputs:\n  A: {Value: !GetAtt B.C}\n"}, {CONFIG: "Outputs:\n  A: {Value: ! x}\n"}, 2),
+    *(
+        Case("cron-field", {"cron.yaml": CRON.replace(old, new)}, {"cron.yaml": CRON}, line)
+        for old, new, line in (
+            ("version: 1", "version: 2", 1),
+            ("version: 1\n", "# none\n", 2),
+            ("url: /a", "url: a", 4),
+            ("url: /a", "path: /a", 4),
+            ('"0 8 * * *"', '"0 8 * *"', 5),
+            ("name: b", "name: a", 6),
+            ("cron:", "cron: none\nother:", 1),
+        )
+    ),
+    Case(
+        "ebextensions-ignored-file",
+        {".platform/01.config": "option_settings: {}\n"},
+        {".platform/nginx/a.config": "x\n"},
+    ),
+    Case("host-needs-container", command("set -e", "python manage.py migrate"), command("python x.py"), 5, AL2023),
+    Case(
+        "host-needs-container",
+        command("cd app && FOO=1 sudo -E ./manage.py migrate"),
+        command("docker run --rm app python manage.py migrate"),
+        4,
+        AL2023,
+    ),
+    Case("host-needs-container", command("docker exec x ls"), {POST: "#!/bin/sh\ndocker exec x ls\n"}, 4, AL2023),
+    Case(
+        "host-needs-container",
+        {CONFIG: "container_commands:\n  a:\n    command: [docker, exec, x, ls]\n    ignoreErrors: true\n"},
+        command("docker ps"),
+        3,
+        AL2023,
+        "warning",
+    ),
+    Case(
+        "host-needs-container",
+        {POST: "#!/bin/sh\n\nphp artisan migrate\n"},
+        {POST: "#!/bin/sh\n# php artisan migrate\ndocker compose exec -T web php artisan migrate\n"},
+        3,
+        AL2023,
+    ),
+    Case(
+        "retired-path",
+        {CONFIG: "files:\n  /etc/nginx/sites-available/x.conf:\n    content: x\n"},
+        {CONFIG: "files:\n  /etc/nginx/conf.d/x.conf:\n    content: x\n"},
+        2,
+        AL2023,
+        "error",
+    ),
+    Case(
+        "retired-path",
+        command("source /opt/python/run/venv/bin/activate && python manage.py migrate"),
+        command("source /var/app/venv/*/bin/activate && python manage.py migrate"),
+        4,
+        PYTHON,
+        "error",
+    ),
+    Case(
+        "retired-path",
+        command("ln -s /var/app/ondeck/x /etc/x", "rm -rf /tmp/deployment/x"),
+        command("rm -f /etc/nginx/sites-enabled/default", "mkdir -p /opt/python/log"),
+        4,
+        PYTHON,
+    ),
+    Case(
+        "retired-option",
+        options("aws:elasticbeanstalk:container:python:staticfiles", "/static/: static/"),
+        options("aws:elasticbeanstalk:environment:proxy:staticfiles", "/static: static"),
+        3,
+        PYTHON,
+    ),
+    Case(
+        "wsgi-path",
+        options("aws:elasticbeanstalk:container:python", "WSGIPath: shop/wsgi.py"),
+        options("aws:elasticbeanstalk:container:python", "WSGIPath: shop.wsgi:application"),
+        3,
+        PYTHON,
+    ),
+    Case(
+        "wsgi-path",
+        options("aws:elasticbeanstalk:container:python", "WSGIPath: shop/wsgi.py"),
+        {**options("aws:elasticbeanstalk:container:python", "WSGIPath: shop/wsgi.py"), "Procfile": "web: x\n"},
+        3,
+        PYTHON,
+    ),
+    Case(
+        "django-static-root",
+        {**django("INSTALLED_APPS = []"), **command("python manage.py collectstatic")},
+        {**django("INSTALLED_APPS = []", "STATIC_ROOT = BASE / 'static'"), **command("python manage.py collectstatic")},
+        4,
+        PYTHON,
+    ),
+    Case(
+        "django-static-root",
+        {**django("INSTALLED_APPS = []"), **command("python manage.py collectstatic")},
+        {
+            **django("from shared.settings import *", "INSTALLED_APPS = []"),
+            **command("python manage.py collectstatic"),
+        },
+        4,
+    ),
+    Case(
+        "django-allowed-hosts",
+        django("INSTALLED_APPS = []", "ALLOWED_HOSTS = []"),
+        django("INSTALLED_APPS = []", "ALLOWED_HOSTS = []", "ALLOWED_HOSTS += [os.environ['HOST']]"),
+        2,
+    ),
+    Case("django-allowed-hosts", django("INSTALLED_APPS = []"), django("ALLOWED_HOSTS = ['*']"), 0),
+    Case(
+        "django-command",
+        {**django("INSTALLED_APPS = ['django.contrib.auth', 'shop']"), **command("python manage.py createus")},
+        {
+            **django("INSTALLED_APPS = ['django.contrib.auth', 'shop']"),
+            **command("python manage.py createsu && python manage.py migrate"),
+        },
+        4,
+    ),
+    Case(
+        "django-command",
+        {**django("INSTALLED_APPS = ['shop']"), **command("./manage.py rebuild_index")},
+        {**django("INSTALLED_APPS = ['shop', 'haystack']"), **command("./manage.py rebuild_index")},
+        4,
+    ),
+    Case(
+        "django-csrf",
+        {**django("DEBUG = False"), **options("aws:elbv2:listener:443", "Protocol: HTTPS")},
+        {
+            **django("CSRF_TRUSTED_ORIGINS = ['https://shop.example.com']"),
+            **options("aws:elbv2:listener:443", "Protocol: HTTPS"),
+        },
+    ),
+    Case(
+        "django-sqlite",
+        django("DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE / 'db'}}"),
+        django(
+            "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}",
+            "if 'RDS_HOSTNAME' in os.environ:",
+            "    DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}",
+        ),
+        1,
     ),
     Case("compose-own-env", {"docker-compose.yml": COMPOSE, ".env": "A=b\n"}, {".env": "A=b\n"}),
 ]

@@ -210,7 +210,7 @@ container_commands:
 }
 
 
-@pytest.mark.parametrize("platform", [None, "64bit Amazon Linux 2023 v4.3.0 running Docker"])
+@pytest.mark.parametrize("platform", [None, "al2023"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_no_alarm(lint, name: str, platform: str | None) -> None:
     files = {".ebextensions/sample.config": SAMPLES[name], "Dockerfile": "FROM a\nEXPOSE 80\n"}
