@@ -119,7 +119,7 @@ def test_the_bundle_with_the_overlay_has_no_faults(project):
     assert {"legacy-path-on-modern", "docker-exec-all"} <= before
     for item in read_project(str(project)).variables["eb_bundle_overlay"]:
         (project / item["path"]).write_text(item["content"])
-    assert [str(item) for item in lint_bundle(str(project), DOCKER).findings] == []
+    assert [item.rule for item in lint_bundle(str(project), DOCKER).findings] == ["django-sqlite"]
 
 
 def test_what_is_left_for_the_user(project):
