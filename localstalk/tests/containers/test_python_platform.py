@@ -153,6 +153,17 @@ def test_properties_change_and_a_process_that_dies_comes_back(box: Box, deployed
     box.shell("systemctl restart web.service && systemctl is-active web")
 
 
+def test_every_process_of_a_command_ends_with_it(box: Box, deployed: CommandResult) -> None:
+    server = "gunicorn --bind 127.0.0.1:8000 application"
+    # The shell stays beside what it starts, and the last one does not listen to SIGTERM.
+    procfile = f"web: (trap '' TERM; exec sleep 1000) & cd assets/.. && {server}; true\n"
+    assert box.run("app-deploy", {**APPLICATION, "Procfile": procfile}, "first").status == "SUCCESS", box.logs()
+    assert box.get("/")[1].startswith("first ")
+    assert box.run("app-deploy", APPLICATION, "moon").status == "SUCCESS", box.logs()
+    assert box.get("/")[1].startswith("moon ")
+    assert box.shell("pgrep -u webapp -f 'sleep 1000' || echo none") == "none\n"
+
+
 # Text and events: a log of March 2026, docs/elastic_beanstalk.md §6.1.
 def test_requirement_that_does_not_exist_leaves_the_old_application(box: Box, deployed: CommandResult) -> None:
     failed = box.run("app-deploy", {**APPLICATION, "requirements.txt": "asgiref==0.0.0.dev0\n"}, "never")

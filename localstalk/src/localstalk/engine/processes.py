@@ -7,6 +7,7 @@ What systemd gives to EB's units: docs/elastic_beanstalk.md §6.1.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -21,24 +22,36 @@ from .request import CommandError
 
 USER = "webapp"
 STOP_SECONDS = 10
+"""For a process and, half of it, for what it has left behind."""
+
 START_SECONDS = 5.0
 """How long to wait for the application's port; an application that needs longer is left to the health checks."""
 
 SETTLE_SECONDS = 0.5
 """A process that ends within this time after the port answered, or after START_SECONDS, has failed to start."""
 
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 RUN = """\
 #!/bin/sh
 exec 2>&1
 cd {current} || exit 1
 echo $$ > {pid}
-exec chpst -e {service}/env -u {user}:{user} /bin/sh -c {command}
+exec chpst -P -e {service}/env -u {user}:{user} /bin/sh -c {command}
 """
 
+# What the command has started ends with it, as the processes of a unit do; a shell, for one, does not wait for them.
 # systemd gives up as well: after StartLimitBurst (5) starts within StartLimitIntervalSec (10).
 FINISH = """\
 #!/bin/sh
+group=$(cat {pid})
 rm -f {pid}
+patience={patience}
+while kill -TERM -- "-$group" && [ $patience -gt 0 ]; do
+  sleep 0.2
+  patience=$((patience - 1))
+done 2>/dev/null
+kill -KILL -- "-$group" 2>/dev/null
 now=$(date +%s)
 echo "$now" >> {service}/starts
 set -- $(tail -n 5 {service}/starts)
@@ -80,6 +93,7 @@ class Processes:
                 "pid": self._pid_file(name),
                 "current": self.layout.current,
                 "user": USER,
+                "patience": STOP_SECONDS * 5 // 2,
                 "command": shlex.quote(command),
                 "package": Path(__file__).resolve().parents[1],
             }
@@ -144,7 +158,11 @@ def _answers(port: int) -> bool:
 
 
 def _write_environment(folder: Path, environment: Mapping[str, str]) -> None:
-    """Write variables as ``chpst -e`` reads them: a file each, for root only; a NUL stands for the end of a line."""
+    """Write variables as ``chpst -e`` reads them: a file each, for root only; a NUL stands for the end of a line.
+
+    systemd passes over names that are none for a variable, such as EB's properties may have.
+    """
     folder.mkdir(mode=0o700)
     for name, value in environment.items():
-        (folder / name).write_bytes(value.replace("\n", "\0").encode())
+        if VARIABLE.fullmatch(name):
+            (folder / name).write_bytes(value.replace("\n", "\0").encode() + b"\n")

@@ -181,11 +181,14 @@ def test_process_that_ends_fails_the_deployment(python: Any) -> None:
 
 
 def test_processes_see_the_properties_and_nobody_else_does(python: Any) -> None:
-    python.deploy({"application.py": ""}, properties={"SECRET": "s3cret", "LINES": "one-s3cret\ntwo", **python.port})
+    properties = {"SECRET": "s3cret", "LINES": "one-s3cret\ntwo", "EMPTY": "", "../no/variable": "x", **python.port}
+    assert python.deploy({"application.py": ""}, properties=properties).status == "SUCCESS", python.log()
     folder = python.root / "run/eb-app/web/env"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    values = {path.name: path.read_bytes().replace(b"\0", b"\n").decode() for path in folder.iterdir()}
+    values = {path.name: path.read_bytes()[:-1].replace(b"\0", b"\n").decode() for path in folder.iterdir()}
     assert values["SECRET"] == "s3cret"
+    assert values["EMPTY"] == ""
+    assert not (folder.parent / "no").exists()
     assert values["LINES"] == "one-s3cret\ntwo"
     assert values["PYTHONPATH"] == f"{VENV}/bin"
     assert values["PATH"].startswith(f"{python.root}{VENV}/bin:")

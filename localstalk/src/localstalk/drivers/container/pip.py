@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from localstalk.driver import DriverError
+
 CARRIED = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
 """Settings that say how an index is reached; folders and constraints of the machine are its own business."""
 
@@ -19,7 +21,10 @@ ASK_SECONDS = 60.0
 
 
 def mounts(path: Path) -> list[str]:
-    """Write a pip configuration to ``path`` and return what instances have to see, as podman's volumes."""
+    """Write a pip configuration to ``path`` and return what instances have to see, as podman's volumes.
+
+    Raises DriverError when pip does not say how it is configured.
+    """
     settings = _settings()
     found = []
     certificates = Path(settings.get("cert", ""))
@@ -36,7 +41,10 @@ def mounts(path: Path) -> list[str]:
 def _settings() -> dict[str, str]:
     """Return what pip itself says it is configured to do here; later sources win, the environment last."""
     argv = [sys.executable, "-m", "pip", "config", "list"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=ASK_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise DriverError(f"pip config list did not end within {ASK_SECONDS:.0f} s") from error
     found: dict[str, str] = {}
     for where in ("global.", "install.", ":env:."):
         for line in done.stdout.splitlines():
