@@ -2,48 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the module of the same name, prints its progress, and collects the result of each environment."""
+"""Runs the module of the same name for many hosts."""
 
 from __future__ import annotations
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shown import shown
-from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import ProgressActionBase
-
-_HIDDEN = ("invocation",)  # it has the settings of all
-_ELSEWHERE = "environments runs on the controller and is waited for: use connection: local, without become and async."
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.batch import BatchActionBase
 
 
-class ActionModule(ProgressActionBase):
-    """The results come by the file of progress: one at a time, and those that are there outlive the module."""
+class ActionModule(BatchActionBase):
+    """The module, with its progress as it comes."""
 
-    _supports_async = False
-
-    def run(self, tmp=None, task_vars=None):
-        """Run the module. It fails only when it cannot be run at all: the failure of an environment is a result."""
-        if self._task.async_val or not self.can_follow():
-            return {"failed": True, "msg": _ELSEWHERE}
-        results = {}
-
-        def heard(line):
-            if "result" in line:
-                results[line["item"]] = line["result"]
-            self.show(line, line["item"])
-
-        answer = self.run_and_follow(task_vars, heard)
-        wanted = [str(one.get("item")) for one in self._task.args.get("environments") or [] if isinstance(one, dict)]
-        if answer.get("failed"):
-            if not results and not wanted:
-                return {name: value for name, value in answer.items() if name not in _HIDDEN}
-            results = {name: results.get(name) or _lost(answer) for name in wanted}
-        told = {name: answer[name] for name in ("api_calls", "warnings", "deprecations") if name in answer}
-        # Of a task that runs once, Ansible's recap would count the changes of all for the first host.
-        return {**told, "changed": False, "environments": results}
-
-
-def _lost(answer):
-    """The result of an environment whose module ended before it did."""
-    why = str(answer.get("module_stderr") or answer.get("msg") or "no reason was given").strip().splitlines()[-1]
-    text = shown(
-        f"The run ended before this environment did ({why}); what was begun goes on in Elastic Beanstalk. Run it again."
-    )
-    return {"changed": False, "failed": True, "msg": text}
+    ITEMS = "environments"

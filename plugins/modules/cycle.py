@@ -10,25 +10,24 @@ module: cycle
 version_added: 0.1.0
 short_description: Replace a live environment by a fresh one, and swap CNAMEs
 description:
-  - Creates a candidate from the live environment's own settings, verifies it, swaps the two CNAMEs, proves and watches
+  - Creates a candidate from the live environment's own settings, verifies it, swaps the two CNAMEs, checks and watches
     the result, drains the old environment for the DNS time to live, and terminates it.
   - A run that was killed is continued by the next one, on any machine. What a cycle has done so far is kept in the lock
     object in S3 and in tags of the environments.
-  - Before the swap the live environment is not touched. After the swap, missing proof or red health swaps back.
+  - Before the swap the live environment is not touched. After the swap, a live name that does not lead to the new
+    environment, or red health, swaps back.
   - The candidate starts with as many instances as the live environment has at that moment. When it has replaced it, its
     C(MinSize) is set to the live environment's own.
   - Generated security groups, topics and (when O(platform) changes) default machine images are not copied.
   - Before anything is made, the quotas of environments, Auto Scaling groups and (for a single instance) Elastic IP
     addresses are looked at, as far as the caller may.
-  - Where many cycles run on one controller and the account's budget of requests is small, those for which it has no
-    room wait before they begin.
-  - The swap counts as proven when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live
-    name answers all O(probes), and, until O(dns_ttl) and O(dns_margin) are over, neither DNS (where this machine
-    resolves the names and O(url_service) is not given) nor the access logs say that the old environment answers. For
-    the latter the first of O(probes) is sent with the query parameter C(jack-proof), and a log request shows who got
-    it.
+  - Where AWS takes few requests of the account, cycles for which there is no room wait before they begin.
+  - The swap is verified when Elastic Beanstalk shows both CNAMEs exchanged and both environments Ready, the live name
+    answers all O(smoke_tests), and, until O(dns_ttl) and O(dns_margin) are over, neither DNS (where this machine
+    resolves the names) nor the access logs say that the old environment answers. For the latter the first of
+    O(smoke_tests) is sent with the query parameter C(jack-cname-check), and a log request shows who got it.
   - The events and log tails of a failed candidate are read before it is terminated, see RV(failure).
-  - The role P(jack.beanstalk.recreate_and_swap#role) calls this module stage by stage.
+  - An item of M(jack.beanstalk.cycles) is the same; many of them run in one process.
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
@@ -62,22 +61,17 @@ options:
         where the live environment was made without a prefix. A worker environment has none.
     type: str
     required: true
-  name:
+  name_prefix:
     description:
       - Beginning of the names of new environments; date and time are appended, up to 40 characters. The live
         environment's name when it is not given.
     type: str
-  owner:
-    description:
-      - What the lock says about who holds it. Has to be the same in all calls of one run, and in no other run.
-    type: str
-    required: true
   goal:
     description:
       - V(recreate) makes a fresh environment with the version that is live.
       - V(deploy) does the same with O(version_label).
-      - V(rollback) swaps back to the newest environment that is still kept (see O(keep_retired)). When none is kept, it
-        makes a fresh one with the newest other version that the record knows to have been live and not rolled back.
+      - V(rollback) swaps back to the newest environment that is still kept (see O(retain_old_for)). When none is,
+        it makes a fresh one with the newest other version that the record knows to have been live and not rolled back.
     type: str
     choices: [recreate, deploy, rollback]
     default: recreate
@@ -110,7 +104,32 @@ options:
       - V(true) leaves out those that this collection has set, V(all) all of them; see M(jack.beanstalk.environment).
     type: raw
     default: false
-  until:
+  lock:
+    description:
+      - The lock of the logical environment, which a cycle always takes.
+      - It needs C(s3:PutObject) and C(s3:GetObject) on C(jack.beanstalk/locks/*) of the bucket.
+    type: dict
+    suboptions:
+      owner:
+        description:
+          - Who the lock says that holds it. Something that differs for each run when it is not given. Needed with
+            O(stop_at), where it has to be the same in all calls of one run, and in no other run.
+        type: str
+      ttl:
+        description:
+          - Seconds after which the lock ends if this run dies.
+        type: int
+        default: 180
+      wait_timeout:
+        description:
+          - Seconds to wait for another holder.
+        type: int
+        default: 300
+      bucket:
+        description:
+          - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
+        type: str
+  stop_at:
     description:
       - Go on until this point only, so that something else can be done there. Call the module again to go on.
       - The lock is then held for O(stage_ttl) seconds.
@@ -129,7 +148,7 @@ options:
   min_age:
     description:
       - A live environment younger than this many seconds is not replaced; the run is skipped.
-    type: int
+    type: float
     default: 21600
   window:
     description:
@@ -138,7 +157,7 @@ options:
   jitter:
     description:
       - Begin up to this many seconds late, always equally late for one logical environment.
-    type: int
+    type: float
     default: 0
   recreate_unhealthy:
     description:
@@ -152,7 +171,7 @@ options:
     elements: str
     choices: [Green, Yellow]
     default: [Green]
-  probes:
+  smoke_tests:
     description:
       - Requests that a candidate, and the live name after the swap, must answer well. None are sent when the
         list is empty.
@@ -176,30 +195,25 @@ options:
         description: Headers that the answer must have, name to value.
         type: dict
       latency:
-        description: Seconds that an answer may take; V(0) is as long as O(probes[].timeout).
+        description: Seconds that an answer may take; V(0) is as long as O(smoke_tests[].timeout).
         type: float
         default: 0
       timeout:
         description: Seconds to wait for an answer.
         type: float
         default: 10
-  probes_in_a_row:
+  smoke_test_successes:
     description:
-      - Rounds of all probes that must be good, one after another.
+      - Rounds of all smoke tests that must be good, one after another.
     type: int
     default: 3
-  url_service:
-    description:
-      - An address to which a CNAME is appended, and which answers with the URL to use in place of C(http://CNAME/). For
-        set-ups in which the names do not resolve. It may hold a user name and a password (C(http://NAME:PASSWORD@HOST/)).
-    type: str
   require_leader_tasks:
     description:
       - A candidate is fit only when its logs show which instance was elected leader, and that all leader tasks among
         the generated hooks ended well there. Costs a log request.
     type: bool
     default: false
-  soak:
+  bake_time:
     description:
       - Seconds for which a verified candidate must stay healthy before the swap.
     type: float
@@ -215,25 +229,25 @@ options:
       - Seconds added to O(dns_ttl), for resolvers that are late.
     type: float
     default: 30
-  noise_floor:
+  drain_requests_per_minute:
     description:
       - Requests per minute at which the old environment counts as drained, beyond those that the candidate got at its
         quietest before it was live. The load balancer's health checks are among the requests that EB counts.
-      - The count is that of enhanced health. Without it the drain lasts as long as O(drain_max).
+      - The count is that of enhanced health. Without it the drain lasts as long as O(drain_timeout).
     type: int
     default: 5
-  drain_max:
+  drain_timeout:
     description:
       - Seconds after the swap when the old environment counts as drained in any case.
     type: float
     default: 900
-  keep_retired:
+  retain_old_for:
     description:
       - Seconds for which the old environment is kept for a rollback. The next run after that terminates it. With V(0)
         this run terminates it.
     type: float
     default: 0
-  keep_failed:
+  retain_failed_for:
     description:
       - Seconds for which a failed candidate is kept, to look at it.
     type: float
@@ -242,8 +256,8 @@ options:
     description:
       - Versions that earlier cycles ran and that are kept although no environment runs them. Others of these are
         deleted.
-      - Saved configurations that carry the name of an environment of an earlier cycle are deleted, too, when O(name) is
-        given.
+      - Saved configurations that carry the name of an environment of an earlier cycle are deleted, too, when
+        O(name_prefix) is given.
     type: int
     default: 3
   create_timeout:
@@ -261,7 +275,7 @@ options:
       - Seconds for the swap to happen.
     type: float
     default: 600
-  proof_timeout:
+  swap_verify_timeout:
     description:
       - Seconds after the swap for the live name to answer well.
     type: float
@@ -281,35 +295,25 @@ options:
       - Seconds to wait for a live environment that is busy.
     type: float
     default: 900
-  red_grace:
+  unhealthy_grace:
     description:
       - Seconds for which the new live environment may be Red before the swap is undone.
     type: float
     default: 30
-  cycle_limit:
+  cycle_timeout:
     description:
       - A cycle that has not swapped and is older than this many seconds is given up; a new one begins.
     type: float
     default: 21600
-  lock_wait:
-    description:
-      - Seconds to wait for the lock.
-    type: float
-    default: 0
-  lease_ttl:
-    description:
-      - Seconds after which the lock of a run that does not renew it ends.
-    type: float
-    default: 180
-  step_fresh:
+  max_decision_age:
     description:
       - Seconds after which a decision is too old to be carried out; the run looks again.
     type: float
     default: 20
-  settle:
+  request_settle_time:
     description:
       - Seconds during which a request whose answer was lost may still take effect. Nothing that depends on it is done
-        in this time. At least 60 more than O(step_fresh) on AWS.
+        in this time. At least 60 more than O(max_decision_age) on AWS.
     type: float
     default: 90
   poll_interval:
@@ -317,10 +321,6 @@ options:
       - Seconds between two looks.
     type: float
     default: 10
-  bucket:
-    description:
-      - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -328,12 +328,11 @@ EXAMPLES = r"""
   jack.beanstalk.cycle:
     application: blog
     cname_prefix: blog-production
-    owner: nightly-{{ now(utc=true, fmt='%Y%m%d%H%M%S') }}
     window: 02:00-04:30
-    probes:
+    smoke_tests:
       - path: /healthz
         latency: 1
-    keep_retired: 3600
+    retain_old_for: 3600
   register: cycle
   failed_when: cycle.result | default('') not in ['done', 'skipped']
 
@@ -341,7 +340,6 @@ EXAMPLES = r"""
   jack.beanstalk.cycle:
     application: blog
     cname_prefix: blog-production
-    owner: somebody
   check_mode: true
 """
 
@@ -397,8 +395,8 @@ steps:
   elements: dict
 samples:
   description:
-    - Requests to the live name (the first of O(probes)) at every wait of a cycle. C(at), C(seconds) that the answer
-      took, and C(problem), empty when it was good.
+    - Requests to the live name (the first of O(smoke_tests)) at every wait of a cycle. C(at), C(seconds) that the
+      answer took, and C(problem), empty when it was good.
   returned: success
   type: list
   elements: dict
@@ -430,24 +428,23 @@ plan:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail, finish
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import run_cycle
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets, listener
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ARGUMENTS, policy_of
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import cycle_item
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.module import run_one
 
 
 def main():
-    module = AnsibleAWSModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    arguments = {**ARGUMENTS, "progress_file": {"type": "path"}}
+    module = AnsibleAWSModule(argument_spec=arguments, supports_check_mode=True)
     invocation = guard_secrets(module)
-    counter = CallCounter()
     try:
-        parts = (module.check_mode, listener(module), counter)
-        changed, result = run_cycle(module.client, module.params, *parts)
+        policy_of(module.params)
     except AnsibleBeanstalkError as error:
-        fail(module, error, changed=counter.changed, invocation=invocation)
-    finish(module, changed, {**result, "invocation": invocation})
+        fail(module, error, changed=False, invocation=invocation)
+    run_one(module, cycle_item, invocation)
 
 
 if __name__ == "__main__":

@@ -365,27 +365,13 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployme
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import environment_item
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.parts import guard_secrets
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Engine
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.module import run_one
 
 
 def main():
     arguments = {**ARGUMENTS, "progress_file": {"type": "path"}}
     module = AnsibleAWSModule(argument_spec=arguments, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True)
-    invocation = guard_secrets(module)
-    item = environment_item(
-        "environment", module.params, module.check_mode, ProgressFile(module.params["progress_file"])
-    )
-    engine = Engine()
-    engine.run([item])
-    result = {**(item.result or {}), "api_calls": engine.api_calls, "invocation": invocation}
-    for text in [*engine.warnings, *result.pop("warnings", [])]:
-        module.warn(text)
-    if not module._diff:
-        result.pop("diff", None)
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    run_one(module, environment_item, guard_secrets(module))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ description:
     of waiting grow with the number of applications, and not with that of environments; the requests of an account and
     region are kept at the rate that AWS takes; accounts and regions go on side by side.
   - An environment that fails fails alone. The task itself fails only when its arguments are unusable, so that it may
-    be a task with C(run_once). M(jack.beanstalk.environments_result) then makes each host's own result of it. Nor does
+    be a task with C(run_once). M(jack.beanstalk.item_result) then makes each host's own result of it. Nor does
     the task itself count as changed, which a recap would count for the first host; each result says it for its own.
   - With C(connection=local), Elastic Beanstalk's events are printed as they come, each with its own time, and after 30
     seconds without news what is waited for.
@@ -22,7 +22,7 @@ author:
   - The jack.beanstalk team (!UNKNOWN)
 seealso:
   - module: jack.beanstalk.environment
-  - module: jack.beanstalk.environments_result
+  - module: jack.beanstalk.item_result
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
@@ -74,8 +74,8 @@ EXAMPLES = r"""
   run_once: true
 
 - name: Make it each host's own result
-  jack.beanstalk.environments_result:
-    environments: "{{ deployed.environments }}"
+  jack.beanstalk.item_result:
+    items: "{{ deployed.environments }}"
 """
 
 RETURN = r"""
@@ -97,10 +97,9 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule, aws_argument_spec
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import checked_items
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import ITEMS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import environment_item
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Engine
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.module import run_many
 
 
 def main():
@@ -109,19 +108,7 @@ def main():
         "progress_file": {"type": "path"},
     }
     module = AnsibleAWSModule(argument_spec=arguments, supports_check_mode=True)
-    file = ProgressFile(module.params["progress_file"])
-    shared = {name: module.params[name] for name in aws_argument_spec()}
-    good, bad = checked_items(module.params["environments"], aws_argument_spec(), shared)
-    for name, problem in bad.items():
-        file.write({"item": name, "result": {"changed": False, "failed": True, "msg": problem}})
-    items = [environment_item(name, params, module.check_mode, file) for name, params in good.items()]
-    engine = Engine()
-    engine.run(items)
-    for text in engine.warnings:
-        module.warn(text)
-    # The results are in the file, each masked with its own secrets: here each would be masked with everybody's.
-    changed = any(item.result["changed"] for item in items)
-    module.exit_json(changed=changed, api_calls=engine.api_calls)
+    run_many(module, "environments", ITEMS, environment_item, aws_argument_spec())
 
 
 if __name__ == "__main__":

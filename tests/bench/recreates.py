@@ -24,8 +24,14 @@ _CREATED = "createEnvironment is starting.", "Successfully launched environment"
 _SWAPPED = "swapEnvironmentCNAMEs is starting.", "Completed swapping CNAMEs"
 _TERMINATED = "terminateEnvironment is starting.", "terminateEnvironment completed successfully."
 # All cycles at once, with the default policy but for the age that the live environments must have.
-_POLICY = {"force": True, "poll_interval": POLL_S, "soak": _SOAK_S, "dns_ttl": _DNS_TTL_S, "dns_margin": _DNS_MARGIN_S}
-_WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_cycle": _POLICY}))
+_POLICY = {
+    "force": True,
+    "poll_interval": POLL_S,
+    "bake_time": _SOAK_S,
+    "dns_ttl": _DNS_TTL_S,
+    "dns_margin": _DNS_MARGIN_S,
+}
+_WORDS = ("recreate_and_swap.yml", "-e", json.dumps({"eb_recreate": _POLICY}))
 
 
 def measure(folder: Path, quick: bool) -> list[Figure | Series]:

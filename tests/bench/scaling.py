@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one more environment costs a controller: calls per minute, time and bytes of a shared look, memory of a fork.
+"""What one more environment costs a controller: calls per minute, time of a poll, private memory of a run.
 
-Forks look at environments in this process's memory through the real poller, in one account with ever more of them and
-in ten accounts with ten thousand. The memory is that of a real run's forks, with ever more hosts in the inventory.
+Reconcilers wait for environments in this process's memory through the real watcher, in one account with ever more of
+them and in ten accounts with ten thousand. The memory is that of all processes of a real run together.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +24,6 @@ from bench.storms import FleetPlace
 
 _START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 _POLL_S = 5.0
-_FORKS = 50
 _SPEED = 6.0
 _SAMPLE_S = 0.5
 
@@ -35,15 +33,10 @@ class _Service:
 
     meta = SimpleNamespace(endpoint_url="http://in-memory", region_name="us-east-1")
 
-    def __init__(self, count: int, account: str = "account-0") -> None:
+    def __init__(self, count: int) -> None:
         self.count = count
-        self.account = account
         self.now = 1000.0
         self.calls: Counter[str] = Counter()
-
-    def generate_presigned_url(self, _operation: str) -> str:
-        """What the poller tells accounts by."""
-        return f"{self.meta.endpoint_url}/?X-Amz-Credential={self.account}/20260303/us-east-1/elasticbeanstalk"
 
     def describe_environments(self, **_filters: Any) -> dict[str, Any]:
         self.calls["environments"] += 1
@@ -92,100 +85,79 @@ class _Service:
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """The poller with ever more environments, then real runs whose forks are weighed while they wait."""
+    """The watcher with ever more environments, then a real run that is weighed while it waits."""
     _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
     figures = []
     for count in (10, 100) if quick else (10, 100, 1000):
-        with _runtime(folder / f"run{count}"):
-            figures += _polling(count, folder / f"run{count}")
-    with _runtime(folder / "slices"):
-        figures += _slices(2 if quick else 10, 10 if quick else 1000)
-    forks, hosts = (4, 50) if quick else (12, 1000)
-    return [*figures, *_memory(folder / "small", forks, forks), *_memory(folder / "large", forks, hosts)]
+        figures += _polling(count)
+    figures += _sharded(2 if quick else 10, 10 if quick else 1000)
+    return [*figures, *_memory(folder / "memory", 8 if quick else 1000)]
 
 
-@contextmanager
-def _runtime(folder: Path) -> Iterator[None]:
-    before = os.environ.get("XDG_RUNTIME_DIR")
-    folder.mkdir()
-    os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    try:
-        yield
-    finally:
-        del os.environ["XDG_RUNTIME_DIR"]
-        if before is not None:
-            os.environ["XDG_RUNTIME_DIR"] = before
-
-
-def _polling(count: int, folder: Path) -> list[Figure]:
+def _polling(count: int) -> list[Figure]:
     """One account."""
     service = _Service(count)
-    took, forks = _minute([service])
-    size = max(path.stat().st_size for path in (folder / "jack.beanstalk").iterdir())
+    took, waiting = _minute([service])
     return [
         figure(f"poller_calls_per_minute_{count}", [sum(service.calls.values())], "calls"),
-        figure(f"poller_cpu_per_fork_and_minute_{count}", [took / forks * 1000], "ms"),
-        figure(f"poller_shared_answer_{count}", [size / 1024], "KiB"),
+        figure(f"poller_cpu_per_environment_and_minute_{count}", [took / waiting * 1000], "ms"),
     ]
 
 
-def _slices(accounts: int, count: int) -> list[Figure]:
-    """As many accounts, a slice of the fleet in each."""
-    services = [_Service(count, f"account-{number}") for number in range(accounts)]
-    took, forks = _minute(services)
+def _sharded(accounts: int, count: int) -> list[Figure]:
+    """As many accounts, a share of the fleet in each."""
+    services = [_Service(count) for _account in range(accounts)]
+    took, waiting = _minute(services)
     return [
         figure("sharded_environments", [accounts * count], "environments"),
         figure("sharded_accounts", [accounts], "accounts"),
         figure("sharded_calls_per_minute_and_account", [sum(one.calls.values()) for one in services], "calls"),
-        figure("sharded_cpu_per_fork_and_minute", [took / forks * 1000], "ms"),
+        figure("sharded_cpu_per_environment_and_minute", [took / waiting * 1000], "ms"),
     ]
 
 
 def _minute(services: Sequence[_Service]) -> tuple[float, int]:
-    """A minute in which every fork looks at its environment and its events once a tick: CPU seconds of all, forks."""
-    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.shared import SharedLooks
+    """A minute in which everybody waits for its environment and its events once a tick: CPU seconds, environments."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import ApiSource
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 
-    def fork(service: _Service) -> SharedLooks:
-        return SharedLooks(service, "fleet", lambda: service.now)
-
-    forks = [(one, number, fork(one)) for one in services for number in range(min(one.count, _FORKS))]
+    watchers = []
+    for service in services:
+        clock: Any = SimpleNamespace(now=lambda service=service: service.now)
+        service_clock: Any = SimpleNamespace(now=lambda service=service: _START + timedelta(seconds=service.now))
+        watchers.append(ApplicationWatcher(ApiSource(service, service_clock), "fleet", clock, _POLL_S))
     since = _START + timedelta(seconds=services[0].now)
     started = time.process_time()
     for _tick in range(int(60 / _POLL_S)):
-        for service in services:
+        for service, watcher in zip(services, watchers, strict=True):
             service.now += _POLL_S
-        for service, number, looks in forks:
-            looks.environment(f"e-{number:010d}", service.now)
-            looks.events(f"fleet-{number:05d}", since, service.now)
-    return time.process_time() - started, len(forks)
+            for number in range(service.count):
+                watcher.want(number, service.now)
+            for number in watcher.poll():
+                assert watcher.snapshot is not None
+                assert f"e-{number:010d}" in watcher.snapshot.environments
+                watcher.snapshot.events_of(f"fleet-{number:05d}", since)
+    return time.process_time() - started, sum(service.count for service in services)
 
 
-def _memory(folder: Path, count: int, hosts: int) -> list[Figure]:
-    """A run for so many hosts of an inventory, a fork for each."""
+def _memory(folder: Path, hosts: int) -> list[Figure]:
+    """A deployment to so many hosts."""
     place = FleetPlace(folder, _SPEED, hosts)
-    forks: dict[int, float] = {}
-    controller = 0.0
+    most = 0.0
     try:
-        process = place.start([*place.ours(), "--forks", str(count), "--limit", f"all[0:{count - 1}]"])
+        process = place.start(place.ours())
         # What it prints has to go somewhere, or it stands still.
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         while process.poll() is None:
             process.stdout.read()
-            tree = _tree(process.pid)
-            for pid in tree[2:]:
-                forks[pid] = max(forks.get(pid, 0.0), _private_mib(pid))
-            controller = max([controller, *map(_private_mib, tree[1:2])])
+            most = max(most, sum(map(_private_mib, _tree(process.pid))))
             time.sleep(_SAMPLE_S)
     finally:
         place.stalk.down()
     if process.returncode:
         raise RuntimeError(f"the deployment ended with {process.returncode}")
-    return [
-        figure(f"fork_forks_{hosts}", [count], "forks"),
-        figure(f"fork_private_{hosts}_mib", [max(forks.values())], "MiB"),
-        figure(f"controller_private_{hosts}_mib", [controller], "MiB"),
-    ]
+    return [figure(f"fleet_{hosts}_private_mib", [most], "MiB", 500 if hosts >= 1000 else None)]
 
 
 def _tree(pid: int) -> list[int]:

@@ -25,7 +25,7 @@ _CLOCK_S = 132.0
 POLL_S = 5
 # Above the longest that a budget allows: throttled recreates, 1.1 times some 1,800 s.
 _TIMEOUT = 3600
-# What module_utils/_beanstalk/core/budget.py starts with for AWS.
+# What module_utils/_beanstalk/core/limiter.py starts with for AWS.
 _AWS_CALLS_PER_SECOND = "2"
 # Requests a second that the service takes, and how many at once.
 RATE, BURST = 2, 15
@@ -121,10 +121,8 @@ class FleetPlace(Place):
     def throttle(self, rate: float, burst: float) -> None:
         """Let the service take so many requests a second.
 
-        The controller starts with the budget that it has for AWS; on its own machine it would start without limit.
+        The controller starts with the rate that it has for AWS; on its own machine it would start without limit.
         """
-        for budget in self.runtime.glob("*/budget-*.json"):
-            budget.unlink()
         self.variables["BEANSTALK_CALLS_PER_SECOND"] = _AWS_CALLS_PER_SECOND
         self.fault("add", "throttle", f"rate={rate}", f"burst={burst}")
 

@@ -10,13 +10,13 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.pl
     TAG_CYCLE,
     Action,
     Capacity,
+    CheckResult,
     Lock,
+    Observation,
     Policy,
-    Probe,
     Result,
     Step,
     Version,
-    World,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.plan import plan
 from chaos.world import CNAME, LOGICAL, STALE_SECONDS, START, BrokenPromiseError, Fault, Faults, Simulation
@@ -30,9 +30,9 @@ class Controller:
         self.started = self.wake = world.now
         self.result: Result | None = None
         self.killed = False
-        self.probe: Probe | None = None
-        self.proof: Probe | None = None
-        self.leader: Probe | None = None
+        self.smoke_test: CheckResult | None = None
+        self.cname_check: CheckResult | None = None
+        self.leader_tasks: CheckResult | None = None
         self.refusals: dict[Action, int] = {}
         self.pending: Iterator[float] | None = None
 
@@ -40,7 +40,7 @@ class Controller:
     def over(self) -> bool:
         return self.killed or self.result is not None
 
-    def observe(self, *, stale: bool = False) -> tuple[int, World]:
+    def observe(self, *, stale: bool = False) -> tuple[int, Observation]:
         sim = self.world
         lock, etag = sim.lock, sim.etag  # S3 is strongly consistent
         boxes = sim.listing(stale=stale)
@@ -49,7 +49,7 @@ class Controller:
         journal = lock.record.journal
         in_use = {one.version_label for one in alive}
         labels = {one.version_label for one in boxes}
-        world = World(
+        world = Observation(
             now=sim.now,
             started=self.started,
             me=self.name,
@@ -61,9 +61,9 @@ class Controller:
             name_taken=bool(journal and (journal.candidate_name in names or sim.squatters)),
             capacity=Capacity(sim.live.min_size, 8, sim.live.size) if sim.live else None,
             shortage="" if len(alive) < sim.quota else "the quota is used up",
-            probe=self.probe,
-            proof=self.proof,
-            leader=self.leader,
+            smoke_test=self.smoke_test,
+            cname_check=self.cname_check,
+            leader_tasks=self.leader_tasks,
             versions=tuple(Version(one, 0.0, one in in_use) for one in labels),
             refusals=self.refusals,
         )
@@ -93,12 +93,12 @@ class Controller:
         if fault is Fault.PAUSE_SHORT:
             yield 15
         if fault is Fault.PAUSE_LONG:
-            yield self.policy.lease_ttl * 1.5
+            yield self.policy.lock_ttl * 1.5
         if self._stale(world) or not self._write(etag, world, step):
             yield 1
             return
         if fault is Fault.PAUSE_MIDDLE:
-            yield self.policy.lease_ttl * 1.5
+            yield self.policy.lock_ttl * 1.5
         if self._stale(world) and step.action in EFFECTS:
             yield 1
             return
@@ -112,37 +112,46 @@ class Controller:
         if step.result is not None:
             self.result = step.result
 
-    def _stale(self, world: World) -> bool:
+    def _stale(self, world: Observation) -> bool:
         """A step that was decided too long ago is thrown away, as the real executor does."""
-        return self.world.now - world.now > self.policy.step_fresh
+        return self.world.now - world.now > self.policy.max_decision_age
 
-    def _write(self, etag: int, world: World, step: Step) -> bool:
+    def _write(self, etag: int, world: Observation, step: Step) -> bool:
         """Every change of the lock, and the fence before every effect: one conditional write."""
         sim, lock = self.world, world.lock
-        if step.action in (Action.FINISH, Action.WAIT, Action.DRAIN, Action.VERIFY, Action.PROVE, Action.ASK_LEADER):
+        if step.action in (
+            Action.FINISH,
+            Action.WAIT,
+            Action.DRAIN,
+            Action.SMOKE_TEST,
+            Action.CHECK_CNAME,
+            Action.ASK_LEADER,
+        ):
             return True
         record = step.record if step.record is not None else lock.record
         if step.action is Action.RELEASE:
             return sim.put_lock(etag, Lock(token=lock.token, record=record))
         token = lock.token + (1 if step.action is Action.ACQUIRE else 0)
-        expires = sim.now + self.policy.lease_ttl
+        expires = sim.now + self.policy.lock_ttl
         return sim.put_lock(etag, Lock(self.name, "cycle", token, expires, record=record))
 
     def _act(self, step: Step, fault: Fault | None, looked: float) -> Iterator[float]:
         if step.action in (Action.WAIT, Action.DRAIN):
             yield step.seconds
-        elif step.action in (Action.VERIFY, Action.PROVE):
+        elif step.action in (Action.SMOKE_TEST, Action.CHECK_CNAME):
             box = self.world.boxes[step.environment]
-            fine = box.answers and (step.action is Action.VERIFY or box.cname == CNAME)
-            probe = Probe(box.id, self.world.now, 3 if fine else 0, "" if fine else "no answer")
-            if step.action is Action.VERIFY:
-                self.probe = probe
+            fine = box.answers and (step.action is Action.SMOKE_TEST or box.cname == CNAME)
+            probe = CheckResult(box.id, self.world.now, 3 if fine else 0, "" if fine else "no answer")
+            if step.action is Action.SMOKE_TEST:
+                self.smoke_test = probe
             else:
-                self.proof = probe
+                self.cname_check = probe
             yield 2
         elif step.action is Action.ASK_LEADER:
             led = self.world.boxes[step.environment].led
-            self.leader = Probe(step.environment, self.world.now, int(led), "" if led else "the leader is unknown")
+            self.leader_tasks = CheckResult(
+                step.environment, self.world.now, int(led), "" if led else "the leader is unknown"
+            )
             yield 5
         elif step.action in EFFECTS:
             yield from self._send(step, fault, looked)

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 from administration import ask
 
+HERE = Path(__file__).resolve().parent
 LOCALSTALK = Path(sys.executable).with_name("localstalk")
 
 
@@ -128,3 +129,18 @@ def check_end(aws: dict[str, str], application: str, first: str) -> None:
     shown = {one["Key"]: one["Value"] for one in tags}
     assert shown["team"] == "web"
     assert (shown["jack:role"], shown["jack:logical"]) == ("live", f"{application}/{application}-live")
+
+
+def run(aws: dict[str, str], application: str, *options: str, kind: str = "cycle") -> tuple[int, dict[str, Any]]:
+    """A cycle or a deployment to its end, or to its death (a negative status); see ansible_run.py.
+
+    ``steps`` of a cycle are its actions, ``reasons`` what it said of them.
+    """
+    command = [sys.executable, str(HERE / "ansible_run.py"), kind, application, *options]
+    ended = subprocess.run(command, env=aws, capture_output=True, text=True, timeout=240, check=False)
+    if ended.returncode > 0:
+        raise AssertionError(ended.stderr)
+    result: dict[str, Any] = json.loads(ended.stdout) if ended.returncode == 0 else {}
+    if steps := result.get("steps"):
+        result |= {"steps": [one["action"] for one in steps], "reasons": [one["reason"] for one in steps]}
+    return ended.returncode, result

@@ -135,7 +135,7 @@ def _drive(sim: Simulation, running: list[Controller], faults: Faults, scenario:
         if one.over:
             running.remove(one)
             if one.killed and scenario.same_machine and sim.lock.owner == one.name:
-                sim.lock = replace(sim.lock, holder_gone=True)
+                sim.lock = replace(sim.lock, owner_ended=True)
             if one.killed and runs < 6:
                 runs += 1
                 again = Controller(sim, f"again{runs}", one.policy, faults)
@@ -157,7 +157,13 @@ def check_end(sim: Simulation, scenario: Scenario) -> None:
             if box.status is Status.READY:
                 box.health, box.answers, box.instance_labels = "Green", True, (box.label, box.label)
     policy = replace(
-        scenario.policy, goal=Goal.RECREATE, version_label="", force=True, keep_retired=0, keep_failed=0, lock_wait=3600
+        scenario.policy,
+        goal=Goal.RECREATE,
+        version_label="",
+        force=True,
+        retain_old_for=0,
+        retain_failed_for=0,
+        lock_wait_timeout=3600,
     )
     result, leaked = None, ["unknown"]
     for attempt in range(3):

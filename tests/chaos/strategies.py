@@ -13,7 +13,7 @@ from chaos.scenario import GUARDS, TURNS, Scenario
 from chaos.world import Fault, Launch
 from hypothesis import strategies as st
 
-DELICATE = sorted(EFFECTS | {Action.RELEASE, Action.ACQUIRE, Action.PROVE, Action.VERIFY})
+DELICATE = sorted(EFFECTS | {Action.RELEASE, Action.ACQUIRE, Action.CHECK_CNAME, Action.SMOKE_TEST})
 FAULTS = st.tuples(st.tuples(st.none(), st.integers(0, 70)), st.sampled_from(Fault)) | st.tuples(
     st.tuples(st.sampled_from(DELICATE), st.integers(1, 3)), st.sampled_from(Fault)
 )
@@ -21,12 +21,12 @@ FAULTS = st.tuples(st.tuples(st.none(), st.integers(0, 70)), st.sampled_from(Fau
 GOALS = (Goal.RECREATE, Goal.RECREATE, Goal.DEPLOY, Goal.ROLLBACK)
 LIMITS = {
     "version_label": st.just("v1"),
-    "base_name": st.just("blog"),
+    "name_prefix": st.just("blog"),
     "require_leader_tasks": st.booleans(),
-    "keep_retired": st.sampled_from((0, 0, 600, 4000)),
-    "soak": st.sampled_from((0, 40)),
-    "poll": st.just(30),
-    "lock_wait": st.sampled_from((0, 600)),
+    "retain_old_for": st.sampled_from((0, 0, 600, 4000)),
+    "bake_time": st.sampled_from((0, 40)),
+    "poll_interval": st.just(30),
+    "lock_wait_timeout": st.sampled_from((0, 600)),
     "create_timeout": st.just(600),
     "verify_timeout": st.just(200),
 }
@@ -34,8 +34,8 @@ POLICIES = st.builds(
     Policy,
     goal=st.sampled_from(GOALS),
     force=st.booleans(),
-    keep_failed=st.sampled_from((0, 0, 600)),
-    cycle_limit=st.sampled_from((6 * 3600, 900)),
+    retain_failed_for=st.sampled_from((0, 0, 600)),
+    cycle_timeout=st.sampled_from((6 * 3600, 900)),
     terminate_timeout=st.sampled_from((300, 1800)),
     **LIMITS,
 )

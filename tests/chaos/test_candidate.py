@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from chaos.local import check_end, client, deploy, environments, fault, localstalk, setting, settings
-from chaos.test_executor import run
+from chaos.local import check_end, client, deploy, environments, fault, localstalk, run, setting, settings
 
 ASG = "aws:autoscaling:asg"
 TRIGGER = "aws:autoscaling:trigger"
@@ -72,7 +71,7 @@ def test_a_sleeping_environment_is_left_alone(aws: dict[str, str]) -> None:
     name = group["EnvironmentResources"]["AutoScalingGroups"][0]["Name"]
     scaling = client(aws, "autoscaling")
     scaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=0, DesiredCapacity=0)
-    ended = run(aws, "asleep", "force:0", "age:0")[1]
+    ended = run(aws, "asleep", "force:false", "min_age:0")[1]
     assert ended["result"] == "skipped", ended
     assert "has no instances now" in ended["sentence"]
     assert [one["EnvironmentId"] for one in environments(aws, "asleep")] == [first]
@@ -80,7 +79,7 @@ def test_a_sleeping_environment_is_left_alone(aws: dict[str, str]) -> None:
 
 def test_leader_tasks_are_asked_for_on_request(aws: dict[str, str]) -> None:
     first = deploy(aws, "led")
-    ended = run(aws, "led", "leader:1")[1]
+    ended = run(aws, "led", "require_leader_tasks:true")[1]
     assert ended["result"] == "done", ended
     assert ended["steps"].index("ask_leader") < ended["steps"].index("swap")
     check_end(aws, "led", first)
@@ -90,7 +89,7 @@ def test_a_candidate_whose_leader_is_not_known_does_not_go_live(aws: dict[str, s
     first = deploy(aws, "leaderless")
     # Whole logs are asked for when tails do not tell, and may just come in time.
     with fault(aws, "command", command="tail-log"), fault(aws, "command", command="bundle-log"):
-        ended = run(aws, "leaderless", "leader:1", "verify:3")[1]
+        ended = run(aws, "leaderless", "require_leader_tasks:true", "verify_timeout:3")[1]
     assert ended["result"] == "failed_rolled_back", ended
     assert "its leader tasks did not run" in ended["sentence"]
     assert [one["EnvironmentId"] for one in environments(aws, "leaderless")] == [first]

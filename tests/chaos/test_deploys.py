@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos.local import add_version, check_end, client, deploy, environments
-from chaos.test_executor import run
+from chaos.local import add_version, check_end, client, deploy, environments, run
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -112,7 +111,7 @@ def test_a_cycle_and_a_deployment_at_once_follow_each_other(aws: dict[str, str],
     first = deploy(aws, "mixed")
     add_version(aws, "mixed", "v2")
     with ThreadPoolExecutor(2) as pool:
-        cycle = pool.submit(run, aws, "mixed", "wait:120")
+        cycle = pool.submit(run, aws, "mixed", "lock.wait_timeout:120")
         status, output = play(aws, tmp_path, "mixed", to("v2"))
         ended = cycle.result()[1]
     assert (status, ended["result"]) == (0, "done"), output
@@ -144,7 +143,14 @@ def test_nothing_to_do_leaves_the_lock_alone(aws: dict[str, str], tmp_path: Path
 
 def swap(application: str, bundle: Path) -> dict[str, Any]:
     """A task that deploys version v2 with the strategy swap."""
-    quick = {"poll_interval": 0.5, "soak": 1, "settle": 20, "step_fresh": 15, "dns_ttl": 1, "dns_margin": 1}
+    quick = {
+        "poll_interval": 0.5,
+        "bake_time": 1,
+        "request_settle_time": 20,
+        "max_decision_age": 15,
+        "dns_ttl": 1,
+        "dns_margin": 1,
+    }
     given = {
         "deploy_environment": {
             "application": application,
@@ -157,7 +163,7 @@ def swap(application: str, bundle: Path) -> dict[str, Any]:
             "poll_interval": 0.5,
         },
         "deploy_strategy": "swap",
-        "deploy_swap_options": {**quick, "keep_retired": 3600},
+        "deploy_swap_options": {**quick, "retain_old_for": 3600},
     }
     return {"ansible.builtin.include_role": {"name": "jack.beanstalk.deploy"}, "vars": given}
 

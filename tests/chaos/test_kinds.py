@@ -6,8 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chaos.local import check_end, client, deploy, environments, localstalk, setting, settings
-from chaos.test_executor import run
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.record import from_document
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
+from chaos.local import check_end, client, deploy, environments, localstalk, run, setting, settings
 
 LEGACY = "64bit Amazon Linux 2018.03"
 KIND = "aws:elasticbeanstalk:environment"
@@ -66,14 +67,14 @@ def records(aws: dict[str, str], zone: str) -> list[dict[str, Any]]:
 
 CYCLES = 30
 HASTE = {
-    "poll": 0.1,
-    "soak": 0.2,
-    "settle": 2.5,
-    "step_fresh": 2,
+    "poll_interval": 0.1,
+    "bake_time": 0.2,
+    "request_settle_time": 2.5,
+    "max_decision_age": 2,
     "dns_ttl": 0.2,
     "dns_margin": 0.2,
-    "drain_max": 0.5,
-    "noise_floor": 1000,
+    "drain_timeout": 0.5,
+    "drain_requests_per_minute": 1000,
 }
 
 
@@ -99,22 +100,22 @@ def belongings(aws: dict[str, str]) -> dict[str, int]:
     }
 
 
-def test_thirty_cycles_in_a_row_leave_what_one_leaves(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from chaos.ansible_cycle import make
-
+def test_thirty_cycles_in_a_row_leave_what_one_leaves(tmp_path_factory: pytest.TempPathFactory) -> None:
     with localstalk(tmp_path_factory.mktemp("thirty"), "sim", 1000) as aws:
-        for key, value in aws.items():
-            monkeypatch.setenv(key, value)
         first = deploy(aws, "thirty")
-        assert make("thirty", "night0", **HASTE).run().result == "done"
+
+        def night() -> None:
+            ended = run(aws, "thirty", *(f"{name}:{value}" for name, value in HASTE.items()))[1]
+            assert ended["result"] == "done", ended["sentence"]
+
+        night()
         after_one = belongings(aws)
-        for night in range(1, CYCLES):
-            ended = make("thirty", f"night{night}", **HASTE).run()
-            assert ended.result == "done", ended.sentence
+        for _night in range(1, CYCLES):
+            night()
         assert belongings(aws) == after_one
         assert (after_one["environments"], after_one["versions"], after_one["groups"]) == (1, 1, 1)
         check_end(aws, "thirty", first)
-        record = make("thirty", "nobody").observe().lock.record
+        bucket = client(aws, "elasticbeanstalk").create_storage_location()["S3Bucket"]
+        lease = LockStore(client(aws, "s3"), bucket, "thirty", "thirty-live").read()
+        record = from_document(lease.record)
         assert (record.journal, record.retired, len(record.ledger)) == (None, (), 10)

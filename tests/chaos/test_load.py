@@ -44,7 +44,7 @@ def test_visitors_who_ignore_the_time_to_live_are_waited_for(aws: dict[str, str]
     long as EB counts) is taken back when they come again; the one after which nobody came is what counts."""
     (first,) = environments(aws, "load")
     with visitors(aws, "load", sticky=3 * TTL) as told:
-        ended = cycle(aws, "load", f"drain:{12 * TTL}")
+        ended = cycle(aws, "load", f"drain_timeout:{12 * TTL}")
         time.sleep(2)
     assert ended["result"] == "done", ended
     check_end(aws, "load", first["EnvironmentId"])

@@ -24,13 +24,13 @@ PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 QUICK = {
     "force": True,
     "poll_interval": 0.5,
-    "soak": 1,
-    "settle": 20,
-    "step_fresh": 15,
+    "bake_time": 1,
+    "request_settle_time": 20,
+    "max_decision_age": 15,
     "dns_ttl": 1,
     "dns_margin": 1,
-    "lease_ttl": 60,
-    "drain_max": 10,
+    "lock": {"ttl": 60, "wait_timeout": 0},
+    "drain_timeout": 10,
 }
 
 
@@ -53,8 +53,8 @@ def start(
             "access_key": aws["AWS_ACCESS_KEY_ID"],
             "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
         },
-        "eb_cycle": QUICK | cycle,
-        "eb_cycle_files": files or {},
+        "eb_recreate": QUICK | cycle,
+        "eb_recreate_stage_tasks": files or {},
         **(more or {}),
     }
     inventory = tmp_path / f"{application}.json"
@@ -137,7 +137,7 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, brows
             {"type": "sns", "topic": topic},
             {"type": "sns", "topic": f"{topic}-gone"},
         ]
-        more = {"eb_cycle_report_folder": str(tmp_path / "reports"), "eb_cycle_notify": receivers}
+        more = {"eb_recreate_report_folder": str(tmp_path / "reports"), "eb_recreate_notify": receivers}
         status, output = finish(start(aws, tmp_path, "report", more=more))
         server.shutdown()
     assert status == 0, output
@@ -222,7 +222,9 @@ def test_a_module_that_outlives_its_killed_playbook_still_holds_the_lock(aws: di
     time.sleep(6)
     process.kill()
     process.wait(timeout=30)
-    status, output = finish(start(aws, tmp_path, "outlive", lock_wait=120, force=False, min_age=3600))
+    status, output = finish(
+        start(aws, tmp_path, "outlive", lock={"ttl": 60, "wait_timeout": 120}, force=False, min_age=3600)
+    )
     assert process.stdout is not None
     process.stdout.close()
     assert status == 0, output
@@ -248,7 +250,7 @@ def test_a_file_that_fails_before_the_swap_leaves_the_live_environment(
 
 def test_rollback_goes_back_to_what_is_kept(aws: dict[str, str], tmp_path: Path) -> None:
     first = deploy(aws, "undo")
-    assert finish(start(aws, tmp_path, "undo", keep_retired=3600))[0] == 0
+    assert finish(start(aws, tmp_path, "undo", retain_old_for=3600))[0] == 0
     status, output = finish(start(aws, tmp_path, "undo", playbook="rollback.yml"))
     assert status == 0, output
     live = [one for one in environments(aws, "undo") if one["CNAME"].startswith("undo-live.")]

@@ -64,14 +64,14 @@ def fleet(aws: dict[str, str], tmp_path: Path) -> Path:
     candidate = "{{ recreate_and_swap_state.candidate.environment_name }}"
     previous = "{{ recreate_and_swap_state.previous.environment_name }}"
     special: dict[str, dict[str, Any]] = {
-        "res-skipped": {"eb_cycle": {**QUICK, "force": False, "min_age": 3600}},
+        "res-skipped": {"eb_recreate": {**QUICK, "force": False, "min_age": 3600}},
         "res-back": {
-            "eb_cycle": {**QUICK, "verify_timeout": 2},
-            "eb_cycle_files": {"before_swap": sicken(tmp_path, "before_swap", candidate)},
+            "eb_recreate": {**QUICK, "verify_timeout": 2},
+            "eb_recreate_stage_tasks": {"before_swap": sicken(tmp_path, "before_swap", candidate)},
         },
         "res-human": {
-            "eb_cycle": {**QUICK, "red_grace": 1, "rollback_timeout": 5},
-            "eb_cycle_files": {"after_swap": sicken(tmp_path, "after_swap", candidate, previous)},
+            "eb_recreate": {**QUICK, "unhealthy_grace": 1, "rollback_timeout": 5},
+            "eb_recreate_stage_tasks": {"after_swap": sicken(tmp_path, "after_swap", candidate, previous)},
         },
     }
     hosts = {
@@ -84,7 +84,7 @@ def fleet(aws: dict[str, str], tmp_path: Path) -> Path:
                 "access_key": aws["AWS_ACCESS_KEY_ID"],
                 "secret_key": aws["AWS_SECRET_ACCESS_KEY"],
             },
-            "eb_cycle": QUICK,
+            "eb_recreate": QUICK,
             "faults": f"{aws['AWS_ENDPOINT_URL']}/_localstalk/faults",
             **special.get(name, {}),
         }

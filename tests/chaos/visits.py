@@ -9,13 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from administration import with_keys
-from chaos.local import client, environments, setting
+from chaos.local import HERE, client, environments, run, setting
 
-HERE = Path(__file__).resolve().parent
 SPEED = 6  # DNS answers are good for 60 / SPEED seconds
 TTL = 60 / SPEED
 RATE = 200
@@ -52,11 +50,9 @@ def visitors(aws: dict[str, str], application: str, sticky: float = 0) -> Iterat
 
 
 def cycle(aws: dict[str, str], application: str, *options: str) -> dict[str, Any]:
-    """A whole cycle, with probes and a proof of who answers."""
-    service = f"probe:{with_keys(aws, 'url/')}"
-    command = [sys.executable, str(HERE / "ansible_cycle.py"), application, f"dns:{TTL}", service, *options]
-    ended = subprocess.run(command, env=aws, capture_output=True, text=True, timeout=240, check=True)
-    return dict(json.loads(ended.stdout))
+    """A whole cycle, with smoke tests and a check of who answers."""
+    given = (f"dns_ttl:{TTL}", "request_settle_time:10", "max_decision_age:8", f"probe:{with_keys(aws, 'url/')}")
+    return run(aws, application, *given, *options)[1]
 
 
 def terminate_at_once(aws: dict[str, str], application: str) -> None:

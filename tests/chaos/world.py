@@ -256,7 +256,7 @@ class Simulation:
             if self.boxes[one.environment].cname == CNAME:
                 # Live again: it will be retired anew, and how long it was to stay before is over.
                 self.kept.pop(one.environment, None)
-            elif not one.doomed:
+            elif not one.termination_requested:
                 self.kept[one.environment] = 1e18 if one.hold else one.keep_until
         return True
 
@@ -301,7 +301,7 @@ class Simulation:
         if one is None or other is None or one.status is not Status.READY or other.status is not Status.READY:
             return False
         self.check("a swap", one, other)
-        journal, soak = self.lock.record.journal, policy.soak if policy else 0.0
+        journal, bake_time = self.lock.record.journal, policy.bake_time if policy else 0.0
         label = one.known(looked).label
         wanted = journal.label if journal is not None and one_id == journal.candidate else label
         back = journal is not None and journal.goal is Goal.ROLLBACK and one.created < journal.started
@@ -309,7 +309,7 @@ class Simulation:
             (one.cname == CNAME, "lost the live name by a repeated swap"),
             (self.now - one.last_good > 160, f"got the live name, last good {self.now - one.last_good:.0f} s ago"),
             (label != wanted, f"got the live name with {label}, wanted {wanted}"),
-            (one.good() and self.now - one.good_since < soak, "got the live name before its time was over"),
+            (one.good() and self.now - one.good_since < bake_time, "got the live name before its time was over"),
             (back and one.lost_name < 0 and one_id == journal.candidate, "got the live name back that it never had"),
             (policy is not None and policy.require_leader_tasks and not one.led, "got the live name without a leader"),
         ):
@@ -356,9 +356,9 @@ class Simulation:
         return True
 
     def _busy(self, box: Box, policy: Policy | None) -> bool:
-        if policy is None or box.id in self.failed or (box.requests or 0) <= policy.noise_floor:
+        if policy is None or box.id in self.failed or (box.requests or 0) <= policy.drain_requests_per_minute:
             return False
-        return self.now - box.lost_name < policy.drain_max
+        return self.now - box.lost_name < policy.drain_timeout
 
     def _terminated(self, box: Box) -> None:
         if box.stuck > 0:

@@ -29,15 +29,15 @@ OPTIONS = {
 CYCLE = {
     "force": True,
     "poll_interval": 0.2,
-    "soak": 0,
-    "settle": 15,
-    "step_fresh": 10,
+    "bake_time": 0,
+    "request_settle_time": 15,
+    "max_decision_age": 10,
     "dns_ttl": 0.1,
     "dns_margin": 0.1,
-    "drain_max": 2,
-    "noise_floor": 1000,
+    "drain_timeout": 2,
+    "drain_requests_per_minute": 1000,
 }
-KEEPING = CYCLE | {"keep_retired": 3600}
+KEEPING = CYCLE | {"retain_old_for": 3600}
 _ENVIRONMENTS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/apples/any"]
 _VERSIONS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:applicationversion/apples/any"]
 _IN_TROUBLE = {
@@ -176,7 +176,7 @@ class World:
             "eb_wait_timeout": 60,
             "eb_hooks_prefix": "tiny",
             "eb_option_settings": OPTIONS,
-            "eb_cycle": CYCLE,
+            "eb_recreate": CYCLE,
         }
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {f"{APPLICATION}-live": values | variables}}}))

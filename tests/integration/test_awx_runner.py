@@ -164,8 +164,8 @@ def test_deploy_and_recreate_leave_their_reports(private: Path, stalk: Stalk) ->
     assert (deployed["environment_id"], deployed["version_label"]) == (first["EnvironmentId"], first["VersionLabel"])
     assert deployed["changed"] is True and deployed["health"] == "Green"
 
-    quick = {"poll_interval": 1, "drain_max": 1, "settle": 2, "step_fresh": 1}
-    cycle = {"eb_cycle": dict.fromkeys(("dns_ttl", "dns_margin", "soak", "min_age"), 0) | quick}
+    quick = {"poll_interval": 1, "drain_timeout": 1, "request_settle_time": 2, "max_decision_age": 1}
+    cycle = {"eb_recreate": dict.fromkeys(("dns_ttl", "dns_margin", "bake_time", "min_age"), 0) | quick}
     write_inventory(private, place | cycle)
     shutil.rmtree(private / "artifacts")
     done = run_job(private, "recreate_and_swap.yml")

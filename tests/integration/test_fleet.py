@@ -30,12 +30,12 @@ WAVES = {"eb_fleet_waves": [1, 2, "50%"]}
 _SLOW_SECONDS = 10
 _QUICK = {
     "poll_interval": 0.5,
-    "soak": 1,
-    "settle": 20,
-    "step_fresh": 15,
+    "bake_time": 1,
+    "request_settle_time": 20,
+    "max_decision_age": 15,
     "dns_ttl": 1,
     "dns_margin": 1,
-    "drain_max": 5,
+    "drain_timeout": 5,
 }
 
 
@@ -348,7 +348,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     red = fleet.stalk.cli("fault", "add", "health", f"environment={before_names[NAMES[1]]}", "health=Severe")
     assert red.returncode == 0, red.stderr
     waves: dict[str, Any] = {"hosts": chosen, "eb_fleet_waves": [1]}
-    run = fleet.play("recreate_and_swap.yml", **waves, eb_cycle=_QUICK | {"force": True})
+    run = fleet.play("recreate_and_swap.yml", **waves, eb_recreate=_QUICK | {"force": True})
     assert run.rc != 0
     assert hosts_of(run, "failed") == {NAMES[1]}
     assert "result: refused" in run.output
@@ -360,7 +360,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     wait_until(lambda: fleet.live("Health")[NAMES[1]] == "Green", 60, f"the health of {NAMES[1]}")
     # As old as the others are now, so that they are due and the first one is not.
     age = (fleet.now() - max(born[name] for name in NAMES[1:3])).total_seconds()
-    again = fleet.play("recreate_and_swap.yml", **waves, eb_cycle=_QUICK | {"min_age": int(age)})
+    again = fleet.play("recreate_and_swap.yml", **waves, eb_recreate=_QUICK | {"min_age": int(age)})
     assert again.rc == 0, again.output
     assert again.output.count("result: skipped") == 1
     last = fleet.live("EnvironmentId")

@@ -52,7 +52,7 @@ def recorded(world: World, request: pytest.FixtureRequest, tmp_path_factory: pyt
     made.run("deploy", eb_tags={"team": "shop"}, eb_environment_properties={"GREETING": "hello"})
     made.run("status")
     world.forget_lock(APPLICATION)
-    made.run("recreate_and_swap", eb_cycle=KEEPING)
+    made.run("recreate_and_swap", eb_recreate=KEEPING)
     with pytest.MonkeyPatch.context() as another_controller:
         # This one would know the bucket's name from the cycle before, if that began a moment ago.
         another_controller.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))

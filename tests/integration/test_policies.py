@@ -40,7 +40,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
                 world.allow(f"recorded-{name}", without(filled_in(shipped(name), APPLICATION), SWAP))
                 made.run(name)
                 world.allow(f"recorded-{name}", filled_in(shipped(name), APPLICATION))
-            made.run(name, **({"eb_cycle": KEEPING} if name == "recreate_and_swap" else {}))
+            made.run(name, **({"eb_recreate": KEEPING} if name == "recreate_and_swap" else {}))
         yield made
 
 

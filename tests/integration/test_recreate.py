@@ -62,18 +62,18 @@ files:
 HASTE = {
     "force": True,
     "poll_interval": 1,
-    "soak": 1,
-    "settle": 20,
-    "step_fresh": 15,
+    "bake_time": 1,
+    "request_settle_time": 20,
+    "max_decision_age": 15,
     "dns_ttl": 2,
     "dns_margin": 1,
-    "drain_max": 30,
+    "drain_timeout": 30,
 }
 
 
 def test_memory_that_leaked_and_hooks_that_nobody_removed_are_gone(project: Project, tmp_path: Path) -> None:
     """What the nightly cycle is for: on the legacy platform hooks of older versions stay, and run with every deploy."""
-    small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_cycle=HASTE)
+    small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_recreate=HASTE)
     (small.folder / "server.pl").write_text(LEAKING)
     config = small.folder / ".ebextensions" / "50_ritual.config"
     config.parent.mkdir()

@@ -18,7 +18,14 @@ from built import program, run
 from cells import Cell
 
 SECRET = "s3-cr-t of the matrix"
-QUICK = {"soak": 0.2, "settle": 6, "step_fresh": 5, "dns_ttl": 0.2, "dns_margin": 0.2, "drain_max": 0.5}
+QUICK = {
+    "bake_time": 0.2,
+    "request_settle_time": 6,
+    "max_decision_age": 5,
+    "dns_ttl": 0.2,
+    "dns_margin": 0.2,
+    "drain_timeout": 0.5,
+}
 VARIABLES = {
     "ansible_connection": "local",
     "eb_application": "shop",
@@ -36,7 +43,13 @@ VARIABLES = {
         "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}
     },
     "eb_poll_interval": 0.2,
-    "eb_cycle": {**QUICK, "poll_interval": 0.2, "noise_floor": 1000, "force": True, "keep_retired": 3600},
+    "eb_recreate": {
+        **QUICK,
+        "poll_interval": 0.2,
+        "drain_requests_per_minute": 1000,
+        "force": True,
+        "retain_old_for": 3600,
+    },
 }
 
 

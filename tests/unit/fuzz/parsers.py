@@ -16,10 +16,10 @@ from typing import Any
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt import project
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory, sealed, unsealed
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.process import boot
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shape import ShapeError, load
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shown import all_shown, shown
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.table import TableMemory
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment import record
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image import dockerfile, locks, requirements
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image.requirement import LockError
@@ -28,6 +28,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.s
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import document
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import Lease, Leases, decode, encode
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import show
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs, unpacking
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings import given
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import LINE, format_line
@@ -84,11 +85,15 @@ def _hint(content: Content, folder: Path) -> Any:
     assert Memory(path).get("more") == 1
 
 
-def _table(content: Content, folder: Path) -> Any:
-    path = folder / "memory.table"
-    path.write_bytes(content)
-    table = TableMemory(Memory(path.with_suffix(".json"))).read()
-    return [table.item(key) for key in table.marks]
+def _hint(content: Content, folder: Path) -> Any:
+    memory = Memory(folder / "memory.json")
+    try:
+        memory.put(lock=json.loads(content))
+    except (ValueError, RecursionError):
+        return None
+    store = LockStore(None, "bucket", "blog", "blog", memory=memory)
+    store.recall()
+    return store.lease()
 
 
 def _tail(content: Content, _folder: Path) -> Any:
@@ -158,7 +163,20 @@ PARSERS: dict[str, Parser] = {
     ),
     "hints": Parser(_hint, (sealed('{"seconds": 12.5}').encode(),)),
     "sealed text": Parser(lambda content, _folder: unsealed(_text(content)), (sealed("text").encode(),)),
-    "table of hints": Parser(_table, (sealed('{"head": {"at": 1}, "marks": {"a": "1"}}\n{"x": 2}').encode(),)),
+    "hint of the lock": Parser(
+        _hint,
+        (
+            json.dumps(
+                {
+                    "place": ["bucket", "jack.beanstalk/locks/blog.json", boot()],
+                    "offset": 1.5,
+                    "etag": "1",
+                    "since": {"blog": 1.0},
+                    "object": encode(Leases.of({"blog": LEASE})).decode(),
+                }
+            ).encode(),
+        ),
+    ),
     "log tail": Parser(_tail, (TAIL.encode(),)),
     "log bundle": Parser(_bundle, (_zip(), _zip(zipfile.ZIP_STORED), _zip(zipfile.ZIP_LZMA))),
     "output of SSM": Parser(

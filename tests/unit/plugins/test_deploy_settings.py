@@ -18,13 +18,13 @@ PROPERTIES = "aws:elasticbeanstalk:application:environment"
 # At the pace of simulated instances.
 QUICK = {
     "poll_interval": 0.2,
-    "soak": 0.2,
-    "settle": 6,
-    "step_fresh": 5,
+    "bake_time": 0.2,
+    "request_settle_time": 6,
+    "max_decision_age": 5,
     "dns_ttl": 0.2,
     "dns_margin": 0.2,
-    "drain_max": 0.5,
-    "noise_floor": 1000,
+    "drain_timeout": 0.5,
+    "drain_requests_per_minute": 1000,
 }
 SETTINGS = [
     {"namespace": LAUNCH, "option_name": "IamInstanceProfile", "value": "shop-instances"},
@@ -55,7 +55,7 @@ class Inventory:
             "eb_environment_properties_purge": True,
             "eb_aws": {key: aws[key] for key in ("endpoint_url", "access_key", "secret_key")},
             "eb_poll_interval": 0.2,
-            "eb_cycle": QUICK,
+            "eb_recreate": QUICK,
         }
 
     def deploy(self, *words: str, **changed: Any) -> tuple[int, str]:

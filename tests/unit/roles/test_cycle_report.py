@@ -41,8 +41,8 @@ def moment(second: float) -> str:
 def state() -> dict[str, Any]:
     """A cycle of 500 seconds with its swap at 300 and one failed request."""
     steps = [
-        *((0, "acquire"), (1, "record"), (2, "create"), (3, "wait"), (100, "verify"), (101, "wait"), (300, "swap")),
-        *((301, "prove"), (302, "tag"), (303, "drain"), (400, "terminate"), (401, "wait"), (500, "release")),
+        *((0, "acquire"), (1, "record"), (2, "create"), (3, "wait"), (100, "smoke_test"), (101, "wait"), (300, "swap")),
+        *((301, "check_cname"), (302, "tag"), (303, "drain"), (400, "terminate"), (401, "wait"), (500, "release")),
     ]
     samples = [{"at": moment(at), "seconds": at / 1000, "problem": ""} for at in range(10, 500, 10)]
     samples[20]["problem"] = f"/: status 503 {EVIL}"
@@ -105,7 +105,7 @@ def test_timeline_probes_and_tables_are_drawn(browser: Browser, page: Path) -> N
     browser.get(page.as_uri())
     assert texts(browser, "#result, #sentence") == ["done", EVIL]
     assert texts(browser, "#cost") == ["Cost: 23.5 instance-minutes of the candidate beside what was live."]
-    assert texts(browser, "#timeline th") == ["creation", "verification", "swap", "proof", "drain", "termination"]
+    assert texts(browser, "#timeline th") == ["creation", "verification", "swap", "CNAME check", "drain", "termination"]
     assert texts(browser, "#timeline .seconds") == ["98.0 s", "200.0 s", "1.0 s", "2.0 s", "97.0 s", "100.0 s"]
     bars = boxes(browser, "#timeline rect")
     assert [round(each["width"] / bars[5]["width"], 1) for each in bars[:2]] == [1.0, 2.0]
@@ -137,7 +137,7 @@ def test_what_is_unknown_is_said(browser: Browser, tmp_path: Path) -> None:
     lines = ["ERROR Failed to deploy", EVIL]
     page = written(tmp_path, samples=[], instance_minutes=None, events=[], failure={"lines": lines})
     browser.get(page.as_uri())
-    assert texts(browser, "#availability") == ["No probes were given, so nobody asked."]
+    assert texts(browser, "#availability") == ["No smoke tests were given, so nobody asked."]
     assert texts(browser, "#cost") == ["Cost unknown: Elastic Beanstalk's events name no instance of the candidate."]
     assert texts(browser, "#failure") == ["\n".join(lines)]
     assert browser.complaints() == []

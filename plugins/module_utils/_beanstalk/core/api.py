@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
-from .budget import THROTTLED, SharedBudget
+from .clock import SystemClock
 from .errors import error_code, health_unsupported, is_missing, translate_errors
+from .limiter import THROTTLED, RateLimiter, given_rate
 from .reading import ask_again
 
 Client = Any
@@ -69,7 +70,7 @@ class CallCounter:
         """Whether a request that changes something was answered well."""
 
     def attach(self, client: Client, changes: bool = True) -> Client:
-        """Count this client's requests from now on; those to Elastic Beanstalk share this controller's budget.
+        """Count this client's requests from now on; those to Elastic Beanstalk keep the rate that AWS takes.
 
         ``changes``: whether its writes are of what the user asked for, unlike those of the lock.
         """
@@ -77,7 +78,7 @@ class CallCounter:
         if changes:
             client.meta.events.register("after-call", self._note)
         if client.meta.service_model.service_name == "elasticbeanstalk":
-            SharedBudget(client)
+            RateLimiter(SystemClock(), given_rate()).attach(client)
         return client
 
     def count(self, client: Client) -> Client:

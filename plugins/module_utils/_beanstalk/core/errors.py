@@ -54,7 +54,7 @@ def error_text(error: BaseException) -> str:
     return str(response.get("Error", {}).get("Message", "") or inner)
 
 
-def says(error: BaseException, *fragments: str) -> bool:
+def message_contains(error: BaseException, *fragments: str) -> bool:
     """Whether the error's text has one of the fragments, in any case."""
     text = error_text(error).lower()
     return any(fragment.lower() in text for fragment in fragments)
@@ -62,14 +62,14 @@ def says(error: BaseException, *fragments: str) -> bool:
 
 def is_busy(error: BaseException) -> bool:
     """The environment is in the middle of another operation: try again when it is Ready."""
-    return says(error, "Must be Ready", "currently pending deployment") or (
+    return message_contains(error, "Must be Ready", "currently pending deployment") or (
         error_code(error) in ("OperationInProgressFailure", "OperationInProgressException")
     )
 
 
 def is_missing(error: BaseException) -> bool:
     """The thing that the call named is not there."""
-    return error_code(error) == "ResourceNotFoundException" or says(
+    return error_code(error) == "ResourceNotFoundException" or message_contains(
         error,
         "No Environment found for",
         "No Application Version named",
@@ -88,12 +88,12 @@ def is_unreadable(error: BaseException) -> bool:
     The text is that of InvalidParameterCombination (hsingh/ansible-elastic-beanstalk#40).
     """
     told = (str(event.get("message", "")) for event in getattr(error, "report", {}).get("events") or ())
-    return says(error, _UNREADABLE) or any(_UNREADABLE in text for text in told)
+    return message_contains(error, _UNREADABLE) or any(_UNREADABLE in text for text in told)
 
 
 def already_exists(error: BaseException) -> bool:
     """The thing to create is there already."""
-    return says(error, "already exists")
+    return message_contains(error, "already exists")
 
 
 _BROKEN_OFF = frozenset({"IncompleteReadError", "ResponseParserError", "ResponseStreamingError"})
@@ -120,7 +120,7 @@ def is_transient(error: BaseException) -> bool:
 
 def health_unsupported(error: BaseException) -> bool:
     """The environment has basic health reporting only, so there is nothing to know about its instances."""
-    return error_code(error) == "InvalidRequestException" or says(error, "is not supported.")
+    return error_code(error) == "InvalidRequestException" or message_contains(error, "is not supported.")
 
 
 _ADVICE = (

@@ -11,19 +11,21 @@ be lost at any time, and hold no secret: option settings are kept as a salted ha
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import hashlib
 import json
 import os
 import secrets
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
-
-from .budget import access_key_of, account_of, runtime_directory
+from urllib.parse import parse_qs, urlsplit
 
 _LOOK_SECONDS = 0.2
 _SEAL = "jack.beanstalk 1 "
@@ -39,7 +41,6 @@ class Memory:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._values: dict[str, Any] | None = None
-        self._last: tuple[tuple[int, int], dict[str, Any]] | None = None
 
     @property
     def lasts(self) -> bool:
@@ -60,39 +61,16 @@ class Memory:
         """Replace all values with what ``change`` makes of them, while nobody else writes."""
         if self._path is None:
             return
-        with self.writing() as mine:
+        with self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS) as mine:
             self._values = change(self._read())
             if mine:
-                write_whole(self._path, sealed(json.dumps(self._values)))  # json.dump takes five times as long
-
-    def writing(self) -> AbstractContextManager[bool]:
-        """Let one process write at a time; False when it is not its turn soon."""
-        return self._held(".write", _WRITE_SECONDS, _WRITE_LOOK_SECONDS)
-
-    def beside(self, suffix: str) -> Path | None:
-        """A file of this memory's own beside it; None where no file can be had."""
-        return None if self._path is None else self._path.with_suffix(suffix)
-
-    def again(self) -> None:
-        """Look into the file anew at the next question: others write it, too."""
-        self._values = None
+                _write_whole(self._path, sealed(json.dumps(self._values)))  # json.dump takes five times as long
 
     def forget(self) -> None:
         """Remember nothing any more."""
         self._values = {}
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-
-    def folder(self, name: str) -> Path | None:
-        """A folder of this memory's own, for files that others of this controller read; None where it cannot be had."""
-        if self._path is None:
-            return None
-        folder = self._path.with_suffix(f".{name}")
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        except OSError:
-            return None
-        return folder
 
     def digest(self, value: Any) -> str:
         """A hash of a value that says nothing about it to whoever reads the file."""
@@ -132,15 +110,10 @@ class Memory:
         if self._path is None:
             return {}
         try:
-            with self._path.open(encoding="utf-8") as file:
-                # Every change makes another file.
-                state = os.fstat(file.fileno())
-                version = (state.st_ino, state.st_mtime_ns)
-                if self._last is None or self._last[0] != version:
-                    self._last = (version, json.loads(unsealed(file.read()) or "{}"))
+            found = json.loads(unsealed(self._path.read_text(encoding="utf-8")) or "{}")
         except (OSError, ValueError):
             return {}
-        return self._last[1]
+        return found if isinstance(found, dict) else {}
 
 
 def sealed(text: str) -> str:
@@ -154,7 +127,7 @@ def unsealed(content: str) -> str | None:
     return text if sealed(text).startswith(f"{head}\n") else None
 
 
-def write_whole(path: Path, text: str) -> None:
+def _write_whole(path: Path, text: str) -> None:
     """Write a file of this user's own so that a reader sees all of it or none; not at all where that cannot be done."""
     new = path.with_suffix(f".{os.getpid()}")
     try:
@@ -172,6 +145,44 @@ def _locked(handle: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def access_key_of(client: Any) -> str:
+    """The access key that a client of Elastic Beanstalk signs with, "" where it has none.
+
+    boto3 tells no client's credentials, but every address that it signs carries the id of the key. Nothing is sent.
+    """
+    try:
+        address = client.generate_presigned_url("describe_account_attributes")
+    except Exception:  # credentials come from many places; what is wrong with them the first request says
+        return ""
+    credential = parse_qs(urlsplit(address).query).get("X-Amz-Credential", [""])[0]
+    return str(credential).partition("/")[0]
+
+
+def account_of(access_key: str) -> str:
+    """The account that an access key belongs to (it is in the key's own letters), else the key itself."""
+    if len(access_key) == 20 and access_key[:4] in ("AKIA", "ASIA"):
+        try:
+            decoded = base64.b32decode(access_key[4:])
+        except ValueError:
+            return access_key
+        return f"{(int.from_bytes(decoded[:6], 'big') & 0x7FFFFFFFFF80) >> 7:012d}"
+    return access_key
+
+
+def runtime_directory() -> Path | None:
+    """A directory of this user's own for files that a reboot may lose; None when there is none."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    try:
+        path = Path(base, "jack.beanstalk") if base else Path(tempfile.gettempdir(), f"jack.beanstalk-{os.getuid()}")
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError:
+        return None
+    # Somebody else may have made it first, in a directory that is open to all.
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return path if own else None
 
 
 def memory_of(client: Any, *names: str) -> Memory:

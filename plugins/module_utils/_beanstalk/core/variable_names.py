@@ -15,8 +15,34 @@ RENAMED: Mapping[str, str] = {
     "eb_deploy_gather": "eb_report_leader",
     "eb_overlay": "eb_bundle_overlay",
     "eb_hooks_ledger": "eb_hooks_once_store",
+    "eb_cycle": "eb_recreate",
+    "eb_cycle_files": "eb_recreate_stage_tasks",
+    "eb_cycle_notify": "eb_recreate_notify",
+    "eb_cycle_report_folder": "eb_recreate_report_folder",
 }
 """Old name to new name."""
+
+RENAMED_OPTIONS: Mapping[str, str] = {
+    "bucket": "lock.bucket",
+    "cycle_limit": "cycle_timeout",
+    "drain_max": "drain_timeout",
+    "keep_failed": "retain_failed_for",
+    "keep_retired": "retain_old_for",
+    "lease_ttl": "lock.ttl",
+    "lock_wait": "lock.wait_timeout",
+    "name": "name_prefix",
+    "noise_floor": "drain_requests_per_minute",
+    "owner": "lock.owner",
+    "probes": "smoke_tests",
+    "probes_in_a_row": "smoke_test_successes",
+    "proof_timeout": "swap_verify_timeout",
+    "red_grace": "unhealthy_grace",
+    "settle": "request_settle_time",
+    "soak": "bake_time",
+    "step_fresh": "max_decision_age",
+    "until": "stop_at",
+}
+"""The same for options of a cycle, which are the keys of eb_recreate."""
 
 
 def renamed_variables(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -19,7 +19,7 @@ from ..core.errors import AnsibleBeanstalkError
 from ..core.waiters import Deadline
 from ..observe.logs import Sections, request_tails
 
-PARAMETER = "jack-proof"
+PARAMETER = "jack-cname-check"
 _PAUSE = 0.25  # seconds; a tail has the last 100 lines only, so on a busy site the word must come again and again
 
 

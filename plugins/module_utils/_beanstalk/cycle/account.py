@@ -9,17 +9,19 @@ All of it is to do better than Elastic Beanstalk's own words allow. Where the ca
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkError, translate_errors
 from ..environment.security_groups import generated_groups
-from ..observe.shared import asked_together
 from ..observe.verifier import desired_of
 from ..option_settings.keys import Key, Settings
+from ..run.single_flight import SingleFlight
 from .planner.model import Capacity
 
 ASG = "aws:autoscaling:asg"
+_TOGETHER_SECONDS = 20.0
+_Got = TypeVar("_Got")
 _TYPE = Key("aws:elasticbeanstalk:environment", "EnvironmentType")
 
 
@@ -31,8 +33,8 @@ def _ask(client: Any, operation: str, **params: Any) -> dict[str, Any]:
 class Account:
     """Answers for one run. ``client`` makes a client for a service, by its name; each is made when it is needed."""
 
-    def __init__(self, client: Callable[[str], Any]) -> None:
-        self.client = client
+    def __init__(self, client: Callable[[str], Any], answers: SingleFlight) -> None:
+        self.client, self._answers = client, answers
         self._shortage: str | None = None
 
     def capacity(self, environment_id: str, wanted: Settings) -> Capacity | None:
@@ -57,15 +59,18 @@ class Account:
 
     def _environments(self) -> str:
         eb = self.client("elasticbeanstalk")
-        most = asked_together(eb, "environments allowed", lambda: _environments_allowed(eb))
-        if most is None or asked_together(eb, "environments in use", lambda: _environments_in_use(eb)) < most:
+        most = self._together("environments allowed", lambda: _environments_allowed(eb))
+        if most is None or self._together("environments in use", lambda: _environments_in_use(eb)) < most:
             return ""
         return f"the region's quota of {most} environments is used up"
 
     def _groups(self) -> str:
-        eb = self.client("elasticbeanstalk")
-        used, most = asked_together(eb, "groups", lambda: _groups_used_and_allowed(self.client("autoscaling")))
+        used, most = self._together("groups", lambda: _groups_used_and_allowed(self.client("autoscaling")))
         return f"the region's quota of {most} Auto Scaling groups is used up" if used >= most else ""
+
+    def _together(self, what: str, ask: Callable[[], _Got]) -> _Got:
+        """One question about the account for all cycles that begin together."""
+        return self._answers.recent(("account", what), _TOGETHER_SECONDS, ask)
 
     def _addresses(self) -> str:
         """Elastic Beanstalk gives a single instance an Elastic IP address."""

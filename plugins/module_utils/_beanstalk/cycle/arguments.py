@@ -2,39 +2,50 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parameters of the cycle module. Those that belong to the planner's policy have the names of its fields."""
+"""The arguments of the module ``cycle``, and of each item of ``cycles``: of the policy, and how to reach it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
+from ..core.errors import AnsibleBeanstalkRefusedError
+from ..core.variable_names import RENAMED_OPTIONS
+from ..environment.settings import purge_mode
+from ..option_settings.given import parse
+from ..run.items import LOCK_ARGUMENTS, ItemSpec
+from .planner.model import Goal, Policy
+from .smoke_tests import SmokeTest
+from .stages import Stage
+
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+# What of the policy is not given as it is.
+_OTHERWISE = ("goal", "window", "accepted_health", "version_label", "name_prefix", "lock_ttl", "lock_wait_timeout")
+
+
+def _numbers() -> dict[str, dict[str, Any]]:
+    """Fields of the policy that are numbers or switches, with its defaults."""
+    # An annotation is the text of its type.
+    return {
+        one.name: {"default": one.default, "type": one.type} for one in fields(Policy) if one.name not in _OTHERWISE
+    }
+
+
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    **_numbers(),
     "accepted_health": {"default": ["Green"], "type": "list", "elements": "str", "choices": ["Green", "Yellow"]},
     "application": {"required": True, "type": "str"},
-    "bucket": {"type": "str"},
     "cname_prefix": {"required": True, "type": "str"},
-    "create_timeout": {"default": 2700, "type": "float"},
-    "cycle_limit": {"default": 21600, "type": "float"},
-    "dns_margin": {"default": 30, "type": "float"},
-    "dns_ttl": {"default": 60, "type": "float"},
-    "drain_max": {"default": 900, "type": "float"},
-    "force": {"default": False, "type": "bool"},
     "goal": {"default": "recreate", "type": "str", "choices": ["recreate", "deploy", "rollback"]},
-    "jitter": {"default": 0, "type": "int"},
-    "keep_failed": {"default": 0, "type": "float"},
-    "keep_retired": {"default": 0, "type": "float"},
-    "keep_versions": {"default": 3, "type": "int"},
-    "lease_ttl": {"default": 180, "type": "float"},
-    "lock_wait": {"default": 0, "type": "float"},
-    "min_age": {"default": 21600, "type": "int"},
-    "name": {"type": "str"},
-    "noise_floor": {"default": 5, "type": "int"},
+    "lock": {"apply_defaults": True, "type": "dict", "options": LOCK_ARGUMENTS},
+    "name_prefix": {"type": "str"},
     "option_settings": {"default": {}, "no_log": True, "type": "raw"},
-    "owner": {"required": True, "type": "str"},
     "platform": {"type": "str"},
     "platform_downgrade": {"default": False, "type": "bool"},
-    "poll_interval": {"default": 10, "type": "float"},
-    "probes": {
+    "purge_properties": {"default": False, "type": "raw"},
+    "smoke_tests": {
         "default": [],
         "type": "list",
         "elements": "dict",
@@ -47,34 +58,66 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "timeout": {"default": 10, "type": "float"},
         },
     },
-    "probes_in_a_row": {"default": 3, "type": "int"},
-    "progress_file": {"type": "path"},
-    "proof_timeout": {"default": 300, "type": "float"},
-    "purge_properties": {"default": False, "type": "raw"},
-    "ready_timeout": {"default": 900, "type": "float"},
-    "recreate_unhealthy": {"default": False, "type": "bool"},
-    "require_leader_tasks": {"default": False, "type": "bool"},
-    "red_grace": {"default": 30, "type": "float"},
-    "rollback_timeout": {"default": 900, "type": "float"},
-    "settle": {"default": 90, "type": "float"},
-    "soak": {"default": 60, "type": "float"},
     "stage_ttl": {"default": 900, "type": "int"},
-    "step_fresh": {"default": 20, "type": "float"},
-    "swap_timeout": {"default": 600, "type": "float"},
-    "terminate_timeout": {"default": 1800, "type": "float"},
-    "until": {
-        "type": "str",
-        "choices": [
-            "before_candidate",
-            "after_candidate",
-            "before_swap",
-            "after_swap",
-            "before_retire",
-            "after_retire",
-        ],
-    },
-    "url_service": {"type": "str", "no_log": True},
-    "verify_timeout": {"default": 900, "type": "float"},
+    "stop_at": {"type": "str", "choices": [str(stage) for stage in Stage]},
     "version_label": {"type": "str"},
     "window": {"type": "str"},
 }
+
+
+def window(text: str | None) -> tuple[int, int] | None:
+    """ "02:00-04:30" as minutes after midnight UTC; None and "" are no window."""
+    if not text:
+        return None
+    found = _CLOCK.fullmatch(text.replace(" ", ""))
+    if not found:
+        raise AnsibleBeanstalkRefusedError(message=f"The window {text} is not of the form 02:00-04:30.")
+    hours = [int(part) for part in found.groups()]
+    return hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+
+
+def policy_of(params: Mapping[str, Any]) -> Policy:
+    """The planner's policy; raises AnsibleBeanstalkRefusedError where the parameters contradict each other."""
+    lock = params["lock"]
+    policy = Policy(
+        goal=Goal(params["goal"]),
+        window=window(params["window"]),
+        accepted_health=tuple(params["accepted_health"]),
+        version_label=params["version_label"] or "",
+        name_prefix=params["name_prefix"] or "",
+        lock_ttl=lock["ttl"],
+        lock_wait_timeout=lock["wait_timeout"],
+        **{name: params[name] for name in _numbers()},
+    )
+    if policy.goal is Goal.DEPLOY and not policy.version_label:
+        raise AnsibleBeanstalkRefusedError(message="version_label is needed for the goal deploy.")
+    if policy.request_settle_time <= policy.max_decision_age:
+        raise AnsibleBeanstalkRefusedError(message="request_settle_time must be longer than max_decision_age.")
+    if params["stop_at"] and not lock["owner"]:
+        raise AnsibleBeanstalkRefusedError(message="stop_at needs lock.owner, by which the next call goes on.")
+    return policy
+
+
+def smoke_tests_of(params: Mapping[str, Any]) -> list[SmokeTest]:
+    """The smoke tests."""
+    return [
+        SmokeTest(
+            path=one["path"],
+            status=tuple(one["status"]),
+            body=one["body"] or "",
+            headers=one["headers"] or {},
+            latency=one["latency"],
+            timeout=one["timeout"],
+        )
+        for one in params["smoke_tests"]
+    ]
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    parse(params.get("option_settings") or {})
+    purge_mode(params["purge_properties"])
+    policy_of(params)
+
+
+# The address that tells where a name leads is for services whose names nobody else can resolve.
+ITEMS = ItemSpec({**ARGUMENTS, "url_service": {"no_log": True, "type": "str"}}, _check, renamed=RENAMED_OPTIONS)

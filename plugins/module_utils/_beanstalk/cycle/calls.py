@@ -5,8 +5,8 @@
 """The calls of a cycle that change something. Each is sent once.
 
 A request that the SDK repeats on its own may take effect twice, and a swap that takes effect twice is undone. So the
-client for these calls must not retry (:data:`ONE_ATTEMPT`), and nothing here does: the planner looks at the world
-again and decides.
+client for these calls must not retry (run.clients.ONE_ATTEMPT), and nothing here does: the planner looks again
+and decides.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from ..option_settings.comparison import specification
 from ..option_settings.copying import to_call
 from ..option_settings.keys import Settings
 from .settings import MIN_SIZE
-
-# For botocore.config.Config. The time limits together stay below what Policy.settle leaves after step_fresh.
-ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 45}
 
 
 @translate_errors("create the candidate")

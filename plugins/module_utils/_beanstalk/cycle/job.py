@@ -2,158 +2,89 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the cycle module does: parameters in, one stretch of a run, the result out."""
+"""One cycle as an item of a run, and its result as a module returns it."""
 
 from __future__ import annotations
 
-import copy
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+import functools
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from ..core import api
-from ..core.budget import SharedBudget
-from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
-from ..core.memory import memory_of
+from ..core.errors import AnsibleBeanstalkError
 from ..core.transformations import event_out, iso
-from ..environment.settings import purge_mode, record_store
-from ..lock.store import LockStore
-from ..observe.shared import asked_together
-from ..option_settings.given import parse
-from ..run.progress import ItemProgress
-from . import calls
-from .account import Account
+from ..run.effects import Call, Reconciler
+from ..run.engine import Item, Services
+from ..run.items import failure_sentence, mask_of
+from ..run.progress import ItemProgress, ProgressFile
+from .arguments import policy_of
 from .cost import instance_minutes
-from .executor import Executor, Run
-from .observer import Observer
-from .planner.model import Environment, Goal, Journal, Policy, Step, World
-from .settings import CandidateSettings
-from .smoke_tests import Check, Prober
-from .stages import Stage
+from .findings import Run
+from .planner.model import Environment, Journal, Observation, Policy
+from .reconciler import CycleReconciler
 
-# What a cycle asks Elastic Beanstalk from its lock to its end, with its share of the looks that all have together:
-# `bench throttled_recreates` counts them.
-_REQUESTS = 28
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+# For what waits before a cycle begins, beside the limits that a cycle has: until there is room for it.
+_QUEUE_SECONDS = 6 * 3600.0
 
 
-def window(text: str | None) -> tuple[int, int] | None:
-    """ "02:00-04:30" as minutes after midnight UTC; None and "" are no window."""
-    if not text:
-        return None
-    found = _CLOCK.fullmatch(text.replace(" ", ""))
-    if not found:
-        raise AnsibleBeanstalkRefusedError(message=f"The window {text} is not of the form 02:00-04:30.")
-    hours = [int(part) for part in found.groups()]
-    return hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
+class CycleJob:
+    """``params`` are those of the module ``cycle``, connection arguments included."""
 
+    def __init__(self, params: Mapping[str, Any], check_mode: bool) -> None:
+        self._params, self._check_mode = params, check_mode
+        self._reconciler: CycleReconciler | None = None
 
-def policy_of(params: Mapping[str, Any]) -> Policy:
-    """The planner's policy from the module's parameters, which have the same names."""
-    known = {field.name for field in fields(Policy)}
-    given = {key: value for key, value in params.items() if key in known and value is not None}
-    given |= {
-        "goal": Goal(params["goal"]),
-        "window": window(params["window"]),
-        "accepted_health": tuple(params["accepted_health"]),
-        "base_name": params["name"] or "",
-        "poll": params["poll_interval"],
-    }
-    policy = Policy(**given)
-    if policy.goal is Goal.DEPLOY and not policy.version_label:
-        raise AnsibleBeanstalkRefusedError(message="version_label is needed for the goal deploy.")
-    if policy.settle <= policy.step_fresh:
-        raise AnsibleBeanstalkRefusedError(message="settle must be longer than step_fresh.")
-    return policy
+    def reconcile(self, services: Services, progress: ItemProgress) -> Reconciler:
+        """Carry the cycle out; the result is a dictionary with ``changed``."""
+        reconciler = self._reconciler = CycleReconciler(services, self._params, self._check_mode, progress)
+        run: Run = yield from reconciler.run()
+        result = result_of(run, reconciler.policy)
+        if run.result and run.journal and not self._check_mode:
+            ask = functools.partial(events_of, services.eb, run.journal, self._params["application"])
+            told = yield Call(ask)
+            result["events"] = [event_out(event) for event in told]
+            end = datetime.fromtimestamp(reconciler.now(), tz=UTC)
+            result["instance_minutes"] = instance_minutes(told, run.journal.candidate_name, end)
+        changed = run.changed or (self._check_mode and run.result is None)
+        return self._warned({**result, "changed": changed})
 
-
-def checks_of(params: Mapping[str, Any]) -> list[Check]:
-    """The smoke probes."""
-    return [
-        Check(
-            path=one["path"],
-            status=tuple(one["status"]),
-            body=one["body"] or "",
-            headers=one["headers"] or {},
-            latency=one["latency"],
-            timeout=one["timeout"],
+    def failed(self, error: BaseException) -> dict[str, Any]:
+        """The result of an item that ended with an exception: what is wrong, what to do, and whether it had changed."""
+        run = self._reconciler.run_so_far if self._reconciler else Run()
+        return self._warned(
+            {"failed": True, "msg": failure_sentence(error), "changed": run.changed, "steps": steps_of(run)}
         )
-        for one in params["probes"]
-    ]
+
+    def _warned(self, result: dict[str, Any]) -> dict[str, Any]:
+        warnings = self._reconciler.warnings if self._reconciler else []
+        return {**result, "warnings": list(warnings)} if warnings else result
 
 
-def writer_config(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The SDK's settings for calls that change something: the user's (a proxy, say), but never a repeated request."""
-    return {**(params.get("aws_config") or {}), **copy.deepcopy(calls.ONE_ATTEMPT)}  # botocore writes into it
-
-
-def run_cycle(
-    client: Callable[..., Any],
-    params: Mapping[str, Any],
-    check_mode: bool,
-    progress: ItemProgress | None = None,
-    counter: api.CallCounter | None = None,
-) -> tuple[bool, dict[str, Any]]:
-    """One stretch of a run. ``client`` makes a client for a service. Returns (changed, result).
-
-    ``counter`` knows of changes also when the run ends with an error.
-    """
-
-    def tell(step: Step) -> None:
-        if progress and not check_mode:
-            progress.tell(step.action.upper(), step.reason)
-
-    @cache  # a client takes as long as several requests
-    def metered(service: str) -> Any:
-        return api.CallCounter().attach(client(service))
-
+def cycle_item(name: str, params: Mapping[str, Any], check_mode: bool, file: ProgressFile) -> Item:
+    """An item for the engine. Its lines and its result are masked with its own secrets, and nobody else's."""
+    mask = mask_of(params, str(params.get("url_service") or ""))
     policy = policy_of(params)
-    reader = metered("elasticbeanstalk")
-    writer = client("elasticbeanstalk", aws_config=writer_config(params))
-    if counter is not None:
-        counter.note_changes(writer)
-    bucket = params["bucket"] or asked_together(reader, "bucket", lambda: api.create_storage_location(reader))
-    application, prefix = params["application"], params["cname_prefix"]
-    budget = SharedBudget(writer, ahead=True)
-    account = Account(metered)
-    candidate = CandidateSettings(
-        reader,
-        account,
-        parse(params["option_settings"]),
-        platform=params["platform"] or "",
-        downgrade=params["platform_downgrade"],
-        purge=purge_mode(params["purge_properties"]),
-        record=record_store(reader, client, {**params, "bucket": bucket}),
+    return Item(
+        name=name,
+        params=params,
+        timeout=limit(policy),
+        silence_timeout=policy.ready_timeout,
+        interval=params["poll_interval"],
+        job=CycleJob(params, check_mode),
+        progress=ItemProgress(file, name, mask),
     )
-    executor = Executor(
-        reader,
-        writer,
-        LockStore(client("s3"), bucket, application, prefix, memory=memory_of(reader, application, "lock")),
-        Observer(reader, application, prefix, policy.step_fresh, policy.version_label),
-        policy,
-        owner=params["owner"],
-        prober=Prober(checks_of(params), params["url_service"] or ""),
-        account=account,
-        candidate=candidate,
-        turn=budget.turn,
-        begin=lambda: budget.begin(_REQUESTS),
-        tell=tell,
-    )
-    until = Stage(params["until"]) if params["until"] else None
-    run = executor.run(until, stage_ttl=params["stage_ttl"], dry=check_mode)
-    result = _result(run, policy) | {"warnings": candidate.warnings}
-    if run.result and run.journal and not check_mode:
-        told = _events(reader, run.journal, application)
-        result["events"] = [event_out(event) for event in told]
-        end = datetime.fromtimestamp(executor.store.now, tz=UTC)
-        result["instance_minutes"] = instance_minutes(told, run.journal.candidate_name, end)
-    return run.changed or (check_mode and run.result is None), result
 
 
-def _events(client: Any, journal: Journal, application: str) -> list[dict[str, Any]]:
+def limit(policy: Policy) -> float:
+    """Seconds after which a cycle is left, if it was not ended before by the limits of its steps."""
+    before = policy.jitter + policy.lock_wait_timeout + policy.ready_timeout + _QUEUE_SECONDS
+    after = policy.swap_timeout + policy.swap_verify_timeout + policy.drain_timeout + policy.rollback_timeout
+    # A leftover of an earlier cycle may be terminated before it begins.
+    return before + policy.cycle_timeout + after + 2 * policy.terminate_timeout
+
+
+def events_of(client: Any, journal: Journal, application: str) -> list[dict[str, Any]]:
     """What Elastic Beanstalk said of the cycle's two environments since it began; nothing when it does not answer."""
     since = datetime.fromtimestamp(journal.started, tz=UTC)
     try:
@@ -168,34 +99,40 @@ def _events(client: Any, journal: Journal, application: str) -> list[dict[str, A
     return sorted(told, key=lambda one: one["EventDate"])
 
 
-def _moment(seconds: float) -> str:
-    return iso(datetime.fromtimestamp(seconds, tz=UTC)) or ""
-
-
-def _result(run: Run, policy: Policy) -> dict[str, Any]:
-    world = run.world
-    if world is None:
+def result_of(run: Run, policy: Policy) -> dict[str, Any]:
+    """The result, before what is asked for at the end."""
+    observation = run.observation
+    if observation is None:
         raise AssertionError("a run looks at least once")
-    journal = run.journal or world.lock.record.journal
-    candidate = world.by_id(journal.candidate) if journal else None
-    previous = world.by_id(journal.live) if journal else None
+    journal = run.journal or observation.lock.record.journal
+    candidate = observation.by_id(journal.candidate) if journal else None
+    previous = observation.by_id(journal.live) if journal else None
     return {
-        "logical": world.logical,
-        "goal": policy.goal,
-        "stage": run.stage,
-        "result": run.result or "",
+        "logical": observation.logical,
+        "goal": str(policy.goal),
+        "stage": str(run.stage),
+        "result": str(run.result or ""),
         "sentence": run.sentence,
         "cycle": journal.cycle if journal else None,
-        "live": _environment(world.live),
+        "live": _environment(observation.live),
         "candidate": _environment(candidate),
         "previous": _environment(previous),
-        "failure": run.failure,
+        "failure": dict(run.failure),
         "events": [],
         "instance_minutes": None,
         "samples": [{**one, "at": _moment(one["at"])} for one in run.samples],
-        "steps": [{**one, "at": _moment(one["at"])} for one in run.steps],
-        "plan": _plan(world, policy) if journal is None and run.result is None else [],
+        "steps": steps_of(run),
+        "plan": _plan(observation, policy) if journal is None and run.result is None else [],
     }
+
+
+def steps_of(run: Run) -> list[dict[str, Any]]:
+    """What was done, with times as text."""
+    return [{**one, "at": _moment(one["at"])} for one in run.steps]
+
+
+def _moment(seconds: float) -> str:
+    return iso(datetime.fromtimestamp(seconds, tz=UTC)) or ""
 
 
 def _environment(environment: Environment | None) -> dict[str, Any] | None:
@@ -211,16 +148,18 @@ def _environment(environment: Environment | None) -> dict[str, Any] | None:
     }
 
 
-def _plan(world: World, policy: Policy) -> list[str]:
+def _plan(observation: Observation, policy: Policy) -> list[str]:
     """What a whole run would do, for check mode."""
-    live = world.live
+    live = observation.live
     if live is None:
         return []
     label = policy.version_label or live.version_label
+    named = f"{live.name} ({live.id})"
+    later = f", {policy.retain_old_for:.0f} seconds later" if policy.retain_old_for else ""
     return [
-        f"would create an environment like {live.name} ({live.id}), running {label}",
-        f"would give it the name {world.cname} when it is verified and stayed healthy for {policy.soak:.0f} seconds",
-        f"would keep {live.name} ({live.id}) for at least {policy.dns_ttl + policy.dns_margin:.0f} seconds to drain it",
-        f"would terminate {live.name} ({live.id}), {live.cname}"
-        + (f", {policy.keep_retired:.0f} seconds later" if policy.keep_retired else ""),
+        f"would create an environment like {named}, running {label}",
+        f"would give it the name {observation.cname} when it is verified and stayed healthy for "
+        f"{policy.bake_time:.0f} seconds",
+        f"would keep {named} for at least {policy.dns_ttl + policy.dns_margin:.0f} seconds to drain it",
+        f"would terminate {named}, {live.cname}{later}",
     ]

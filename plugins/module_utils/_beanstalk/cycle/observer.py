@@ -2,39 +2,39 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look at AWS and say what a cycle needs to know. Reads only.
+"""Look at AWS and say what a cycle needs to know of environments. Reads only.
 
-The application's environments, their tags, its versions and saved configurations are shared with the other cycles of
-this controller, as each has to know which of them are its own. Settings and tags of an environment are asked for once,
-and again when it changed; nothing is decided by those of one that is being updated, nor between swap and drained but
-by the tags that the cycle itself sets, so what they were before will do. What changes without a sign (instances,
-requests) is asked again with every tick in which it decides something, and after everything that this cycle did; of a
-candidate, which has no visitors yet, only when what is known is too old.
+Environments come with the snapshot of their application, which all cycles of a run share, as they do tags, versions
+and saved configurations. Settings and tags of an environment are asked for once, and again when it changed; nothing is
+decided by those of one that is being updated, nor between swap and drained but by the tags that the cycle itself sets,
+so what they were before will do. What changes without a sign (instances, requests) is asked again with every tick in
+which it decides something, and after everything that this cycle did; of a candidate, which has no visitors yet, only
+when what is known is too old.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from ..core import api, cnames
-from ..core.memory import memory_of
+from ..core.clock import Clock
 from ..core.tags import user_tags
-from ..lock.lease import Claim, Lease
 from ..observe.lookup import loses_database
-from ..observe.shared import SharedLooks, timed
 from ..observe.verification import Instance
 from ..observe.verifier import read_facts
 from ..option_settings.comparison import current_values
+from ..run.single_flight import SingleFlight
+from ..run.watcher import Snapshot
 from .account import ASG
 from .planner.base import stem
-from .planner.model import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Lock, Record, Status, Version
-from .record import from_document
-from .tags import TagReader
+from .planner.model import TAG_CYCLE, TAG_LOGICAL, TAG_ROLE, Environment, Journal, Record, Status, Version
+from .tags import TagCache
 
 Answer = dict[str, Any]
 _Got = TypeVar("_Got")
@@ -43,21 +43,29 @@ _LEFT_OVER = ("Ready", "Launching")
 
 
 class Observer:
-    """What one run knows of one application. ``raw`` keeps the service's answers of the last look, by id.
+    """What one cycle knows of its application. ``raw`` are the service's answers of the last look, by id.
 
     What a candidate's instances say is good for ``fresh`` seconds while Elastic Beanstalk has not changed it. Before a
-    cycle, those of the live environment are asked when it has the version ``wanted`` already.
+    cycle, those of the live environment are asked when it has the version ``wanted`` already. Times are of the lane's
+    clock.
     """
 
-    def __init__(self, client: Any, application: str, prefix: str, fresh: float = 0.0, wanted: str = "") -> None:
+    def __init__(
+        self,
+        client: Any,
+        clock: Clock,
+        answers: SingleFlight,
+        application: str,
+        prefix: str,
+        fresh: float = 0.0,
+        wanted: str = "",
+    ) -> None:
         self.client, self.application, self.prefix = client, application, cnames.key_of(prefix)
         self.region = api.region_of(client)
         self.logical = cnames.logical_name(application, prefix)
-        self.raw: dict[str, Answer] = {}
-        self._seen: dict[str, Answer] = {}
-        self._strangers: dict[str, tuple[Answer, Environment]] = {}
-        self._tags = TagReader(client, memory_of(client, application, "tags"), self.logical)
-        self._looks = SharedLooks(client, application)
+        self.raw: Mapping[str, Answer] = {}
+        self._clock, self._shared = clock, answers
+        self._tags: TagCache = answers.get(("tags", application), -math.inf, lambda: TagCache(client))
         self._settings: dict[str, tuple[Any, list[Answer]]] = {}
         self._last_tags: dict[str, dict[str, str]] = {}
         self._fresh = fresh
@@ -67,41 +75,40 @@ class Observer:
         self._draining = False
         self._answers: dict[tuple[str, str], tuple[Answer | None, float, Any]] = {}
 
-    def environments(self, record: Record, not_before: float, *, counting: bool = False) -> tuple[Environment, ...]:
-        """All environments of the application, in the detail that each needs, as of a (monotonic) moment or later.
+    def environments(self, snapshot: Snapshot, record: Record, *, counting: bool = False) -> tuple[Environment, ...]:
+        """The environments that concern this cycle, in the detail that each needs; all where nobody is live.
 
         ``counting`` says that requests decide something now.
         """
-        self._not_before = not_before
+        self._not_before, self.raw = snapshot.environments_at, snapshot.environments
         self._counting = counting
-        before, raw = self._seen, self.raw
-        self._seen = {one["EnvironmentId"]: one for one in self._looks.plain_environments(not_before)}
-        self.raw = {one: raw[one] if found is before.get(one) else timed(found) for one, found in self._seen.items()}
         self._draining = self._is_draining(record.journal)
-        if record.journal is None:
-            # Anything may be left over from an earlier cycle.
-            self._tags.learn(one for one in self._seen.values() if one["Status"] in _LEFT_OVER)
         known = {one.environment for one in record.retired}
         if record.journal is not None:
             known |= {record.journal.live, record.journal.candidate}
-        return tuple(self._environment(one, record.journal, known) for one in self.raw.values())
+        mine = [one for one in self.raw.values() if self._is_mine(one, record.journal, known)]
+        found = tuple(self._environment(one, record.journal) for one in mine)
+        if any(self._is_live(one) for one in mine):
+            return found
+        ids = {one.id for one in found}
+        return (*found, *(described(one) for key, one in self.raw.items() if key not in ids))
 
     def recent(self, what: str, environment_id: str, ask: Callable[[], _Got], age: float = 0.0) -> _Got:
         """An answer about an environment that is what it was: of this look, or ``age`` seconds ago, or else of now."""
         raw = self.raw.get(environment_id)
         found = self._answers.get((what, environment_id))
         if found is None or found[0] != raw or found[1] < self._since(age):
-            found = (raw, time.monotonic(), ask())
+            found = (raw, self._clock.now(), ask())
             self._answers[what, environment_id] = found
         return found[2]
 
     def _since(self, age: float) -> float:
-        """The (monotonic) moment since which an answer is good: that of this look, or ``age`` seconds ago."""
-        return min(self._not_before, time.monotonic() - age)
+        """The moment since which an answer is good: that of this look, or ``age`` seconds ago."""
+        return min(self._not_before, self._clock.now() - age)
 
-    def unchanged(self, ids: Collection[str], not_before: float) -> bool:
-        """Whether environments were what they were at the last look, at that (monotonic) moment or later."""
-        return self._looks.unchanged(ids, not_before)
+    def unchanged(self, ids: Collection[str], snapshot: Snapshot) -> bool:
+        """Whether environments are in a snapshot what they were at the last look."""
+        return all(snapshot.environments.get(one) == self.raw.get(one) for one in ids)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
         """The live name in full; the bare prefix when nobody holds it."""
@@ -133,38 +140,46 @@ class Observer:
 
     def versions(self, environments: tuple[Environment, ...], age: float = 0.0) -> tuple[Version, ...]:
         """The application's versions, of this look or ``age`` seconds ago, with whether any environment runs them."""
-        used = {one.version_label for one in environments} | {
-            label for one in environments for label in one.instance_labels
-        }
+        used = {str(one.get("VersionLabel")) for one in self.raw.values()}
+        used |= {label for one in environments for label in one.instance_labels}
+        ask = functools.partial(api.describe_versions, self.client, self.application)
         return tuple(
             Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
-            for one in self._looks.versions(self._since(age))
+            for one in self._shared.get(("versions", self.application), self._since(age), ask)
         )
 
-    def templates(self, base: str, environments: tuple[Environment, ...]) -> tuple[str, ...]:
+    def templates(self, base: str) -> tuple[str, ...]:
         """Saved configurations that carry the name of an environment of an earlier cycle, and nothing else does now.
 
         ``eb config save`` names them after the environment. Others are the user's own and are never listed.
         """
-        names = self._looks.templates(self._not_before)
+        names = self._shared.get(("templates", self.application), self._not_before, self._ask_for_templates)
         used = {str(one.get("TemplateName")) for one in self.raw.values()}
-        there = tuple(one.name for one in environments if not one.gone)
+        there = tuple(str(one["EnvironmentName"]) for one in self.raw.values() if one["Status"] != "Terminated")
         made = re.compile(re.escape(base) + r"-\d{6}-\d{6}(?:-.+)?")
         return tuple(one for one in names if made.fullmatch(one) and one not in used and not one.startswith(there))
 
-    def _environment(self, raw: Answer, journal: Journal | None, known: Collection[str]) -> Environment:
-        ours = raw["EnvironmentId"] in known or self._is_live(raw)
-        if not (ours or _may_be_ours(raw, journal)):
-            return self._stranger(raw)
+    def _ask_for_templates(self) -> list[str]:
+        found = api.describe_applications(self.client, [self.application])
+        return [str(name) for one in found for name in one.get("ConfigurationTemplates", [])]
+
+    def _is_mine(self, raw: Answer, journal: Journal | None, known: Collection[str]) -> bool:
+        """Whether it is live, or the record or its tags say that it belongs to this logical environment's cycles."""
+        if raw["EnvironmentId"] in known or self._is_live(raw):
+            return True
+        if not _may_be_ours(raw, journal):
+            return False
         tags = self._tags_of(raw)
-        if not (ours or (TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical)):
-            return self._stranger(raw)
+        return TAG_CYCLE in tags and tags.get(TAG_LOGICAL) == self.logical
+
+    def _environment(self, raw: Answer, journal: Journal | None) -> Environment:
+        tags = self._tags_of(raw)
         decided = raw["Status"] not in ("Launching", "Terminating")
         values = current_values(self.settings(raw, of_any_age=self._draining)) if decided else {}
         database = values.get("aws:rds:dbinstance", {})
         balancer = values.get("aws:elasticbeanstalk:environment", {}).get("LoadBalancerIsShared") or ""
         return replace(
-            _described(raw),
+            described(raw),
             **self._instances(raw, journal),
             tags=tags,
             requests=self._requests(raw, journal),
@@ -173,18 +188,11 @@ class Observer:
             min_size=_number(values.get(ASG, {}).get("MinSize")),
         )
 
-    def _stranger(self, raw: Answer) -> Environment:
-        """One of another logical environment: in a fleet nearly all are, and few have changed since the last look."""
-        known = self._strangers.get(raw["EnvironmentId"])
-        if known is None or known[0] is not raw:
-            known = self._strangers[raw["EnvironmentId"]] = (raw, _described(raw))
-        return known[1]
-
     def _tags_of(self, raw: Mapping[str, Any]) -> dict[str, str]:
         one = raw["EnvironmentId"]
         known = self._draining or raw["Status"] in ("Updating", "Terminating")
         if not known or one not in self._last_tags:
-            self._last_tags[one] = self._tags.of(self._seen[one])
+            self._last_tags[one] = self._tags.of(raw, self.logical)
         return self._last_tags[one]
 
     def tagged(self, environment_id: str, tags: Mapping[str, str]) -> None:
@@ -237,7 +245,7 @@ class Observer:
         return round(float(metrics["RequestCount"]) * 60 / float(metrics.get("Duration") or 10))
 
 
-def _described(raw: Mapping[str, Any]) -> Environment:
+def described(raw: Mapping[str, Any]) -> Environment:
     """What DescribeEnvironments says of an environment."""
     return Environment(
         id=raw["EnvironmentId"],
@@ -260,18 +268,6 @@ def _may_be_ours(raw: Mapping[str, Any], journal: Journal | None) -> bool:
     if raw["Status"] not in _LEFT_OVER:
         return False
     return journal is None or stem(raw["EnvironmentName"]) == stem(journal.candidate_name)
-
-
-def lock_of(lease: Lease, owner: str, now: float) -> Lock:
-    """The lease as the planner sees it."""
-    return Lock(
-        owner=lease.owner,
-        reason=lease.reason,
-        token=lease.token,
-        expires=lease.expires,
-        holder_gone=lease.claim(owner, now) is Claim.ORPHANED,
-        record=from_document(lease.record),
-    )
 
 
 def _loss(database: Mapping[str, str | None]) -> str:

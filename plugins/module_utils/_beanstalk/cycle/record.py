@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ..core.errors import AnsibleBeanstalkError
-from .planner.model import Debt, Entry, Goal, Journal, Record, Result, Retired
+from .planner.model import Entry, Goal, Journal, PendingResize, Record, Result, Retired
 
 
 def to_document(record: Record) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def from_document(document: Mapping[str, Any]) -> Record:
             journal=_journal(journal) if journal else None,
             retired=tuple(Retired(**one) for one in document.get("retired", ())),
             ledger=tuple(Entry(**{**one, "result": Result(one["result"])}) for one in document.get("ledger", ())),
-            debt=Debt(**document["debt"]) if document.get("debt") else None,
+            pending_resize=PendingResize(**document["pending_resize"]) if document.get("pending_resize") else None,
         )
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise AnsibleBeanstalkError(

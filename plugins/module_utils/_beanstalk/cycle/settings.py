@@ -12,12 +12,13 @@ from typing import Any
 from ..core import api
 from ..environment.record import Record
 from ..environment.record_store import RecordStore
-from ..environment.settings import ALL
+from ..environment.settings import ALL, purge_mode, record_store
 from ..option_settings.comparison import current_settings, superfluous
 from ..option_settings.copying import copied_settings, image, replaced, security_groups
-from ..option_settings.given import doubts
+from ..option_settings.given import doubts, parse
 from ..option_settings.keys import Key, Settings, own_properties
 from ..platform import resolution
+from ..run.engine import Services
 from .account import Account
 
 MIN_SIZE = Key("aws:autoscaling:asg", "MinSize")
@@ -47,6 +48,20 @@ class CandidateSettings:
         # Before anything is done: a platform that does not exist is refused.
         self._chosen = resolution.choose(reader, platform) if platform else {}
         self.warnings = doubts(self.wanted)
+
+    @classmethod
+    def of(cls, services: Services, account: Account, params: Mapping[str, Any]) -> CandidateSettings:
+        """As the parameters of the module ``cycle`` say. It asks for the platform and for the bucket of the record."""
+        bucket = params["lock"]["bucket"] or services.storage_location()
+        return cls(
+            services.eb,
+            account,
+            parse(params["option_settings"]),
+            platform=params["platform"] or "",
+            downgrade=params["platform_downgrade"],
+            purge=purge_mode(params["purge_properties"]),
+            record=record_store(services.eb, services.clients.get, {**params, "lock": {"bucket": bucket}}),
+        )
 
     def platform(self, live: Mapping[str, Any]) -> dict[str, str]:
         """The candidate's platform as parameters of a call; empty for the live environment's own."""

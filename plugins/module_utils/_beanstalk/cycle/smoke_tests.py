@@ -20,7 +20,7 @@ _MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Check:
+class SmokeTest:
     """One request and what must be true of its answer. ``latency`` and ``timeout`` are seconds."""
 
     path: str = "/"
@@ -31,7 +31,7 @@ class Check:
     timeout: float = 10.0
 
 
-class Prober:
+class SmokeTester:
     """Runs checks against environments by their CNAME.
 
     ``url_service``, when given, is asked for the address to use in place of ``http://<CNAME>/``: the CNAME is appended
@@ -39,7 +39,7 @@ class Prober:
     """
 
     def __init__(
-        self, checks: Sequence[Check], url_service: str = "", *, clock: Callable[[], float] = time.monotonic
+        self, checks: Sequence[SmokeTest], url_service: str = "", *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.checks, self.url_service, self._clock = tuple(checks), url_service, clock
 
@@ -74,7 +74,7 @@ class Prober:
         now = _addresses(cname)
         return bool(now & _addresses(old)) and not now & _addresses(new)
 
-    def _problem(self, cname: str, check: Check) -> str:
+    def _problem(self, cname: str, check: SmokeTest) -> str:
         try:
             base = self._base(cname)
             began = self._clock()

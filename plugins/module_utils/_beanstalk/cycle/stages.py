@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from .planner.model import Action, Journal, Result, Step, World
+from .planner.model import Action, Journal, Observation, Result, Step
 
 
 class Stage(StrEnum):
@@ -36,10 +36,10 @@ _STOPS = {
 }
 
 
-def position(world: World, step: Step) -> int:
+def position(observation: Observation, step: Step) -> int:
     """Where the run is, seen from its next step."""
-    journal = world.lock.record.journal
-    if journal is None or world.lock.owner != world.me:
+    journal = observation.lock.record.journal
+    if journal is None or observation.lock.owner != observation.me:
         return _BEGIN
     if journal.failed:
         return _BEGIN if journal.abandoned else _FAILING
@@ -63,7 +63,7 @@ def _before_swap(journal: Journal, step: Step) -> int:
 def _after_swap(journal: Journal, step: Step) -> int:
     if journal.terminating is not None:
         return _RETIRE_SENT
-    if journal.proven is None:
+    if journal.cname_checked is None:
         return _SWAP_SENT
     return _RETIRING if step.action is Action.TERMINATE else _PROVEN
 

@@ -6,22 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ..core.cnames import key_of
-from ..core.errors import AnsibleBeanstalkRefusedError
 from ..option_settings.given import parse
 from ..option_settings.shortcuts import ARGUMENTS as CAPACITY_ARGUMENTS
-
-LOCK_ARGUMENTS: dict[str, Any] = {
-    "bucket": {"type": "str"},
-    "owner": {"type": "str"},
-    "ttl": {"default": 180, "type": "int"},
-    "wait_timeout": {"default": 300, "type": "int"},
-}
+from ..run.items import LOCK_ARGUMENTS, ItemSpec
 
 ARGUMENTS: dict[str, Any] = {
     "application": {"required": True, "type": "str"},
@@ -49,54 +39,11 @@ ARGUMENTS: dict[str, Any] = {
     **CAPACITY_ARGUMENTS,
 }
 
-REQUIRED_ONE_OF = [["name", "cname_prefix", "environment_id"]]
-
-Items = dict[str, dict[str, Any]]
+REQUIRED_ONE_OF = (("name", "cname_prefix", "environment_id"),)
 
 
-def checked_items(
-    given: Iterable[Mapping[str, Any]], connection: Mapping[str, Any], shared: Mapping[str, Any]
-) -> tuple[Items, dict[str, str]]:
-    """Items with all their arguments by name, and those that cannot be used, with a sentence each.
-
-    ``connection`` is the argument specification for reaching AWS, ``shared`` its values for items that name no region.
-    """
-    validator = ArgumentSpecValidator(
-        {**connection, **ARGUMENTS, "item": {"required": True, "type": "str"}}, required_one_of=REQUIRED_ONE_OF
-    )
-    good: Items = {}
-    bad: dict[str, str] = {}
-    holders: dict[tuple[Any, ...], str] = {}
-    for number, one in enumerate(given):
-        name = str(one.get("item") or f"number {number + 1}")
-        if "problem" in one:
-            bad[name] = str(one["problem"])
-            continue
-        checked = validator.validate({**({} if one.get("region") else shared), **one})
-        params = dict(checked.validated_parameters)
-        problems = [*checked.error_messages, *_settings_problem(params)]
-        if problems:
-            bad[name] = f"The environment of {name} cannot be managed: {'; '.join(problems).rstrip('.')}."
-        elif name in good or name in bad:
-            bad[name] = f"Two environments have the item {name}."
-        else:
-            good[name] = params
-        if problems or not params.get("cname_prefix"):
-            continue
-        place = (*(str(params.get(key)) for key in _PLACE), key_of(params["cname_prefix"]))
-        other = holders.setdefault(place, name)
-        if other != name:
-            text = f"{other} and {name} are for the same logical environment, {params['cname_prefix']}; leave one out."
-            bad[name] = bad[other] = text
-    return {name: params for name, params in good.items() if name not in bad}, bad
+def _check(params: Mapping[str, Any]) -> None:
+    parse(params.get("option_settings") or {})
 
 
-_PLACE = ("region", "profile", "access_key", "endpoint_url", "application")
-
-
-def _settings_problem(params: Mapping[str, Any]) -> list[str]:
-    try:
-        parse(params.get("option_settings") or {})
-    except AnsibleBeanstalkRefusedError as error:
-        return [str(error.message)]
-    return []
+ITEMS = ItemSpec(ARGUMENTS, _check, REQUIRED_ONE_OF)

@@ -7,15 +7,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.common.parameters import remove_values
-
-from ..core.errors import AnsibleBeanstalkError, advice, error_text
-from ..option_settings.hiding import secret_values
 from ..run.effects import Reconciler
 from ..run.engine import Item, Services
+from ..run.items import failure_sentence, mask_of
 from ..run.progress import ItemProgress, ProgressFile
 from .reconciler import EnvironmentReconciler
 
@@ -44,7 +41,9 @@ class EnvironmentJob:
         """The result of an item that ended with an exception: what is wrong, what to do, and whether it had changed."""
         done = self._reconciler.actions if self._reconciler and not self._check_mode else []
         report = dict(getattr(error, "report", {}))
-        return self._warned({**report, "failed": True, "msg": sentence(error), "changed": bool(done), "actions": done})
+        return self._warned(
+            {**report, "failed": True, "msg": failure_sentence(error), "changed": bool(done), "actions": done}
+        )
 
     def _warned(self, result: Mapping[str, Any]) -> dict[str, Any]:
         warnings = [*(self._reconciler.warnings if self._reconciler else []), *self._warnings]
@@ -64,17 +63,6 @@ class EnvironmentJob:
             self._warnings.append(text)
 
 
-def sentence(error: BaseException) -> str:
-    """What went wrong, in AWS's words where it said something, and what to do about it."""
-    if not isinstance(error, AnsibleBeanstalkError):
-        return f"{type(error).__name__}: {error}"
-    text = str(error.message)
-    if error.exception is not None:
-        text = f"{text.rstrip('.')}: {error_text(error)}"
-    hint = advice(error)
-    return f"{text} ({hint})" if hint else text
-
-
 def environment_item(
     name: str,
     params: Mapping[str, Any],
@@ -82,9 +70,6 @@ def environment_item(
     file: ProgressFile,
 ) -> Item:
     """An item for the engine. Its lines and its result are masked with its own secrets, and nobody else's."""
-    secrets = secret_values(params["option_settings"])
-    secrets |= {str(params[key]) for key in ("secret_key", "session_token") if params.get(key)}
-    mask: Callable[[Any], Any] = lambda value: remove_values(value, secrets)  # noqa: E731
     return Item(
         name=name,
         params=params,
@@ -92,7 +77,7 @@ def environment_item(
         silence_timeout=params["wait_timeout"],
         interval=params["poll_interval"],
         job=EnvironmentJob(params, check_mode),
-        progress=ItemProgress(file, name, mask),
+        progress=ItemProgress(file, name, mask_of(params)),
     )
 
 

@@ -2,18 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the environment module has of its own: hiding secrets in its answers, and telling what it waits for."""
+"""What the environment module has of its own: hiding secrets in its answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.common.parameters import remove_values
-
 from ..core.errors import AnsibleBeanstalkRefusedError
 from ..option_settings.given import parse
 from ..option_settings.hiding import hide_values, secret_values
-from ..run.progress import ItemProgress, ProgressFile
 
 _NOT_SHOWN = ("access_key", "progress_file", "secret_key", "session_token")
 
@@ -42,9 +39,3 @@ def _texts(value: Any) -> set[str]:
     if isinstance(value, (list, tuple)):
         return {text for item in value for text in _texts(item)}
     return {str(value)}
-
-
-def listener(module: Any) -> ItemProgress:
-    """Where to tell what happens while the module waits: to its action plugin, if that listens."""
-    file = ProgressFile(module.params["progress_file"])
-    return ItemProgress(file, mask=lambda text: remove_values(text, module.no_log_values))

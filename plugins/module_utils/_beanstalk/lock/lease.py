@@ -108,45 +108,41 @@ def lock_key(application: str) -> str:
 
 
 class Leases(Mapping[str, Lease]):
-    """The leases of a lock object by CNAME prefix, each read and written out when it is asked for: few of hundreds."""
+    """The leases of a lock object by CNAME prefix, each written out as JSON once: a write changes few of hundreds."""
 
-    def __init__(self, nonces: Mapping[str, str], lines: Mapping[str, str], leases: Mapping[str, Lease]) -> None:
-        self.nonces = nonces
-        self._lines, self._leases = dict(lines), dict(leases)
+    def __init__(self, leases: Mapping[str, Lease], lines: Mapping[str, str]) -> None:
+        self._leases, self._lines = dict(leases), dict(lines)
 
     @classmethod
     def of(cls, leases: Mapping[str, Lease]) -> Leases:
         """These leases."""
-        return cls({prefix: lease.nonce for prefix, lease in leases.items()}, {}, leases)
+        return cls(leases, {})
 
-    @classmethod
-    def of_lines(cls, nonces: Mapping[str, str], lines: Mapping[str, str]) -> Leases:
-        """Leases as :meth:`lines` gave them."""
-        return cls(nonces, lines, {})
+    @property
+    def nonces(self) -> dict[str, str]:
+        """The nonce of each lease."""
+        return {prefix: lease.nonce for prefix, lease in self._leases.items()}
 
     def changed(self, leases: Mapping[str, Lease]) -> Leases:
         """These leases, and the others as they are."""
-        nonces = {**self.nonces, **{prefix: lease.nonce for prefix, lease in leases.items()}}
         lines = {prefix: line for prefix, line in self._lines.items() if prefix not in leases}
-        return Leases(nonces, lines, {**self._leases, **leases})
+        return Leases({**self._leases, **leases}, lines)
 
     def lines(self) -> dict[str, str]:
         """Each lease as JSON."""
-        for prefix in self.nonces:
+        for prefix, lease in self._leases.items():
             if prefix not in self._lines:
-                self._lines[prefix] = _json(vars(self._leases[prefix]))
+                self._lines[prefix] = _json(vars(lease))
         return self._lines
 
     def __getitem__(self, prefix: str) -> Lease:
-        if prefix not in self._leases:
-            self._leases[prefix] = Lease(**json.loads(self._lines[prefix]))
         return self._leases[prefix]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.nonces)
+        return iter(self._leases)
 
     def __len__(self) -> int:
-        return len(self.nonces)
+        return len(self._leases)
 
 
 def encode(leases: Leases) -> bytes:

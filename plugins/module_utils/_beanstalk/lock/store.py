@@ -13,14 +13,13 @@ answers: what a controller's clock says does not matter.
 
 from __future__ import annotations
 
-import math
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..core import api, cnames
 from ..core import process as processes
@@ -28,9 +27,8 @@ from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from ..core.memory import Memory
 from ..core.reading import Allowance, ask_again, read_whole
-from ..core.table import Table, TableMemory
+from ..core.shape import ShapeError, check, number, text
 from .lease import BrokenLockError, Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, lock_key
-from .queue import LockQueue
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
 _CONTENDED_SECONDS = 30.0
@@ -39,21 +37,24 @@ _MAX_BYTES = 4 << 20
 _READ_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
-_Got = TypeVar("_Got")
+
+_SECONDS = number(-1e12, 1e12)
+_HINT = {
+    "place": [text(4096)],
+    "offset": _SECONDS,
+    "etag": text(256),
+    "since": {str: _SECONDS},
+    "object": text(_MAX_BYTES),
+}
 
 
 @dataclass(frozen=True)
 class _Known:
-    """The object as last seen; ``since`` when each lease has been as it is. Monotonic seconds.
-
-    ``at`` orders what several saw: when it was asked for, and after the answer for one's own write, which a reader who
-    asked meanwhile may not have seen.
-    """
+    """The object as last seen; ``since`` when each lease has been as it is. Monotonic seconds."""
 
     leases: Leases = field(default_factory=lambda: Leases.of({}))
     etag: str = ""
     since: Mapping[str, float] = field(default_factory=dict)
-    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Wish(NamedTuple):
 class LockStore:
     """Reads and writes the lease of one logical environment, and others of the application in the same request.
 
-    ``now`` is S3's clock, kept running by the monotonic clock in between. Writers who share this controller's
-    ``memory`` of the object replace what is there now without having to read it, and each writes for all who wait.
+    ``now`` is S3's clock, kept running by the monotonic clock in between. ``memory`` is a hint that saves the first
+    read: what a run before this one saw of the object, which a write is refused for where it is no longer so.
     """
 
     def __init__(
@@ -96,8 +97,6 @@ class LockStore:
         self.s3, self.bucket, self.key = s3, bucket, lock_key(application)
         self.cname_prefix = cnames.key_of(cname_prefix)
         self._memory = memory or Memory(None)
-        self._table = TableMemory(self._memory)
-        self._queue = LockQueue(self._memory)
         self._monotonic, self._sleep = monotonic, sleep
         self._offset: float | None = None
         self._known: _Known | None = None
@@ -113,17 +112,16 @@ class LockStore:
 
     def read(self) -> Lease:
         """The lease as it is now."""
-        asked = self._monotonic()
         try:
             answer, body = self._get()
         except AnsibleBeanstalkError as error:
             if error_code(error) not in ("NoSuchKey", "404"):
                 raise
             self.follow(getattr(error.exception, "response", {}))
-            self._note(Leases.of({}), "", asked)
+            self._note(Leases.of({}), "")
         else:
             self.follow(answer)
-            self._note(self._decoded(body, answer["ETag"]), answer["ETag"], asked)
+            self._note(self._decoded(body, answer["ETag"]), answer["ETag"])
         return self.lease()
 
     def _decoded(self, body: bytes, etag: str) -> Leases:
@@ -157,56 +155,18 @@ class LockStore:
 
         Raises LockedError, with the holder and its reason, when it is still held then.
         """
-
-        def attempt() -> Lease:
-            self.read()
-            return self.attempt(owner, reason, ttl)[self.cname_prefix].lease
-
-        return self.patiently(attempt, wait, poll)
-
-    def patiently(self, attempt: Callable[[], _Got], wait: float, poll: float = 5) -> _Got:
-        """Try again every ``poll`` seconds while somebody has the lease, for ``wait`` seconds; then LockedError."""
         deadline = self._monotonic() + wait
         while True:
-            try:
-                return attempt()
-            except LockedError:
-                left = deadline - self._monotonic()
-                if left <= 0:
-                    raise
-                self._sleep(min(poll, left))
-
-    def attempt(self, owner: str, reason: str, ttl: float, others: Iterable[str] = ()) -> dict[str, Taken]:
-        """Take or renew the lease now, and those of ``others`` (CNAME prefixes) that nobody else has.
-
-        What was last seen is good enough to begin with. Raises LockedError when somebody has the lease.
-        """
-        self.recall()
-        read = self._known is None
-        if read:
             self.read()
-        while True:
-            now = self.now
-            claims = {name: self.lease(name).claim(owner, now) for name in (self.cname_prefix, *others)}
-            free = {name: claim for name, claim in claims.items() if claim is not Claim.HELD}
-            if self.cname_prefix in free:
-                taken = self._take_all(free, owner, reason, ttl)
-                if self.cname_prefix in taken:
-                    return taken
-            elif read:
-                raise LockedError(self.lease(), now)
-            else:
-                self.read()
-            # A race that was lost has read it, too.
-            read = True
-
-    def _take_all(self, claims: Mapping[str, Claim], owner: str, reason: str, ttl: float) -> dict[str, Taken]:
-        since = dict(self._known.since) if self._known else {}
-        try:
-            written = self.write_all({name: self.lease(name).taken(owner, reason, self.now, ttl) for name in claims})
-        except LeaseLostError:
-            return {}
-        return self._taken(written, claims, since)
+            taken = self.take_free({self.cname_prefix: Wish(owner, reason, ttl)})
+            if taken:
+                return taken[self.cname_prefix].lease
+            if self.lease().claim(owner, self.now) is not Claim.HELD:
+                continue  # somebody was quicker, and has freed it again
+            left = deadline - self._monotonic()
+            if left <= 0:
+                raise LockedError(self.lease(), self.now)
+            self._sleep(min(poll, left))
 
     def take_free(self, wanted: Mapping[str, Wish]) -> dict[str, Taken]:
         """Take or renew those leases that nobody else has, by CNAME prefix. It begins with what was last seen."""
@@ -270,11 +230,7 @@ class LockStore:
             for name, lease in wanted.items()
         }
         bases = {name: lease.nonce for name, lease in wanted.items()}
-        with self._queue.waiting(self._place, bases, fresh), self._memory.alone(_CONTENDED_SECONDS):
-            self.recall()
-            return self._replace(bases, fresh)
-
-    def _replace(self, bases: Mapping[str, str], fresh: Mapping[str, Lease]) -> dict[str, Lease]:
+        self.recall()
         end = self._monotonic() + _CONTENDED_SECONDS
         read = self._known is None
         pause = _PAUSE_SECONDS
@@ -295,7 +251,7 @@ class LockStore:
                 raise LeaseLostError(
                     message=f"The lock of {name} was taken by {self.lease(name).owner or 'nobody'} meanwhile."
                 )
-            if self._put_all(self._queued() | same):
+            if self._put_all(same):
                 return same
             if self._monotonic() > end:
                 raise AnsibleBeanstalkError(
@@ -305,14 +261,6 @@ class LockStore:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             self.read()
             read = True
-
-    def _queued(self) -> dict[str, Lease]:
-        """What waits to be written and still may be: of two who replace the same lease, whoever came first."""
-        found: dict[str, Lease] = {}
-        for one in self._queue.everybody(self._place):
-            free = {name for name in one.leases if name not in found and self.lease(name).nonce == one.bases[name]}
-            found |= {name: one.leases[name] for name in free}
-        return found
 
     def _put_all(self, leases: Mapping[str, Lease]) -> bool:
         """Write the object with these leases; False when it is not what was last seen."""
@@ -325,34 +273,38 @@ class LockStore:
                 raise
             return False
         self.follow(answer)
-        self._note(new, answer["ETag"], self._monotonic())
+        self._note(new, answer["ETag"])
         return True
 
     # -- memory ---------------------------------------------------------------------------------------------------
 
-    def _note(self, leases: Leases, etag: str, at: float) -> None:
+    def _note(self, leases: Leases, etag: str) -> None:
         before, now = self._known or _Known(), self._monotonic()
         known = before.leases.nonces
         since = {
             name: before.since.get(name, now) if known.get(name) == nonce else now
             for name, nonce in leases.nonces.items()
         }
-        self._known = _Known(leases, etag, since, at)
-        head = {"place": self._place, "offset": self._offset, "etag": etag, "since": since, "at": at}
-        self._table.write(Table.of(head, leases.nonces, leases.lines()), lambda there: not self._is_newer(there, at))
+        self._known = _Known(leases, etag, since)
+
+    def remember(self) -> None:
+        """Keep what is known of the object for the next run of this controller."""
+        if self._known is not None and self._memory.lasts:
+            hint = {"place": self._place, "offset": self._offset, "etag": self._known.etag, "since": self._known.since}
+            self._memory.put(lock={**hint, "object": encode(self._known.leases).decode()})
 
     def recall(self) -> None:
-        """Go on from what somebody on this controller saw since this store looked, while S3 says that it is so."""
-        table = self._table.read()
-        found = table.head
-        if self._is_newer(found, self._known.at if self._known else -math.inf):
-            self._offset = max(found["offset"], self._offset or found["offset"])
-            leases = Leases.of_lines(table.marks, table.lines)
-            self._known = _Known(leases, found["etag"], found["since"], found["at"])
-
-    def _is_newer(self, head: Mapping[str, Any], at: float) -> bool:
-        """Whether what somebody noted is of this object, and of later than ``at``."""
-        return bool(head.get("place") == self._place and head["at"] > at)
+        """Begin with what an earlier run saw. A hint that is not well formed is none."""
+        if self._known is not None:
+            return
+        try:
+            hint = check(self._memory.get("lock"), _HINT)
+            leases = decode(hint["object"])
+        except (ShapeError, AnsibleBeanstalkError):
+            return
+        if hint["place"] == self._place:
+            self._known = _Known(leases, hint["etag"], hint["since"])
+            self._offset = max(hint["offset"], self._offset or hint["offset"])
 
     @property
     def _place(self) -> list[str]:

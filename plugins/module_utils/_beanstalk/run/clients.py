@@ -9,6 +9,7 @@ A boto3 session reads botocore's models once for all of its clients, which is mo
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import threading
@@ -36,6 +37,10 @@ ARGUMENTS = (
 )
 """Names of amazon.aws's connection arguments, as every module of this collection takes them."""
 _TIMEOUTS = request_timeouts(math.inf)
+
+
+ONE_ATTEMPT = {"retries": {"total_max_attempts": 1}, "connect_timeout": 10, "read_timeout": 45}
+"""For a client whose requests must not be repeated by the SDK: one that takes effect twice may undo itself."""
 
 
 def connection_key(params: Mapping[str, Any]) -> str:
@@ -73,7 +78,7 @@ class Clients:
         params = self._params
         config = Config(user_agent_extra="jack.beanstalk", **self._timeouts)
         for more in (params.get("aws_config"), aws_config):
-            config = config.merge(Config(**more)) if more else config
+            config = config.merge(Config(**copy.deepcopy(dict(more)))) if more else config  # botocore writes into it
         verify: bool | str | None = None if params.get("validate_certs", True) else False
         if verify is None and params.get("aws_ca_bundle"):
             verify = str(params["aws_ca_bundle"])

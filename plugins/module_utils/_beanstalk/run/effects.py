@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -41,7 +41,7 @@ class Observe:
     """It is sent a :class:`~.watcher.Snapshot` of an application that was asked for at ``at`` or later.
 
     Without ``environments`` or ``events`` that half of it may be older, which saves a request. ``soon``: the end is
-    near, so that while few wait it is not waited for the next tick.
+    near, so that while few wait it is not waited for the next tick. One that is known already is sent at once.
     """
 
     application: str
@@ -72,6 +72,40 @@ class Acquire:
 
 
 @dataclass(frozen=True)
+class ReadLock:
+    """It is sent a :class:`~.leases.LockReading`: a lease as it was at ``at`` or later, or one that this run holds."""
+
+    application: str
+    cname_prefix: str
+    at: float
+    bucket: str = ""
+
+
+@dataclass(frozen=True)
+class WriteRecord:
+    """Store a record (None for the one that is there) under a lease of this reconciler's, which renews or frees it.
+
+    It is sent the lease as written; LeaseLostError is thrown where somebody else has it by now.
+    """
+
+    application: str
+    cname_prefix: str
+    record: Mapping[str, Any] | None = None
+    free: bool = False
+    bucket: str = ""
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Hold a lease of this reconciler's until the whole run ends, and for so many seconds more; it is sent None."""
+
+    application: str
+    cname_prefix: str
+    seconds: float
+    bucket: str = ""
+
+
+@dataclass(frozen=True)
 class Release:
     """Free a lease of this reconciler's before its end; it is sent None at once."""
 
@@ -80,5 +114,7 @@ class Release:
     bucket: str = ""
 
 
-Effect = Union[Call, Background, Pause, Observe, Acquire, Release]  # noqa: UP007 -- ansible-test's pylint
+Effect = Union[  # noqa: UP007 -- ansible-test's pylint
+    Call, Background, Pause, Observe, Acquire, ReadLock, WriteRecord, Keep, Release
+]
 Reconciler = Generator[Effect, Any, Any]

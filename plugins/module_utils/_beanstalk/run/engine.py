@@ -17,17 +17,18 @@ from typing import Any, Protocol
 
 from ..core import api
 from ..core.answers import Answers, request_timeouts
+from ..core.clock import Clock, SystemClock
 from ..core.errors import AnsibleBeanstalkWaitError
+from ..core.limiter import RateLimiter, given_rate
 from ..core.memory import memory_of
 from ..lock.store import LockStore
 from .background import ThreadPool
-from .clients import Clients, connection_key
-from .clock import Clock, SystemClock
+from .clients import ONE_ATTEMPT, Clients, connection_key
 from .effects import Reconciler
 from .lane import GRACE_SECONDS, Lane
 from .leases import ApplicationLeases, made_up_owner
-from .limiter import RateLimiter, given_rate
 from .progress import ItemProgress
+from .single_flight import SingleFlight
 from .watcher import ApplicationWatcher
 
 # So much longer than the last deadline of its items a lane may take before it is left.
@@ -85,17 +86,39 @@ class ApiSource:
 
 @dataclass
 class Services:
-    """What a reconciler may use of its lane: clients, the time, and the number of requests that were sent."""
+    """What a reconciler may use of its lane: clients, the time, the limiter, and answers that others asked for."""
 
     clients: Clients
     clock: Clock
     service_clock: ServiceClock
     counter: api.CallCounter
+    limiter: RateLimiter
+    shared: SingleFlight
+    answers: Answers
+    owner: str
+    """Who this run is to others who look at its locks."""
 
     @property
     def eb(self) -> Any:
         """The client of Elastic Beanstalk."""
         return self.clients.get("elasticbeanstalk")
+
+    @functools.cached_property
+    def writer(self) -> Any:
+        """Another client of Elastic Beanstalk, for requests that may be sent once only.
+
+        Whoever uses it acquires a token of the limiter before it decides, so that the request is not late.
+        """
+        client = self.clients.new("elasticbeanstalk", ONE_ATTEMPT)
+        self.counter.count(client)
+        self.answers.attach(client)
+        self.limiter.attach(client, ahead=True)
+        self.service_clock.attach(client)
+        return client
+
+    def storage_location(self) -> str:
+        """Elastic Beanstalk's own bucket of the account and region."""
+        return self.shared.get("storage location", -math.inf, lambda: api.create_storage_location(self.eb))
 
     def scaling(self) -> Any:
         """The client of Auto Scaling, which is seldom needed."""
@@ -219,7 +242,8 @@ class Engine:
 
         # The least patient item decides: what it waits for must be tried again within its limit.
         timeouts = request_timeouts(min(min(item.timeout, item.silence_timeout) for item in items))
-        services = Services(Clients(items[0].params, prepare, timeouts), clock, service_clock, counter)
+        clients = Clients(items[0].params, prepare, timeouts)
+        services = Services(clients, clock, service_clock, counter, limiter, SingleFlight(clock), answers, self.owner)
         interval = min(item.interval for item in items)
 
         def watch(application: str) -> ApplicationWatcher:
@@ -228,9 +252,9 @@ class Engine:
         leases: dict[tuple[str, str], ApplicationLeases] = {}
 
         def lock(application: str, bucket: str) -> ApplicationLeases:
-            place = (application, bucket or api.create_storage_location(services.eb))
+            place = (application, bucket or services.storage_location())
             if place not in leases:
-                hints = memory_of(services.eb, application, "lock")
+                hints = memory_of(services.eb, application)
                 store = LockStore(services.clients.get("s3"), place[1], application, "", memory=hints)
                 leases[place] = ApplicationLeases(store, self.owner, clock)
             return leases[place]

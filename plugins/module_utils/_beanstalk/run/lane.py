@@ -16,10 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..core.clock import Clock
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
 from .background import Done
-from .clock import Clock
-from .effects import Acquire, Background, Call, Observe, Pause, Reconciler, Release
+from .effects import (
+    Acquire,
+    Background,
+    Call,
+    Keep,
+    Observe,
+    Pause,
+    ReadLock,
+    Reconciler,
+    Release,
+    WriteRecord,
+)
 from .leases import ApplicationLeases
 from .watcher import ApplicationWatcher
 
@@ -121,7 +132,7 @@ class Lane:
         while self._tasks:
             self._turn()
         for leases in self._leases.values():
-            leases.tend()
+            leases.close()
             self._warn(leases)
 
     def news(self, name: str) -> None:
@@ -209,7 +220,7 @@ class Lane:
 
     def _carry_out(self, task: _Task, effect: Any) -> None:
         waiting_for = getattr(effect, "waiting_for", "")
-        if waiting_for != task.waiting_for:
+        if waiting_for and waiting_for != task.waiting_for:
             task.waiting_for, task.waiting_since = waiting_for, self._clock.now()
         match effect:
             case Call(function):
@@ -219,14 +230,12 @@ class Lane:
             case Pause(until):
                 self._resume(task, at=until)
             case Observe():
-                wish = {"environments": effect.environments, "events": effect.events, "soon": effect.soon}
-                self._watcher(effect.application).want((task, task.turn), effect.at, **wish)
-            case Acquire():
-                task.waiting_for = f"the lock of {effect.cname_prefix}"
-                self._acquire(task, effect)
-            case Release(application, prefix, bucket):
-                self._leases[application, bucket].release(prefix)
-                self._resume(task)
+                self._observe(task, effect)
+            case Acquire() | ReadLock() | WriteRecord() | Keep() | Release():
+                try:
+                    self._lease(task, effect, self._leases_of(effect.application, effect.bucket))
+                except AnsibleBeanstalkError as error:
+                    self._resume(task, error=error)
             case _:
                 self._resume(task, error=TypeError(f"a reconciler asked for {effect!r}"))
 
@@ -265,6 +274,14 @@ class Lane:
             self._watchers[application] = self._watch(application)
         return self._watchers[application]
 
+    def _observe(self, task: _Task, effect: Observe) -> None:
+        watcher = self._watcher(effect.application)
+        wish = {"environments": effect.environments, "events": effect.events}
+        if (snapshot := watcher.known(effect.at, **wish)) is not None:
+            self._resume(task, snapshot)
+        else:
+            watcher.want((task, task.turn), effect.at, **wish, soon=effect.soon)
+
     def _poll(self, watcher: ApplicationWatcher) -> None:
         try:
             served = watcher.poll()
@@ -279,17 +296,34 @@ class Lane:
         for waiter in served:
             self._serve(waiter, watcher.snapshot, None)
 
-    def _acquire(self, task: _Task, effect: Acquire) -> None:
-        key = (effect.application, effect.bucket)
-        try:
-            if key not in self._leases:
-                self._leases[key] = self._lock(*key)
-            leases, prefix = self._leases[key], effect.cname_prefix
-            leases.want((task, task.turn), prefix, effect.reason, effect.ttl, effect.wait, effect.owner)
-        except AnsibleBeanstalkError as error:
-            self._resume(task, error=error)
-        else:
-            task.leases.append((leases, prefix))
+    # -- leases ---------------------------------------------------------------------------------------------------
+
+    def _leases_of(self, application: str, bucket: str) -> ApplicationLeases:
+        key = (application, bucket)
+        if key not in self._leases:
+            self._leases[key] = self._lock(application, bucket)
+        return self._leases[key]
+
+    def _lease(self, task: _Task, effect: Any, leases: ApplicationLeases) -> None:
+        who, prefix = (task, task.turn), effect.cname_prefix
+        match effect:
+            case Acquire():
+                task.waiting_for = f"the lock of {prefix}"
+                leases.want(who, prefix, effect.reason, effect.ttl, effect.wait, effect.owner)
+                task.leases.append((leases, prefix))
+            case ReadLock():
+                if (reading := leases.reading(prefix, effect.at)) is not None:
+                    self._resume(task, reading)
+                else:
+                    leases.read(who, prefix)
+            case WriteRecord():
+                leases.write(who, prefix, effect.record, free=effect.free)
+            case Keep():
+                leases.keep(prefix, effect.seconds)
+                self._resume(task)
+            case Release():
+                leases.release(prefix)
+                self._resume(task)
 
     def _tend(self, due: list[ApplicationLeases]) -> None:
         for leases in due:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from .clock import Clock
+from ..core.clock import Clock
 
 Environment = dict[str, Any]
 Event = dict[str, Any]
@@ -81,7 +81,7 @@ class ApplicationWatcher:
         self.snapshot: Snapshot | None = None
         self._wanted: dict[Any, _Wish] = {}
         self._environments: Mapping[str, Environment] = {}
-        self._environments_at = self._events_at = self._seen_at = -math.inf
+        self._environments_at = self._events_at = self._seen_at = self._events_seen_at = -math.inf
         self.due: float | None = None
         """When the next poll is due; None while nobody waits."""
 
@@ -92,6 +92,12 @@ class ApplicationWatcher:
             self._plan()
         else:
             self.due = min(self.due if self.due is not None else math.inf, self._due(wish))
+
+    def known(self, at: float, *, environments: bool = True, events: bool = True) -> Snapshot | None:
+        """The last snapshot, where these parts of it are of ``at`` or later; else None."""
+        if self.snapshot is None or (environments and self.snapshot.environments_at < at):
+            return None
+        return None if events and self._events_seen_at < at else self.snapshot
 
     def give_up(self) -> list[Any]:
         """Nobody waits any more, because the service refuses to answer; returns who did."""
@@ -121,6 +127,7 @@ class ApplicationWatcher:
             if any(wish.events for wish in wishes):
                 self._events_at = at
                 self._add(self._source.events(self._application, self._since))
+                self._events_seen_at = at
             if any(wish.environments for wish in wishes):
                 self._environments_at = at
                 found = self._source.environments(self._application)

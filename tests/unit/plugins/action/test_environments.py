@@ -28,21 +28,19 @@ def start(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Start
     """Start a playbook with a task for all hosts, whose items are given by host."""
     run("application", name="batch")
 
-    def begin(items: dict[str, dict[str, Any]], *words: str, **keywords: Any) -> subprocess.Popen[str]:
-        common = {"application": "batch", "platform": PLATFORM, "poll_interval": 0.3, "wait_timeout": 120, **aws}
-        listed = [{"item": host, "name": host, "cname_prefix": host, **common, **item} for host, item in items.items()]
+    def begin(
+        items: dict[str, dict[str, Any]], *words: str, module: str = "environments", **keywords: Any
+    ) -> subprocess.Popen[str]:
+        common = {"application": "batch", **aws}
+        if module == "environments":
+            common |= {"platform": PLATFORM, "poll_interval": 0.3, "wait_timeout": 120}
+        names = {host: {"name": host} if module == "environments" else {"name_prefix": host} for host in items}
+        listed = [{"item": host, **common, "cname_prefix": host, **names[host], **item} for host, item in items.items()]
+        did = "{{ mine.actions }}" if module == "environments" else "{{ mine.result }}: {{ mine.sentence }}"
         tasks = [
-            {
-                "jack.beanstalk.environments": {"environments": listed},
-                "register": "done",
-                "run_once": True,
-                **keywords,
-            },
-            {
-                "jack.beanstalk.environments_result": {"environments": "{{ done.environments }}"},
-                "register": "mine",
-            },
-            {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} did {{ mine.actions }}"}},
+            {f"jack.beanstalk.{module}": {module: listed}, "register": "done", "run_once": True, **keywords},
+            {"jack.beanstalk.item_result": {"items": f"{{{{ done.{module} }}}}"}, "register": "mine"},
+            {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} did " + did}},
         ]
         book = [
             {

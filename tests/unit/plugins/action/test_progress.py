@@ -148,11 +148,11 @@ def test_steps_of_a_cycle_are_printed(play: Play, run: Callable[..., Any]) -> No
     live = {"application": "live", "cname_prefix": "live-steps"}
     made = {"platform": "Docker running on 64bit Amazon Linux 2023", "option_settings": settings, "poll_interval": 0.3}
     assert run("environment", name="live-steps", **live, **made)["changed"]
-    done = play("--limit", "live-one", module="cycle", owner="steps", poll_interval=0.3, **live)
+    done = play("--limit", "live-one", module="cycle", poll_interval=0.3, **live)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = told(done.stdout, "live-one")
     assert line["severity"] == "FINISH"
     assert "is only 0.0 hours old (limit 6.0)" in line[5]
-    refused = play("--limit", "live-one", "--check", module="cycle", owner="steps", **live)
+    refused = play("--limit", "live-one", "--check", module="cycle", **live)
     assert not told(refused.stdout, "live-one")
     assert run("environment", state="absent", poll_interval=0.3, **live)["changed"]

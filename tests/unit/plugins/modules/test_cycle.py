@@ -11,13 +11,13 @@ import pytest
 Run = Callable[..., dict[str, Any]]
 QUICK = {
     "poll_interval": 0.2,
-    "soak": 0.2,
-    "settle": 6,
-    "step_fresh": 5,
+    "bake_time": 0.2,
+    "request_settle_time": 6,
+    "max_decision_age": 5,
     "dns_ttl": 0.2,
     "dns_margin": 0.2,
-    "drain_max": 0.5,
-    "noise_floor": 1000,
+    "drain_timeout": 0.5,
+    "drain_requests_per_minute": 1000,
 }
 LIVE = {"application": "cycles", "cname_prefix": "cycles-live"}
 
@@ -42,18 +42,18 @@ def first(run: Run) -> Iterator[str]:
 
 
 def test_a_cycle_and_what_comes_after_it(run: Run, first: str) -> None:
-    planned = run("cycle", check=True, owner="planner", force=True, **LIVE)
+    planned = run("cycle", check=True, force=True, **LIVE)
     assert planned["changed"]
     assert (planned["logical"], planned["goal"]) == ("cycles/cycles-live", "recreate")
     assert planned["plan"][-1].startswith(f"would terminate cycles-first ({first})")
-    ended = run("cycle", owner=f"night after {first}", force=True, name="cycles", **LIVE, **QUICK)
+    ended = run("cycle", force=True, name_prefix="cycles", **LIVE, **QUICK)
     assert (ended.get("result"), ended["changed"]) == ("done", True), ended["sentence"]
     assert [one["environment"] for one in ended["steps"] if one["action"] == "terminate"] == [first]
     fresh = ended["live"]["environment_id"]
     assert fresh == ended["candidate"]["environment_id"] != first
     found = run("environment_info", application="cycles")["environments"]
     assert [(one["environment_id"], one["cname_prefix"]) for one in found] == [(fresh, "cycles-live")]
-    again = run("cycle", owner=f"second night after {first}", **LIVE, **QUICK)
+    again = run("cycle", **LIVE, **QUICK)
     assert (again["result"], again["changed"]) == ("skipped", False)
     assert [one["action"] for one in again["steps"]] == ["finish"]
 
@@ -65,6 +65,6 @@ def test_what_is_refused(run: Run, first: str) -> None:
         ({**LIVE, "application": "cycles-other"}, "is held by an environment that is not in the application"),
         ({**LIVE, "goal": "rollback"}, "There is no retired environment to swap back to"),
     ):
-        ended = run("cycle", owner="refused", **QUICK, **target)
+        ended = run("cycle", **QUICK, **target)
         assert (ended["result"], ended["changed"]) == ("refused", False)
         assert sentence in ended["sentence"]

@@ -47,7 +47,7 @@ def test_every_module_says_what_it_does_in_check_mode(path: Path) -> None:
 
 
 # What an action plugin does by itself has documentation only.
-ON_THE_CONTROLLER = {"environments_result"}
+ON_THE_CONTROLLER = {"item_result"}
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ PROFILE = {
 QUICK = {"poll_interval": 0.2, "wait_timeout": 120}
 CYCLE = {
     "poll_interval": 0.2,
-    "soak": 0.2,
-    "settle": 6,
-    "step_fresh": 5,
+    "bake_time": 0.2,
+    "request_settle_time": 6,
+    "max_decision_age": 5,
     "dns_ttl": 0.2,
     "dns_margin": 0.2,
-    "drain_max": 0.5,
-    "noise_floor": 1000,
+    "drain_timeout": 0.5,
+    "drain_requests_per_minute": 1000,
     "force": True,
 }
 REGIONS = {
@@ -161,7 +161,7 @@ def _environment_absent(run: Run, region: str, target: dict[str, Any]) -> Any:
 
 
 def _cycle(run: Run, region: str, target: dict[str, Any]) -> Any:
-    told = run("cycle", region=region, check=True, owner="test", **CYCLE, **target)
+    told = run("cycle", region=region, check=True, **CYCLE, **target)
     if told.get("result") == "refused":
         told |= {"failed": True, "msg": told["sentence"]}
     return [of(told)["live"]["environment_id"]]
@@ -312,13 +312,13 @@ def test_a_night_and_its_rollback_under_a_made_up_name(run: Run, aws: dict[str, 
     shop.settle()
     first, made_up, cname = shop.id("store"), shop.made_up("store"), shop.describe("store")["CNAME"]
     target = {"region": "eu-west-2", "application": "stores", "cname_prefix": made_up.upper()}
-    night = run("cycle", owner="night", keep_retired=3600, **CYCLE, **target)
+    night = run("cycle", retain_old_for=3600, **CYCLE, **target)
     assert (night.get("result"), night["logical"]) == ("done", f"stores/{made_up}"), night
     fresh = night["live"]["environment_id"]
     assert fresh != first
     holders = {one["CNAME"]: one["EnvironmentId"] for one in shop.there()}
     assert (len(holders), holders[cname]) == (2, fresh)
-    back = run("cycle", owner="back", goal="rollback", keep_failed=0, **CYCLE, **target)
+    back = run("cycle", goal="rollback", retain_failed_for=0, **CYCLE, **target)
     assert (back.get("result"), back["live"]["environment_id"]) == ("done", first), back
     assert shop.describe("store")["CNAME"] == cname
     assert run("environment_swap", name="store", poll_interval=0.2, **target)["changed"] is False

@@ -2,4 +2,4 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The planner of a cycle: pure functions from an observed world to the next step."""
+"""The planner of a cycle: pure functions from an observation to the next step."""

@@ -17,20 +17,21 @@ from .model import (
     TAG_CYCLE,
     TAG_LOGICAL,
     Action,
-    Debt,
     Entry,
     Environment,
     Goal,
     Journal,
+    Observation,
+    PendingResize,
     Policy,
     Record,
     Result,
     Retired,
     Status,
     Step,
-    World,
 )
 
+_LEDGER_ENTRIES = 10
 NAME_LIMIT = 40  # EnvironmentName, docs/elastic_beanstalk.md §1.1
 _STAMP = re.compile(r"-\d{6}-\d{6}(?:-\d+)?$")
 
@@ -54,107 +55,113 @@ def stem(name: str) -> str:
     return _STAMP.sub("", name)[: NAME_LIMIT - len("-yymmdd-hhmmss")].rstrip("-")
 
 
-def removable(world: World, policy: Policy) -> tuple[Environment, ...]:
+def removable(observation: Observation, policy: Policy) -> tuple[Environment, ...]:
     """Environments that earlier cycles left behind and whose time has come, oldest first."""
     found = []
-    retired = {one.environment: one for one in world.lock.record.retired}
-    journal = world.lock.record.journal
+    retired = {one.environment: one for one in observation.lock.record.retired}
+    journal = observation.lock.record.journal
     current = {journal.live, journal.candidate} if journal else set()
-    for one in world.environments:
-        ours = one.tags.get(TAG_LOGICAL) == world.logical and TAG_CYCLE in one.tags
+    for one in observation.environments:
+        ours = one.tags.get(TAG_LOGICAL) == observation.logical and TAG_CYCLE in one.tags
         entry = retired.get(one.id)
         if one.id in current or one.status not in (Status.READY, Status.LAUNCHING) or not (ours or entry):
             continue
         if journal is not None and one.tags.get(TAG_CYCLE) == journal.cycle:
             continue
-        if (_entry_due(world, entry) if entry else _orphan_due(world, policy, one)) and not termination_refusal(
-            world, one
-        ):
+        if (
+            _entry_due(observation, entry) if entry else _orphan_due(observation, policy, one)
+        ) and not termination_refusal(observation, one):
             found.append(one)
     return tuple(sorted(found, key=lambda one: one.created))
 
 
-def _entry_due(world: World, entry: Retired) -> bool:
-    return not entry.hold and world.now >= entry.keep_until
+def _entry_due(observation: Observation, entry: Retired) -> bool:
+    return not entry.hold and observation.now >= entry.keep_until
 
 
-def _orphan_due(world: World, policy: Policy, environment: Environment) -> bool:
+def _orphan_due(observation: Observation, policy: Policy, environment: Environment) -> bool:
     """No record knows it, so it may still have visitors: wait as long as a drain would."""
-    still = world.now - max(environment.created, environment.updated)
-    if still < policy.dns_ttl + policy.dns_margin + policy.settle:
+    still = observation.now - max(environment.created, environment.updated)
+    if still < policy.dns_ttl + policy.dns_margin + policy.request_settle_time:
         return False
-    return (environment.requests or 0) <= policy.noise_floor or still >= policy.drain_max
+    return (environment.requests or 0) <= policy.drain_requests_per_minute or still >= policy.drain_timeout
 
 
-def doom(world: World, environment: Environment) -> Record:
+def announce_termination(observation: Observation, environment: Environment) -> Record:
     """The record that announces the end of a leftover."""
-    rest = tuple(one for one in world.lock.record.retired if one.environment != environment.id)
-    line = Retired(environment.id, environment.version_label, world.now, world.now, doomed=True)
-    return replace(world.lock.record, retired=(*rest, line))
+    rest = tuple(one for one in observation.lock.record.retired if one.environment != environment.id)
+    line = Retired(
+        environment.id, environment.version_label, observation.now, observation.now, termination_requested=True
+    )
+    return replace(observation.lock.record, retired=(*rest, line))
 
 
-def remember(world: World, policy: Policy, entry: Entry, retired: Iterable[Retired] = ()) -> Record:
-    """The record after a cycle: no journal, one more line in the ledger, retired ones that still exist, a debt."""
-    kept = {one.environment: one for one in world.lock.record.retired}
+def concluded(observation: Observation, policy: Policy, entry: Entry, retired: Iterable[Retired] = ()) -> Record:
+    """The record after a cycle: no journal, one more line in the ledger, what is retired, a pending resize."""
+    kept = {one.environment: one for one in observation.lock.record.retired}
     kept |= {one.environment: one for one in retired}
-    alive = {one.id for one in world.environments if not one.gone}
+    alive = {one.id for one in observation.environments if not one.gone}
     return Record(
         journal=None,
         retired=tuple(one for one in kept.values() if one.environment in alive and one.environment != entry.live),
-        ledger=(*world.lock.record.ledger, entry)[-policy.ledger_entries :],
-        debt=_debt(world),
+        ledger=(*observation.lock.record.ledger, entry)[-_LEDGER_ENTRIES:],
+        pending_resize=_pending_resize(observation),
     )
 
 
-def _debt(world: World) -> Debt | None:
-    live, journal, debt = world.live, world.lock.record.journal, world.lock.record.debt
+def _pending_resize(observation: Observation) -> PendingResize | None:
+    record, live = observation.lock.record, observation.live
+    journal, pending = record.journal, record.pending_resize
     if live is None:
-        return debt
+        return pending
     if journal is not None and live.id != journal.live and journal.start_size is not None:
-        debt = Debt(live.id, journal.start_size, journal.min_size or 0)
-    return debt if debt is not None and owes(debt, live) else None
+        pending = PendingResize(live.id, journal.start_size, journal.min_size or 0)
+    return pending if pending is not None and is_pending(pending, live) else None
 
 
 def counts_requests(journal: Journal, policy: Policy, now: float) -> bool:
     """Whether requests decide something: to a healthy candidate, later to the one that DNS has forgotten."""
     if journal.failed or journal.swapped is None:
         return bool(journal.failed) or journal.healthy is not None
-    return journal.proven is not None and now - journal.swapped >= policy.dns_ttl + policy.dns_margin
+    return journal.cname_checked is not None and now - journal.swapped >= policy.dns_ttl + policy.dns_margin
 
 
-def owes(debt: Debt, environment: Environment) -> bool:
-    """Whether the debt is this environment's, and not paid: nobody has changed its MinSize since."""
-    return debt.environment == environment.id and environment.min_size == debt.start_size != debt.min_size
+def is_pending(pending_resize: PendingResize, environment: Environment) -> bool:
+    """Whether the resize is this environment's, and still to come: nobody has changed its MinSize since."""
+    return (
+        pending_resize.environment == environment.id
+        and environment.min_size == pending_resize.start_size != pending_resize.min_size
+    )
 
 
 @dataclass(frozen=True)
 class Cycle:
     """One cycle in flight as a run sees it that holds the lease."""
 
-    world: World
+    observation: Observation
     policy: Policy
     journal: Journal
 
     @property
     def now(self) -> float:
         """The service's clock, in seconds."""
-        return self.world.now
+        return self.observation.now
 
     @property
     def old(self) -> Environment | None:
         """The environment that was live when the cycle began."""
-        return self.world.by_id(self.journal.live)
+        return self.observation.by_id(self.journal.live)
 
     @property
     def candidate(self) -> Environment | None:
         """The candidate: by the id once it is known, before that by the tags it was created with."""
         if self.journal.candidate:
-            return self.world.by_id(self.journal.candidate)
+            return self.observation.by_id(self.journal.candidate)
         made = [
             one
-            for one in self.world.environments
+            for one in self.observation.environments
             if one.tags.get(TAG_CYCLE) == self.journal.cycle
-            and one.tags.get(TAG_LOGICAL) == self.world.logical
+            and one.tags.get(TAG_LOGICAL) == self.observation.logical
             and one.id != self.journal.live
         ]
         return min(made, key=lambda one: one.created, default=None)
@@ -162,11 +169,11 @@ class Cycle:
     @property
     def kept_one(self) -> bool:
         """Whether the candidate is an environment of an earlier cycle, which a rollback takes back."""
-        return any(one.environment == self.journal.candidate for one in self.world.lock.record.retired)
+        return any(one.environment == self.journal.candidate for one in self.observation.lock.record.retired)
 
     def quiet(self, *times: float | None) -> bool:
         """Whether requests sent at these times can no longer take effect unseen."""
-        return all(one is None or self.now - one >= self.policy.settle for one in times)
+        return all(one is None or self.now - one >= self.policy.request_settle_time for one in times)
 
     def save(self, reason: str, **changes: Any) -> Step:
         """Write a fact into the journal and do nothing else."""
@@ -174,11 +181,11 @@ class Cycle:
 
     def changed(self, **changes: Any) -> Record:
         """The record with a changed journal."""
-        return replace(self.world.lock.record, journal=replace(self.journal, **changes))
+        return replace(self.observation.lock.record, journal=replace(self.journal, **changes))
 
     def wait(self, reason: str, seconds: float | None = None, action: Action = Action.WAIT) -> Step:
         """Look again later; never later than the poll interval, as the lease must be renewed."""
-        pause = self.policy.poll if seconds is None else min(seconds, self.policy.poll)
+        pause = self.policy.poll_interval if seconds is None else min(seconds, self.policy.poll_interval)
         return Step(action, reason, seconds=max(pause, 0.5), timed=seconds is not None)
 
     def fail(self, reason: str, *, abandoned: bool = False) -> Step:
@@ -193,12 +200,12 @@ class Cycle:
 
     def conclude(self, result: Result, sentence: str, retired: Iterable[Retired] = ()) -> Step:
         """End the cycle: release the lease with the result, or go on when the run still has its own work to do."""
-        live = self.world.live
+        live = self.observation.live
         goes_on = result is not Result.FAILED_NEEDS_HUMAN and (self.journal.abandoned or self.other_goal())
         was_swapped = live is not None and live.id != self.journal.live
         entry = Entry(
             cycle=self.journal.cycle,
-            owner="" if goes_on else self.world.me,
+            owner="" if goes_on else self.observation.me,
             result=result,
             at=self.now,
             live=live.id if live else "",
@@ -208,20 +215,22 @@ class Cycle:
             sentence=sentence,
             goal=self.journal.goal,
         )
-        record = remember(self.world, self.policy, entry, retired)
+        record = concluded(self.observation, self.policy, entry, retired)
         if goes_on:
             return Step(Action.RECORD, sentence, record=record)
         return Step(Action.RELEASE, sentence, record=record, result=result)
 
     def retired(self, environment: Environment, keep: float, hold: str = "") -> Retired:
         """The record's line for an environment that stays for now."""
-        doomed = self.journal.last_terminate is not None
+        termination_requested = self.journal.last_terminate is not None
         failed = environment.id == self.journal.candidate and not self.kept_one
-        return Retired(environment.id, environment.version_label, self.now, self.now + keep, hold, doomed, failed)
+        return Retired(
+            environment.id, environment.version_label, self.now, self.now + keep, hold, termination_requested, failed
+        )
 
     def needs_human(self, sentence: str) -> Step:
         """Stop without touching anything more; what is not live is held for a human."""
-        live = self.world.live
+        live = self.observation.live
         rest = [
             one for one in (self.old, self.candidate) if one and not one.gone and (live is None or one.id != live.id)
         ]
@@ -246,7 +255,7 @@ class Cycle:
             if begun is None:
                 return self.save(f"{describe(environment)} is to go, once it can be terminated", terminating=self.now)
             return self.wait(f"waiting for {describe(environment)}: {environment.status}")
-        if refusal := termination_refusal(self.world, environment):
+        if refusal := termination_refusal(self.observation, environment):
             return self.needs_human(refusal)
         record = self.changed(terminating=begun or self.now, last_terminate=self.now)
         return Step(action, reason, environment=environment.id, record=record)

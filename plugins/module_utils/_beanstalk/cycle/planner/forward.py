@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .base import Cycle, candidate_name, owes
+from .base import Cycle, candidate_name, is_pending
 from .guards import (
     candidate_problems,
+    data_loss_refusal,
     describe,
-    destructive,
-    foreign,
     leader_problem,
-    probe_problem,
+    ownership_refusal,
+    smoke_test_problem,
     start_size,
     termination_refusal,
 )
 from .model import (
+    CHECK_MAX_AGE,
     TAG_CYCLE,
     TAG_LOGICAL,
     TAG_ROLE,
@@ -29,6 +30,7 @@ from .model import (
     Step,
 )
 
+_NAME_ATTEMPTS = 5
 _CHECKS = 60
 """More requests per instance and minute are no health checks: one every 5 seconds (the least) in five zones."""
 
@@ -58,47 +60,49 @@ def before_swap(cycle: Cycle, old: Environment) -> Step:
 
 def _no_longer_wanted(cycle: Cycle, old: Environment) -> str:
     """Why a cycle that has not swapped yet should be given up."""
-    if reason := foreign(cycle.world):
+    if reason := ownership_refusal(cycle.observation):
         return reason
     if cycle.other_goal():
         return "this run was started for something else than the cycle it found"
-    if cycle.now - cycle.journal.started > cycle.policy.cycle_limit:
-        return f"the cycle {cycle.journal.cycle} is older than its limit of {cycle.policy.cycle_limit / 3600:.1f} hours"
+    if cycle.now - cycle.journal.started > cycle.policy.cycle_timeout:
+        return (
+            f"the cycle {cycle.journal.cycle} is older than its limit of {cycle.policy.cycle_timeout / 3600:.1f} hours"
+        )
     if cycle.kept_one:
         return ""
     if old.version_label != cycle.journal.live_label:
         return f"{describe(old)} got version {old.version_label} meanwhile"
-    return destructive(old)
+    return data_loss_refusal(old)
 
 
 def _create(cycle: Cycle) -> Step:
-    journal, policy, world = cycle.journal, cycle.policy, cycle.world
+    journal, policy, observation = cycle.journal, cycle.policy, cycle.observation
     if journal.candidate:
         return cycle.fail(f"the candidate {journal.candidate} vanished")
     if not cycle.quiet(journal.last_create):
         return cycle.wait("a candidate was requested and is not listed yet")
     if journal.first_create is not None and cycle.now - journal.first_create > policy.create_timeout:
         return cycle.fail("no candidate appeared in time")
-    if world.name_taken:
-        if journal.attempt >= policy.name_attempts:
+    if observation.name_taken:
+        if journal.attempt >= _NAME_ATTEMPTS:
             return cycle.fail(f"the name {journal.candidate_name} and {journal.attempt - 1} others are taken")
         attempt = journal.attempt + 1
         return cycle.save(
             f"the name {journal.candidate_name} is taken",
             attempt=attempt,
-            candidate_name=candidate_name(policy.base_name, journal.started, attempt),
+            candidate_name=candidate_name(policy.name_prefix, journal.started, attempt),
         )
-    if world.shortage:
-        return cycle.fail(f"there is no room for a candidate: {world.shortage}")
-    if world.refusals.get(Action.CREATE, 0) >= 3:
-        return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {world.last_error}")
+    if observation.shortage:
+        return cycle.fail(f"there is no room for a candidate: {observation.shortage}")
+    if observation.refusals.get(Action.CREATE, 0) >= 3:
+        return cycle.fail(f"Elastic Beanstalk refuses to create the candidate: {observation.last_error}")
     return Step(
         Action.CREATE,
-        f"a fresh environment for {world.logical}",
+        f"a fresh environment for {observation.logical}",
         name=journal.candidate_name,
         label=journal.label,
         other=journal.live,
-        tags={TAG_CYCLE: journal.cycle, TAG_ROLE: "candidate", TAG_LOGICAL: world.logical},
+        tags={TAG_CYCLE: journal.cycle, TAG_ROLE: "candidate", TAG_LOGICAL: observation.logical},
         record=cycle.changed(
             first_create=journal.first_create if journal.first_create is not None else cycle.now,
             last_create=cycle.now,
@@ -109,14 +113,18 @@ def _create(cycle: Cycle) -> Step:
 
 def _sizes(cycle: Cycle) -> dict[str, int | None]:
     """The MinSize to start with and the one to have in the end, where the live environment's own will not do."""
-    capacity, live, debt = cycle.world.capacity, cycle.world.live, cycle.world.lock.record.debt
+    capacity, live, pending_resize = (
+        cycle.observation.capacity,
+        cycle.observation.live,
+        cycle.observation.lock.record.pending_resize,
+    )
     if capacity is None:
         return {"start_size": None, "min_size": None}
-    owed = live is not None and debt is not None and owes(debt, live)
-    if owed and debt is not None:
-        capacity = replace(capacity, least=debt.min_size)
+    pending = live is not None and pending_resize is not None and is_pending(pending_resize, live)
+    if pending and pending_resize is not None:
+        capacity = replace(capacity, least=pending_resize.min_size)
     size = start_size(capacity)
-    if size is None and owed:
+    if size is None and pending:
         size = capacity.least
     return {"start_size": size, "min_size": None if size is None else capacity.least}
 
@@ -126,27 +134,27 @@ def _unready(cycle: Cycle, candidate: Environment) -> Step:
     begun = journal.first_create if journal.first_create is not None else journal.started
     limit = policy.create_timeout
     if journal.ready is not None:
-        begun, limit = journal.ready, policy.verify_timeout + policy.soak + policy.swap_timeout
+        begun, limit = journal.ready, policy.verify_timeout + policy.bake_time + policy.swap_timeout
     if cycle.now - begun > limit:
         return cycle.fail(f"the candidate {describe(candidate)} is still {candidate.status} after {limit:.0f} seconds")
     return cycle.wait(f"waiting for {describe(candidate)}: {candidate.status}")
 
 
 def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
-    journal, policy, world = cycle.journal, cycle.policy, cycle.world
-    problems = candidate_problems(world, policy, candidate, journal.label)
+    journal, policy, observation = cycle.journal, cycle.policy, cycle.observation
+    problems = candidate_problems(observation, policy, candidate, journal.label)
     if journal.start_size is not None and len(candidate.instance_labels) < journal.start_size:
         problems += (f"{len(candidate.instance_labels)} of {journal.start_size} instances run",)
-    leader = None if problems else leader_problem(world, policy, candidate)
+    leader = None if problems else leader_problem(observation, policy, candidate)
     if leader == "":
         return Step(Action.ASK_LEADER, f"asking {describe(candidate)} for its leader tasks", environment=candidate.id)
     if leader:
         problems = (leader,)
-    probe = None if problems else probe_problem(world, policy, candidate)
-    if probe == "":
-        return Step(Action.VERIFY, f"probing {describe(candidate)}", environment=candidate.id)
-    if probe:
-        problems = (probe,)
+    smoke_test = None if problems else smoke_test_problem(observation, policy, candidate)
+    if smoke_test == "":
+        return Step(Action.SMOKE_TEST, f"probing {describe(candidate)}", environment=candidate.id)
+    if smoke_test:
+        problems = (smoke_test,)
     if problems:
         sentence = f"{describe(candidate)} is not fit to go live: {'; '.join(problems)}"
         if cycle.now - (journal.ready or cycle.now) > policy.verify_timeout:
@@ -160,7 +168,7 @@ def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
     quietest = _CHECKS * len(candidate.instance_labels) if journal.idle is None else journal.idle
     if idle is not None and idle < quietest:
         return cycle.save(f"{describe(candidate)} gets {idle} requests a minute while it has no visitors", idle=idle)
-    left = journal.healthy + policy.soak - cycle.now
+    left = journal.healthy + policy.bake_time - cycle.now
     if left > 0:
         return cycle.wait(f"{describe(candidate)} must stay healthy for {left:.0f} more seconds", left)
     return _swap(cycle, candidate, old)
@@ -168,7 +176,7 @@ def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
 
 def _swap(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
     journal, policy = cycle.journal, cycle.policy
-    due = (journal.healthy or cycle.now) + policy.soak
+    due = (journal.healthy or cycle.now) + policy.bake_time
     if cycle.now - due > policy.swap_timeout + policy.ready_timeout:
         return cycle.fail(f"{describe(old)} was not Ready for a swap in time")
     if old.status is not Status.READY:
@@ -189,11 +197,11 @@ def _swap(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
 def after_swap(cycle: Cycle, live: Environment) -> Step:
     """The candidate holds the live name."""
     if cycle.journal.swapped is None:
-        return cycle.save(f"{cycle.world.cname} now points to {describe(live)}", swapped=cycle.now)
+        return cycle.save(f"{cycle.observation.cname} now points to {describe(live)}", swapped=cycle.now)
     old = cycle.old
     if old is not None and old.gone:
         old = None
-    for part in (_watch, _prove, _tag, _drain, _resize):
+    for part in (_watch, _check_cname, _tag, _drain, _resize):
         step = part(cycle, live, old)
         if step is not None:
             return step
@@ -206,46 +214,52 @@ def _watch(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
         return None if red is None else cycle.save(f"{describe(live)} is {live.health} again", red=None)
     if red is None:
         return cycle.save(f"{describe(live)} turned Red after the swap", red=cycle.now)
-    if cycle.now - red < cycle.policy.red_grace:
-        return cycle.wait(f"{describe(live)} is Red", cycle.policy.red_grace - (cycle.now - red))
+    if cycle.now - red < cycle.policy.unhealthy_grace:
+        return cycle.wait(f"{describe(live)} is Red", cycle.policy.unhealthy_grace - (cycle.now - red))
     sentence = f"{describe(live)} is Red since {cycle.now - red:.0f} seconds after it went live"
     if old is None or old.status is Status.TERMINATING:
         return cycle.needs_human(f"{sentence}, and the environment before it is gone")
     return cycle.fail(sentence)
 
 
-def _prove(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
-    journal, policy, proof = cycle.journal, cycle.policy, cycle.world.proof
-    if journal.proven is not None:
+def _check_cname(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
+    journal, policy, cname_check = cycle.journal, cycle.policy, cycle.observation.cname_check
+    if journal.cname_checked is not None:
         return None
     swapped = journal.swapped or cycle.now
-    late = cycle.now - swapped > policy.proof_timeout
+    late = cycle.now - swapped > policy.swap_verify_timeout
     settled = live.status is Status.READY and (old is None or old.status is Status.READY)
     if not settled and not late:
         return cycle.wait(f"the swap is not finished: {describe(live)} is {live.status}")
     fresh = (
-        proof is not None and proof.environment == live.id and proof.at >= max(swapped, cycle.now - policy.probe_fresh)
+        cname_check is not None
+        and cname_check.environment == live.id
+        and cname_check.at >= max(swapped, cycle.now - CHECK_MAX_AGE)
     )
     exchanged = old is None or not journal.candidate_cname or old.cname == journal.candidate_cname
-    if settled and fresh and proof is not None and proof.good >= policy.probes_in_a_row and exchanged:
-        seen = f" ({proof.sentence})" if proof.sentence else ""
-        return cycle.save(f"{cycle.world.cname} answers from {describe(live)}{seen}", proven=cycle.now)
+    if settled and fresh and cname_check is not None and cname_check.good >= policy.smoke_test_successes and exchanged:
+        seen = f" ({cname_check.sentence})" if cname_check.sentence else ""
+        return cycle.save(f"{cycle.observation.cname} answers from {describe(live)}{seen}", cname_checked=cycle.now)
     if late:
-        why = proof.sentence if proof is not None and proof.sentence else "the live name does not answer from it"
-        return cycle.fail(f"no proof that {describe(live)} serves {cycle.world.cname}: {why}")
+        why = (
+            cname_check.sentence
+            if cname_check is not None and cname_check.sentence
+            else "the live name does not answer from it"
+        )
+        return cycle.fail(f"{cycle.observation.cname} was not seen to lead to {describe(live)}: {why}")
     if not fresh:
-        return Step(Action.PROVE, f"asking {cycle.world.cname} who answers", environment=live.id)
-    return cycle.wait(f"{cycle.world.cname} does not answer from {describe(live)} yet")
+        return Step(Action.CHECK_CNAME, f"asking {cycle.observation.cname} who answers", environment=live.id)
+    return cycle.wait(f"{cycle.observation.cname} does not answer from {describe(live)} yet")
 
 
 def _tag(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
     """Tags tell people and other tools; the record is what decides, so a refused tag call is given up after three."""
-    if cycle.world.refusals.get(Action.TAG, 0) >= 3 or cycle.journal.drained is not None:
+    if cycle.observation.refusals.get(Action.TAG, 0) >= 3 or cycle.journal.drained is not None:
         return None
     for environment, role in ((live, "live"), (old, "retired")):
         if environment is None or environment.status is not Status.READY:
             continue
-        wanted = {TAG_CYCLE: cycle.journal.cycle, TAG_ROLE: role, TAG_LOGICAL: cycle.world.logical}
+        wanted = {TAG_CYCLE: cycle.journal.cycle, TAG_ROLE: role, TAG_LOGICAL: cycle.observation.logical}
         if any(environment.tags.get(key) != value for key, value in wanted.items()):
             return Step(Action.TAG, f"{describe(environment)} is {role}", environment=environment.id, tags=wanted)
     return None
@@ -255,7 +269,7 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     journal, policy = cycle.journal, cycle.policy
     elapsed = cycle.now - (journal.swapped or cycle.now)
     if journal.drained is not None:
-        if old is None or not _visited(cycle, old) or elapsed >= policy.drain_max:
+        if old is None or not _visited(cycle, old) or elapsed >= policy.drain_timeout:
             return None
         return cycle.save(f"{describe(old)} got {old.requests} requests again", drained=None, terminating=None)
     if old is None:
@@ -263,7 +277,7 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
     least = policy.dns_ttl + policy.dns_margin
     if elapsed < least:
         return cycle.wait(f"old DNS answers live for {least - elapsed:.0f} more seconds", least - elapsed, Action.DRAIN)
-    if (old.requests is None or _visited(cycle, old)) and elapsed < policy.drain_max:
+    if (old.requests is None or _visited(cycle, old)) and elapsed < policy.drain_timeout:
         count = "an unknown number of" if old.requests is None else str(old.requests)
         return cycle.wait(f"{describe(old)} still got {count} requests in the last minute", action=Action.DRAIN)
     return cycle.save(f"{describe(old)} is drained after {elapsed:.0f} seconds", drained=cycle.now)
@@ -271,19 +285,21 @@ def _drain(cycle: Cycle, live: Environment, old: Environment | None) -> Step | N
 
 def _visited(cycle: Cycle, old: Environment) -> bool:
     """Whether the environment is known to have more requests than health checks and noise."""
-    return old.requests is not None and old.requests > cycle.policy.noise_floor + (cycle.journal.idle or 0)
+    return old.requests is not None and old.requests > cycle.policy.drain_requests_per_minute + (
+        cycle.journal.idle or 0
+    )
 
 
 def _resize(cycle: Cycle, live: Environment, old: Environment | None) -> Step | None:
     """MinSize as it was; only once the old environment serves nobody, as a swap back needs a Ready environment."""
     journal = cycle.journal
-    since = cycle.now - max(journal.drained or 0.0, cycle.world.started)  # a run that continues has its own time
+    since = cycle.now - max(journal.drained or 0.0, cycle.observation.started)  # a run that continues has its own time
     paid = journal.start_size in (None, journal.min_size) or live.min_size != journal.start_size
     if paid or since > cycle.policy.swap_timeout:
         return None
     if live.status is not Status.READY:
         return cycle.wait(f"waiting for {describe(live)}: {live.status}")
-    if cycle.world.refusals.get(Action.RESIZE, 0) >= 3:
+    if cycle.observation.refusals.get(Action.RESIZE, 0) >= 3:
         return None
     size = journal.min_size or 0
     return Step(Action.RESIZE, f"{describe(live)} gets its MinSize of {size} back", environment=live.id, size=size)
@@ -297,14 +313,14 @@ def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
     if old is None:
         return _prune(cycle, live) or cycle.conclude(Result.DONE, sentence)
     if journal.terminating is None:
-        if refusal := termination_refusal(cycle.world, old):
+        if refusal := termination_refusal(cycle.observation, old):
             return cycle.conclude(Result.DONE, f"{sentence} {refusal}", [cycle.retired(old, 0, hold=refusal)])
-        if policy.keep_retired > 0:
-            kept = f"{sentence} {describe(old)} is kept for {policy.keep_retired:.0f} seconds."
-            return cycle.conclude(Result.DONE, kept, [cycle.retired(old, policy.keep_retired)])
+        if policy.retain_old_for > 0:
+            kept = f"{sentence} {describe(old)} is kept for {policy.retain_old_for:.0f} seconds."
+            return cycle.conclude(Result.DONE, kept, [cycle.retired(old, policy.retain_old_for)])
     if not cycle.quiet(journal.last_swap, journal.back):
         asked = max(at for at in (journal.last_swap, journal.back) if at is not None)
-        still = asked + policy.settle - cycle.now
+        still = asked + policy.request_settle_time - cycle.now
         return cycle.wait(f"a swap was requested and may still take effect for {still:.0f} seconds", still)
     step = cycle.remove(old, Action.TERMINATE, f"{describe(old)} is drained and no longer live")
     if step is not None:
@@ -315,18 +331,22 @@ def _retire(cycle: Cycle, live: Environment, old: Environment | None) -> Step:
 
 def _prune(cycle: Cycle, live: Environment) -> Step | None:
     """Versions and saved configurations that only environments of earlier cycles used."""
-    world, policy = cycle.world, cycle.policy
+    observation, policy = cycle.observation, cycle.policy
     known = {cycle.journal.live_label}
-    for entry in world.lock.record.ledger:
+    for entry in observation.lock.record.ledger:
         known |= {entry.label, entry.previous_label}
-    mine = sorted((one for one in world.versions if one.label in known), key=lambda one: one.created, reverse=True)
+    mine = sorted(
+        (one for one in observation.versions if one.label in known), key=lambda one: one.created, reverse=True
+    )
     dead = tuple(
         one.label for one in mine[max(policy.keep_versions, 1) :] if not one.in_use and one.label != live.version_label
     )
-    if dead and world.refusals.get(Action.DELETE_VERSIONS, 0) < 3:
+    if dead and observation.refusals.get(Action.DELETE_VERSIONS, 0) < 3:
         return Step(Action.DELETE_VERSIONS, f"only dead environments ran {', '.join(dead)}", labels=dead)
-    if world.templates and world.refusals.get(Action.DELETE_TEMPLATES, 0) < 3:
+    if observation.templates and observation.refusals.get(Action.DELETE_TEMPLATES, 0) < 3:
         return Step(
-            Action.DELETE_TEMPLATES, f"only dead cycles used {', '.join(world.templates)}", labels=world.templates
+            Action.DELETE_TEMPLATES,
+            f"only dead cycles used {', '.join(observation.templates)}",
+            labels=observation.templates,
         )
     return None

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the jack.beanstalk collection
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the planner of a cycle sees and says: the observed world, the policy, the durable record, the next step.
+"""What the planner of a cycle sees and says: the observation, the policy, the durable record, the next step.
 
 Plain frozen data, no I/O. All times are seconds since the epoch on one clock, the service's (the ``Date`` header of
 S3), never a controller's own: two controllers with wrong clocks still agree.
@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ...observe.verification import Facts, Instance
+
+CHECK_MAX_AGE = 60.0
+"""Seconds for which a smoke test, a CNAME check or what leader tasks did is good."""
 
 TAG_CYCLE = "jack:cycle"
 TAG_ROLE = "jack:role"
@@ -61,10 +64,10 @@ class Action(StrEnum):
     RECORD = "record"
     WAIT = "wait"
     CREATE = "create"
-    VERIFY = "verify"
+    SMOKE_TEST = "verify"
     ASK_LEADER = "ask_leader"
     SWAP = "swap"
-    PROVE = "prove"
+    CHECK_CNAME = "prove"
     TAG = "tag"
     DRAIN = "drain"
     RESIZE = "resize"
@@ -100,10 +103,10 @@ class Environment:
 
     ``cname`` is lower case and empty where there is none. ``instances`` are what the instances say of themselves, where
     they were asked; without ``enhanced`` health they are only counted, and ``failure`` is the event that says that the
-    last deployment failed. ``requests`` are those per minute, as of the last seconds and
-    with the load balancer's health checks; None when unknown. ``database_loss`` says, in a few words, why terminating
-    would lose a coupled database's data; empty when it would not. ``min_size`` is the least number of instances, None
-    where it was not asked for.
+    last deployment failed. ``requests`` are those per minute, as of the last seconds and with the load balancer's
+    health checks; None when unknown. ``database_loss`` says, in a few words, why its end would lose a coupled
+    database's data; empty when it would not. ``min_size`` is the minimum number of instances, None where it was not
+    asked for.
     """
 
     id: str
@@ -185,7 +188,7 @@ class Journal:
     first_swap: float | None = None
     last_swap: float | None = None
     swapped: float | None = None
-    proven: float | None = None
+    cname_checked: float | None = None
     red: float | None = None
     drained: float | None = None
     terminating: float | None = None
@@ -202,9 +205,9 @@ class Journal:
 class Retired:
     """An environment that is no longer live.
 
-    ``hold`` keeps it until a human decides (never removed by a cycle). ``doomed`` is set before its termination is
-    requested, so that no rollback picks one whose end may already be under way. ``failed`` is a candidate that failed:
-    no rollback picks that either.
+    ``hold`` keeps it until a human decides (never removed by a cycle). ``termination_requested`` is set before its end
+    is requested, so that no rollback picks one whose end may already be under way. ``failed`` is a candidate that
+    failed: no rollback picks that either.
     """
 
     environment: str
@@ -212,7 +215,7 @@ class Retired:
     since: float
     keep_until: float
     hold: str = ""
-    doomed: bool = False
+    termination_requested: bool = False
     failed: bool = False
 
 
@@ -233,7 +236,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Debt:
+class PendingResize:
     """A live environment that still has the MinSize it was made with, in place of its own ``min_size``."""
 
     environment: str
@@ -248,18 +251,18 @@ class Record:
     journal: Journal | None = None
     retired: tuple[Retired, ...] = ()
     ledger: tuple[Entry, ...] = ()
-    debt: Debt | None = None
+    pending_resize: PendingResize | None = None
 
 
 @dataclass(frozen=True)
 class Lock:
-    """The lease as read from S3. ``holder_gone`` is True when the holder is a process of this machine that ended."""
+    """The lease as read from S3. ``owner_ended``: its process, on this machine, has ended."""
 
     owner: str = ""
     reason: str = ""
     token: int = 0
     expires: float = 0.0
-    holder_gone: bool = False
+    owner_ended: bool = False
     record: Record = field(default_factory=Record)
 
     def held_by(self, owner: str, now: float) -> bool:
@@ -268,7 +271,7 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Probe:
+class CheckResult:
     """What probing an environment said. ``good`` counts the good answers in a row, ``sentence`` explains the last."""
 
     environment: str
@@ -296,7 +299,7 @@ class Version:
 
 
 @dataclass(frozen=True)
-class World:
+class Observation:
     """Everything a decision needs, observed at ``now`` (seconds, the service's clock) by the run ``me``.
 
     ``cname`` is the full live name in lower case, the prefix alone where nobody holds it. ``unclear`` says why it
@@ -304,7 +307,7 @@ class World:
     journal's candidate name or its DNS name belongs to somebody else. ``capacity`` is None where the number of
     instances is fixed, or not known.
     ``shortage`` says why the account has no room for a candidate; empty when it has, or when nobody may know.
-    ``leader`` is what was learnt of a candidate's leader tasks (``good`` is 1 when they ran). ``refusals`` counts this
+    ``leader_tasks`` is what a candidate's leader tasks did (``good`` is 1 when they ran). ``refusals`` counts this
     run's failed attempts per action, ``last_error`` is what the last of them said.
     """
 
@@ -321,9 +324,9 @@ class World:
     cname_available: bool = False
     capacity: Capacity | None = None
     shortage: str = ""
-    leader: Probe | None = None
-    probe: Probe | None = None
-    proof: Probe | None = None
+    leader_tasks: CheckResult | None = None
+    smoke_test: CheckResult | None = None
+    cname_check: CheckResult | None = None
     versions: tuple[Version, ...] = ()
     templates: tuple[str, ...] = ()
     refusals: Mapping[Action, int] = field(default_factory=dict)
@@ -344,16 +347,17 @@ class World:
 
 @dataclass(frozen=True)
 class Policy:
-    """What the user asked for. Times are seconds.
+    """What the user asked for: the options of the module ``cycle``, which has their types and defaults from here.
 
-    ``settle`` is how long an announced request may still take effect: longer than ``step_fresh``, the age at which the
-    executor throws a decision away instead of carrying it out, and the client's own time limit together.
-    ``window`` is (from, to) in minutes after midnight UTC, ``from`` greater than ``to`` spans midnight.
+    Times are seconds. ``request_settle_time`` is how long an announced request may still take effect: longer than
+    ``max_decision_age``, the age at which a decision is thrown away instead of being carried out, and the client's own
+    time limit together. ``window`` is (from, to) in minutes after midnight UTC; ``from`` greater than ``to`` spans
+    midnight. ``lock_ttl`` and ``lock_wait_timeout`` are those of the option ``lock``.
     """
 
     goal: Goal = Goal.RECREATE
     version_label: str = ""
-    base_name: str = ""
+    name_prefix: str = ""
     force: bool = False
     min_age: float = 6 * 3600
     window: tuple[int, int] | None = None
@@ -361,33 +365,29 @@ class Policy:
     recreate_unhealthy: bool = False
     accepted_health: tuple[str, ...] = ("Green",)
     require_leader_tasks: bool = False
-    probes_in_a_row: int = 3
-    probe_fresh: float = 60
-    soak: float = 60
+    smoke_test_successes: int = 3
+    bake_time: float = 60
     dns_ttl: float = 60
     dns_margin: float = 30
-    noise_floor: int = 5
-    drain_max: float = 900
-    keep_retired: float = 0
-    keep_failed: float = 0
+    drain_requests_per_minute: int = 5
+    drain_timeout: float = 900
+    retain_old_for: float = 0
+    retain_failed_for: float = 0
     keep_versions: int = 3
-    poll: float = 10
-    step_fresh: float = 20
-    settle: float = 90
-    red_grace: float = 30
-    name_attempts: int = 5
-    lease_ttl: float = 180
-    lease_grace: float = 15
-    lock_wait: float = 0
+    poll_interval: float = 10
+    max_decision_age: float = 20
+    request_settle_time: float = 90
+    unhealthy_grace: float = 30
     ready_timeout: float = 900
     create_timeout: float = 2700
     verify_timeout: float = 900
     swap_timeout: float = 600
-    proof_timeout: float = 300
+    swap_verify_timeout: float = 300
     rollback_timeout: float = 900
     terminate_timeout: float = 1800
-    cycle_limit: float = 6 * 3600
-    ledger_entries: int = 10
+    cycle_timeout: float = 6 * 3600
+    lock_ttl: float = 180
+    lock_wait_timeout: float = 300
 
 
 @dataclass(frozen=True)

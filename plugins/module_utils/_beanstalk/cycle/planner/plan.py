@@ -1,7 +1,7 @@
 # Copyright: Contributors to the jack.beanstalk collection
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The planner of a cycle (recreate and swap, blue/green deploy, rollback): a pure function from world to next step.
+"""The planner of a cycle (recreate and swap, blue/green deploy, rollback): a pure function of what it sees.
 
 It keeps no state. What a cycle has done so far is in the lock object (the journal) and in the tags of the
 environments it made, so any run on any machine continues what it finds. Every step that changes something carries
@@ -15,22 +15,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from .base import Cycle, candidate_name, cycle_id, doom, remember, removable
+from ...lock.lease import GRACE
+from .base import Cycle, announce_termination, candidate_name, concluded, cycle_id, removable
 from .forward import after_swap, before_swap
 from .guards import Verdict, describe, preflight, rollback_target, wanted_label
-from .model import Action, Entry, Environment, Goal, Journal, Policy, Result, Status, Step, World
+from .model import Action, Entry, Environment, Goal, Journal, Observation, Policy, Result, Status, Step
 from .rollback import failing
 
 
-def plan(world: World, policy: Policy) -> Step:
-    """The next step of a run that sees ``world`` and wants ``policy``, with its reason."""
-    lock = world.lock
-    if not lock.held_by(world.me, world.now):
-        return _unlocked(world, policy)
-    if lock.expires - world.now < policy.lease_ttl / 2:
-        return Step(Action.RENEW, "the lease is half over")
+def plan(observation: Observation, policy: Policy) -> Step:
+    """The next step of a run that sees ``observation`` and wants ``policy``, with its reason."""
+    lock = observation.lock
+    if not lock.held_by(observation.me, observation.now):
+        return _unlocked(observation, policy)
+    if lock.expires - observation.now < policy.lock_ttl / 3:
+        return Step(Action.RENEW, "two thirds of the lease are over")
     journal = lock.record.journal
-    return _idle(world, policy) if journal is None else _in_cycle(Cycle(world, policy, journal))
+    return _idle(observation, policy) if journal is None else _in_cycle(Cycle(observation, policy, journal))
 
 
 def jitter(logical: str, most: float) -> float:
@@ -39,64 +40,69 @@ def jitter(logical: str, most: float) -> float:
     return most * int.from_bytes(digest[:4], "big") / 2**32
 
 
-def _unlocked(world: World, policy: Policy) -> Step:
-    lock = world.lock
+def _unlocked(observation: Observation, policy: Policy) -> Step:
+    lock = observation.lock
     record = lock.record
-    if lock.owner != world.me and record.ledger and record.ledger[-1].owner == world.me:
+    if lock.owner != observation.me and record.ledger and record.ledger[-1].owner == observation.me:
         last = record.ledger[-1]
         return Step(Action.FINISH, last.sentence, result=last.result)
-    if lock.owner not in ("", world.me) and not lock.holder_gone and world.now <= lock.expires + policy.lease_grace:
-        sentence = f"{lock.owner} holds the lock of {world.logical}: {lock.reason}"
-        if world.now - world.started < policy.lock_wait:
-            return Step(Action.WAIT, sentence, seconds=policy.poll)
+    if lock.owner not in ("", observation.me) and not lock.owner_ended and observation.now <= lock.expires + GRACE:
+        sentence = f"{lock.owner} holds the lock of {observation.logical}: {lock.reason}"
+        if observation.now - observation.started < policy.lock_wait_timeout:
+            return Step(Action.WAIT, sentence, seconds=policy.poll_interval)
         return Step(Action.FINISH, sentence, result=Result.LOCKED)
     if record.journal is not None:
         return Step(Action.ACQUIRE, f"continuing the cycle {record.journal.cycle}")
-    late = world.started + jitter(world.logical, policy.jitter) - world.now
+    late = observation.started + jitter(observation.logical, policy.jitter) - observation.now
     if late > 0:
         return Step(
             Action.WAIT, f"starting {late:.0f} seconds late, so that a fleet does not start at once", seconds=late
         )
-    verdict = preflight(world, policy)
-    if verdict is None or (policy.goal is not Goal.ROLLBACK and removable(world, policy)):
-        return Step(Action.ACQUIRE, f"{policy.goal} of {world.logical}")
+    verdict = preflight(observation, policy)
+    if verdict is None or (policy.goal is not Goal.ROLLBACK and removable(observation, policy)):
+        return Step(Action.ACQUIRE, f"{policy.goal} of {observation.logical}")
     return Step(Action.FINISH, verdict.sentence, result=verdict.result)
 
 
-def _idle(world: World, policy: Policy) -> Step:
+def _idle(observation: Observation, policy: Policy) -> Step:
     """The lease is ours and no cycle is in flight: remove leftovers, then begin or say why not."""
-    spent = world.now - world.started
+    spent = observation.now - observation.started
     if policy.goal is not Goal.ROLLBACK and spent < policy.terminate_timeout:
-        for environment in removable(world, policy):
+        for environment in removable(observation, policy):
             reason = f"{describe(environment)} is left over from an earlier cycle"
-            return Step(Action.TERMINATE, reason, environment=environment.id, record=doom(world, environment))
-    verdict = preflight(world, policy)
-    if verdict is None and spent > policy.cycle_limit:
+            return Step(
+                Action.TERMINATE,
+                reason,
+                environment=environment.id,
+                record=announce_termination(observation, environment),
+            )
+    verdict = preflight(observation, policy)
+    if verdict is None and spent > policy.cycle_timeout:
         verdict = Verdict(Result.FAILED_ROLLED_BACK, "The run took longer than a cycle may.")
     if verdict is not None:
-        return _release(world, policy, verdict)
-    live = world.live
+        return _release(observation, policy, verdict)
+    live = observation.live
     if live is None or live.status is not Status.READY:
         state = f"{describe(live)} is {live.status}" if live else "nothing is live"
         if spent > policy.ready_timeout:
-            return _release(world, policy, Verdict(Result.REFUSED, f"{state}, and was for {spent:.0f} seconds."))
-        return Step(Action.WAIT, state, seconds=policy.poll)
-    journal = _journal(world, policy, live)
-    reason = f"the cycle {journal.cycle} begins: {policy.goal} of {world.logical}, live is {describe(live)}"
-    return Step(Action.RECORD, reason, record=replace(world.lock.record, journal=journal))
+            return _release(observation, policy, Verdict(Result.REFUSED, f"{state}, and was for {spent:.0f} seconds."))
+        return Step(Action.WAIT, state, seconds=policy.poll_interval)
+    journal = _journal(observation, policy, live)
+    reason = f"the cycle {journal.cycle} begins: {policy.goal} of {observation.logical}, live is {describe(live)}"
+    return Step(Action.RECORD, reason, record=replace(observation.lock.record, journal=journal))
 
 
-def _journal(world: World, policy: Policy, live: Environment) -> Journal:
+def _journal(observation: Observation, policy: Policy, live: Environment) -> Journal:
     journal = Journal(
-        cycle=cycle_id(world.now, world.lock.token),
+        cycle=cycle_id(observation.now, observation.lock.token),
         goal=policy.goal,
-        started=world.now,
+        started=observation.now,
         live=live.id,
         live_label=live.version_label,
-        label=wanted_label(world, policy),
-        candidate_name=candidate_name(policy.base_name or live.name, world.now, 1),
+        label=wanted_label(observation, policy),
+        candidate_name=candidate_name(policy.name_prefix or live.name, observation.now, 1),
     )
-    target = rollback_target(world) if policy.goal is Goal.ROLLBACK else None
+    target = rollback_target(observation) if policy.goal is Goal.ROLLBACK else None
     if target is None:
         return journal
     environment = target[1]
@@ -105,34 +111,34 @@ def _journal(world: World, policy: Policy, live: Environment) -> Journal:
         candidate=environment.id,
         candidate_name=environment.name,
         candidate_cname=environment.cname,
-        first_create=world.now,
+        first_create=observation.now,
     )
 
 
-def _release(world: World, policy: Policy, verdict: Verdict) -> Step:
-    live = world.live
+def _release(observation: Observation, policy: Policy, verdict: Verdict) -> Step:
+    live = observation.live
     entry = Entry(
-        cycle=cycle_id(world.now, world.lock.token),
-        owner=world.me,
+        cycle=cycle_id(observation.now, observation.lock.token),
+        owner=observation.me,
         result=verdict.result,
-        at=world.now,
+        at=observation.now,
         live=live.id if live else "",
         label=live.version_label if live else "",
         sentence=verdict.sentence,
         goal=policy.goal,
     )
-    record = remember(world, policy, entry)
+    record = concluded(observation, policy, entry)
     return Step(Action.RELEASE, verdict.sentence, record=record, result=verdict.result)
 
 
 def _in_cycle(cycle: Cycle) -> Step:
-    journal, live = cycle.journal, cycle.world.live
+    journal, live = cycle.journal, cycle.observation.live
     candidate = cycle.candidate
     if live is None or live.id not in (journal.live, candidate.id if candidate else ""):
         if not cycle.quiet(journal.last_swap, journal.back):
             return cycle.wait("a swap was requested and may still take effect")
         holder = f"{describe(live)} is" if live else "nothing is"
-        return cycle.needs_human(f"{holder} live at {cycle.world.cname}, which this cycle did not do")
+        return cycle.needs_human(f"{holder} live at {cycle.observation.cname}, which this cycle did not do")
     if journal.failed:
         return failing(cycle, live)
     if live.id == journal.live:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .base import Cycle
-from .guards import HEALTHY_ENOUGH, describe, probe_problem, termination_refusal
+from .guards import HEALTHY_ENOUGH, describe, smoke_test_problem, termination_refusal
 from .model import Action, Environment, Result, Status, Step
 
 
@@ -29,9 +29,9 @@ def _swap_back(cycle: Cycle, live: Environment) -> Step:
         return cycle.wait(f"waiting to swap back: {describe(live)} is {live.status}, {describe(old)} is {old.status}")
     if old.health not in HEALTHY_ENOUGH:
         return cycle.wait(f"{describe(old)} is {old.health}: it cannot take the live name back")
-    problem = probe_problem(cycle.world, policy, old)
+    problem = smoke_test_problem(cycle.observation, policy, old)
     if problem == "":
-        return Step(Action.VERIFY, f"probing {describe(old)} before it goes live again", environment=old.id)
+        return Step(Action.SMOKE_TEST, f"probing {describe(old)} before it goes live again", environment=old.id)
     if problem:
         return cycle.wait(f"{describe(old)} does not answer well: {problem}")
     return Step(
@@ -54,15 +54,15 @@ def _clean(cycle: Cycle) -> Step:
     if candidate is None or candidate.gone or cycle.kept_one:
         return cycle.conclude(result, sentence)
     if journal.back is not None and journal.returned is None:
-        return cycle.save(f"{cycle.world.cname} points to {journal.live} again", returned=cycle.now)
+        return cycle.save(f"{cycle.observation.cname} points to {journal.live} again", returned=cycle.now)
     if journal.returned is not None and cycle.now - journal.returned < policy.dns_ttl + policy.dns_margin:
         return cycle.wait(f"{describe(candidate)} still has visitors from old DNS answers", action=Action.DRAIN)
     if journal.terminating is None:
-        if refusal := termination_refusal(cycle.world, candidate):
+        if refusal := termination_refusal(cycle.observation, candidate):
             return cycle.conclude(result, f"{sentence}. {refusal}", [cycle.retired(candidate, 0, hold=refusal)])
-        if policy.keep_failed > 0 and not journal.abandoned and candidate.status is Status.READY:
-            kept = f"{sentence}. {describe(candidate)} is kept for {policy.keep_failed:.0f} seconds."
-            return cycle.conclude(result, kept, [cycle.retired(candidate, policy.keep_failed)])
+        if policy.retain_failed_for > 0 and not journal.abandoned and candidate.status is Status.READY:
+            kept = f"{sentence}. {describe(candidate)} is kept for {policy.retain_failed_for:.0f} seconds."
+            return cycle.conclude(result, kept, [cycle.retired(candidate, policy.retain_failed_for)])
     step = cycle.remove(candidate, Action.TERMINATE_CANDIDATE, f"{describe(candidate)} failed: {sentence}")
     if step is not None:
         return step

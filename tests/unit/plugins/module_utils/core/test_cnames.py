@@ -3,25 +3,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import api, cnames, transformations
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.clock import SystemClock
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkRefusedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.observer import Observer
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.guards import (
-    foreign,
+    ownership_refusal,
     termination_refusal,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import Lock, Record, World
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import checked_items
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
+    Lock,
+    Observation,
+    Record,
+)
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import ITEMS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.swap import Swap
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader import instances, query
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import environments, lookup
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.single_flight import SingleFlight
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import Snapshot
 
 # Addresses as they were published by people who use them, with other names.
 CNAMES = [
@@ -130,14 +136,21 @@ def swap(service: Service, prefix: str) -> str | None:
     return str(Swap(service, params, check_mode=True)._find()[1]["EnvironmentId"])
 
 
+def observed(service: Service, prefix: str) -> Observation:
+    """What a cycle sees."""
+    clock = SystemClock()
+    observer = Observer(service, clock, SingleFlight(clock), "shop", prefix)
+    there = {one["EnvironmentId"]: one for one in service.describe_environments()["Environments"]}
+    seen = observer.environments(Snapshot(0.0, there, 0.0, {}), Record())
+    return Observation(0, 0, "me", observer.logical, "shop", observer.cname(seen), seen, Lock(), observer.unclear(""))
+
+
 def cycle(service: Service, prefix: str) -> str | None:
     """The module cycle: who is live, or why none is."""
-    observer = Observer(service, "shop", prefix)
-    seen = observer.environments(Record(), time.monotonic())
-    world = World(0, 0, "me", observer.logical, "shop", observer.cname(seen), seen, Lock(), observer.unclear(""))
-    if sentence := foreign(world):
+    observation = observed(service, prefix)
+    if sentence := ownership_refusal(observation):
         raise AnsibleBeanstalkRefusedError(message=sentence)
-    return world.live.id if world.live else None
+    return observation.live.id if observation.live else None
 
 
 ASKERS: list[Callable[[Service, str], str | None]] = [find, end, ask_one, ask_all, ask_leader, swap, cycle]
@@ -250,10 +263,9 @@ def test_nobody_is_terminated_while_it_is_unclear_who_is_live() -> None:
         described("e-1", "one", "store.us-east-1.elasticbeanstalk.com"),
         described("e-2", "two", "store.elasticbeanstalk.com"),
     ]
-    observer = Observer(Service("us-east-1", there), "shop", "store")
-    seen = observer.environments(Record(), time.monotonic())
-    world = World(0, 0, "me", observer.logical, "shop", observer.cname(seen), seen, Lock(), observer.unclear(""))
-    assert all(termination_refusal(world, one) for one in seen)
+    observation = observed(Service("us-east-1", there), "store")
+    assert len(observation.environments) == 2
+    assert all(termination_refusal(observation, one) for one in observation.environments)
 
 
 def test_locks_and_tags_have_prefixes_in_lower_case() -> None:
@@ -263,7 +275,7 @@ def test_locks_and_tags_have_prefixes_in_lower_case() -> None:
         LockStore(bucket, "bucket", "shop", "store.us-east-1.elasticbeanstalk.com")
     assert cnames.logical_name("Shop", "STORE") == cnames.logical_of("Shop/Store") == "Shop/store"
     wanted = [{"item": name, "application": "shop", "cname_prefix": name} for name in ("Store", "store")]
-    _good, bad = checked_items(wanted, {}, {})
+    _good, bad = ITEMS.checked(wanted, {}, {})
     assert bad["Store"] == bad["store"] != ""
 
 

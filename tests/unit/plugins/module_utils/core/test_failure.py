@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import waiters
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.answers import Answers
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.api import CallCounter
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.clock import SystemClock
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.limiter import RateLimiter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import EnvironmentJob
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.clock import SystemClock
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import (
     ApiSource,
     ServiceClock,
@@ -23,6 +25,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engi
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ItemProgress, ProgressFile
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.single_flight import SingleFlight
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 
 NOW = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
@@ -132,7 +135,8 @@ def deploy(service: Service, **more: Any) -> dict[str, Any]:
     }
     job, clock = EnvironmentJob(params, check_mode=False), SystemClock()
     clients = SimpleNamespace(get=lambda name: service if name == "elasticbeanstalk" else None)
-    services = Services(clients, clock, ServiceClock(clock), CallCounter())
+    limiter, answers = RateLimiter(clock), SingleFlight(clock)
+    services = Services(clients, clock, ServiceClock(clock), CallCounter(), limiter, answers, Answers(), "me")
     source = ApiSource(service, services.service_clock)
     heard = Heard()
     lane = Lane(clock, lambda name: ApplicationWatcher(source, name, clock, 0.01), no_lock, Inline(), Inline(), heard)

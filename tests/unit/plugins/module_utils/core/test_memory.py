@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,11 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import memory_of
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import (
+    account_of,
+    memory_of,
+    runtime_directory,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.memory import EnvironmentMemory
 
 CLIENT = SimpleNamespace(meta=SimpleNamespace(endpoint_url="http://scripted"))
@@ -82,3 +87,19 @@ def test_accounts_and_regions_with_applications_of_one_name_are_kept_apart() -> 
     assert memory_of(client("one", "us-east-1"), "blog").get("versions") == ["v1"]
     assert memory_of(client("two", "us-east-1"), "blog").get("versions") is None
     assert memory_of(client("one", "eu-west-1"), "blog").get("versions") is None
+
+
+def test_keys_of_one_account_are_known_to_be() -> None:
+    def key(account: int, kind: str, salt: int) -> str:
+        packed = ((account << 7) | salt).to_bytes(6, "big") + bytes([salt] * 4)
+        return kind + base64.b32encode(packed).decode()
+
+    assert account_of(key(123456789012, "AKIA", 1)) == account_of(key(123456789012, "ASIA", 2)) == "123456789012"
+    assert account_of("dummy") == "dummy"
+
+
+def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "jack.beanstalk").mkdir(mode=0o777)
+    (tmp_path / "jack.beanstalk").chmod(0o777)
+    assert runtime_directory() is None
+    assert not memory_of(CLIENT, "blog").lasts

@@ -10,24 +10,21 @@ import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import (
     access_log_check,
-    executor,
+    checks,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.access_log_check import who_answers
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.account import Account
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.executor import Executor
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.checks import Checks
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
-    Action,
     Environment,
     Goal,
     Journal,
     Lock,
+    Observation,
     Policy,
     Record,
     Status,
-    Step,
-    World,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import Check, Prober
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import SmokeTest, SmokeTester
 
 LOG = "/var/log/nginx/access.log"
 
@@ -50,7 +47,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, dict[str, list[
 def test_the_environment_whose_log_has_the_word_answered(
     logs: dict[str, Any], holder: str | None, answer: tuple[str, str]
 ) -> None:
-    logs.update({one: {f"i-{one}": {LOG: ["GET /?jack-proof=of-another-run"]}} for one in ("new", "old")})
+    logs.update({one: {f"i-{one}": {LOG: ["GET /?jack-cname-check=of-another-run"]}} for one in ("new", "old")})
     sent: list[str] = []
 
     def send(word: str) -> None:
@@ -60,7 +57,7 @@ def test_the_environment_whose_log_has_the_word_answered(
 
     assert who_answers(None, send, ["new", "old"], 1) == answer
     assert len(set(sent)) == 1
-    assert sent[0].startswith("jack-proof=")
+    assert sent[0].startswith("jack-cname-check=")
 
 
 def test_an_environment_whose_logs_cannot_be_had_says_nothing(logs: dict[str, Any]) -> None:
@@ -80,32 +77,28 @@ def environment(identity: str, cname: str) -> Environment:
         ("old", 500, 3, "no log tells which environment answered"),
     ],
 )
-def test_an_answer_of_the_old_environment_is_no_proof(
+def test_an_answer_of_the_old_environment_counts_for_nothing(
     monkeypatch: pytest.MonkeyPatch, who: str, seconds: float, good: int, sentence: str
 ) -> None:
     """Once DNS had its time it is this machine's resolver that is late."""
-    monkeypatch.setattr(executor, "who_answers", lambda *_: (who, "i-1" if who else ""))
-    prober = Prober([Check()])
-    monkeypatch.setattr(prober, "run", lambda *_: (3, ""))
+    monkeypatch.setattr(checks, "who_answers", lambda *_: (who, "i-1" if who else ""))
+    tester = SmokeTester([SmokeTest()])
+    monkeypatch.setattr(tester, "run", lambda *_: (3, ""))
     raw = {one: {"EnvironmentId": one} for one in ("new", "old")}
-    store: Any = SimpleNamespace(now=1000.0)
     observer: Any = SimpleNamespace(raw=raw)
-    one = Executor(
-        None, None, store, observer, Policy(), owner="me", prober=prober, account=Account(lambda _service: None)
-    )
+    one = Checks(observer, tester, Policy(), lambda _service: None, lambda: 1000.0)
     journal = Journal("c", Goal.RECREATE, 0, "old", "v1", "v1", candidate="new", swapped=1000.0 - seconds)
     there = (environment("new", "live"), environment("old", "other"))
     lock = Lock(record=Record(journal=journal))
-    world = World(1000.0, 0, "me", "blog/live", "blog", "live", there, lock)
-    one._prove(world, Step(Action.PROVE, "", environment="new"))
-    assert one._proof is not None
-    assert (one._proof.good, one._proof.sentence) == (good, sentence)
+    observation = Observation(1000.0, 0, "me", "blog/live", "blog", "live", there, lock)
+    found = one.cname(observation, "new")
+    assert (found.good, found.sentence) == (good, sentence)
 
 
 def test_the_word_is_added_to_the_path_of_the_first_check(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     for path in ("/", "/status?full=1"):
-        prober = Prober([Check(path=path)])
-        monkeypatch.setattr(prober, "_problem", lambda _cname, check: asked.append(check.path))
-        prober.call("blog.example.com", "jack-proof=1")
-    assert asked == ["/?jack-proof=1", "/status?full=1&jack-proof=1"]
+        tester = SmokeTester([SmokeTest(path=path)])
+        monkeypatch.setattr(tester, "_problem", lambda _cname, check: asked.append(check.path))
+        tester.call("blog.example.com", "jack-cname-check=1")
+    assert asked == ["/?jack-cname-check=1", "/status?full=1&jack-cname-check=1"]

@@ -7,14 +7,15 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.clock import SystemClock
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.account import Account
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.guards import start_size
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import Capacity
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.keys import Key, Settings
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.single_flight import SingleFlight
 from botocore.stub import Stubber
 
-pytestmark = pytest.mark.usefixtures("nothing_known")
 ASG = "aws:autoscaling:asg"
 BALANCED: Settings = {Key(ASG, "MinSize"): "2", Key(ASG, "MaxSize"): "6"}
 SINGLE: Settings = {Key("aws:elasticbeanstalk:environment", "EnvironmentType"): "SingleInstance"}
@@ -36,7 +37,7 @@ def account(**answers: list[tuple[str, dict[str, Any] | str]]) -> Account:
         return made
 
     clients = {name: client(name) for name in ("elasticbeanstalk", "autoscaling", "ec2")}
-    return Account(clients.__getitem__)
+    return Account(clients.__getitem__, SingleFlight(SystemClock()))
 
 
 def resources(instances: int) -> tuple[str, dict[str, Any]]:
@@ -155,7 +156,7 @@ def test_a_group_is_generated_when_its_tags_say_so_and_not_by_its_looks() -> Non
     client = boto3.client("ec2", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as stub:
         stub.add_response("describe_security_groups", {"SecurityGroups": found}, asked)
-        known = Account({"ec2": client}.__getitem__).generated_groups("e-1")
+        known = Account({"ec2": client}.__getitem__, SingleFlight(SystemClock())).generated_groups("e-1")
     assert known == {"sg-2", "awseb-e-1-stack-AWSEBSecurityGroup-X"}, "one of .ebextensions is the user's"
 
 

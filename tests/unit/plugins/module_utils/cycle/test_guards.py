@@ -10,23 +10,23 @@ import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.guards import (
     candidate_problems,
     preflight,
-    probe_problem,
+    smoke_test_problem,
     termination_refusal,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     TAG_LOGICAL,
     TAG_PROTECTED,
+    CheckResult,
     Environment,
     Goal,
     Journal,
     Lock,
+    Observation,
     Policy,
-    Probe,
     Record,
     Result,
     Retired,
     Status,
-    World,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.verification import Instance
 
@@ -34,7 +34,7 @@ GOOD, SECOND = Instance("i-a", "v1"), Instance("i-b", "v1")
 OURS = Environment(
     "e-1", "blog-1", "blog", Status.READY, "Green", "blog-1.example.com", "v1", 0, 0, instances=(GOOD, SECOND)
 )
-WORLD = World(
+WORLD = Observation(
     1000.0,
     0.0,
     "me",
@@ -98,18 +98,20 @@ def test_what_keeps_a_candidate_from_going_live(changes: dict[str, Any], problem
 
 
 @pytest.mark.parametrize(
-    ("probe", "problem"),
+    ("smoke_test", "problem"),
     [
         (None, ""),
-        (Probe("e-2", 1000.0, 3), ""),
-        (Probe("e-1", 900.0, 3), ""),
-        (Probe("e-1", 1000.0, 3), None),
-        (Probe("e-1", 1000.0, 2, "/: status 500"), "/: status 500"),
-        (Probe("e-1", 1000.0, 2), "only 2 good answers in a row (wanted 3)"),
+        (CheckResult("e-2", 1000.0, 3), ""),
+        (CheckResult("e-1", 900.0, 3), ""),
+        (CheckResult("e-1", 1000.0, 3), None),
+        (CheckResult("e-1", 1000.0, 2, "/: status 500"), "/: status 500"),
+        (CheckResult("e-1", 1000.0, 2), "only 2 good answers in a row (wanted 3)"),
     ],
 )
-def test_only_fresh_answers_of_the_environment_itself_count(probe: Probe | None, problem: str | None) -> None:
-    assert probe_problem(replace(WORLD, probe=probe), Policy(), OURS) == problem
+def test_only_fresh_answers_of_the_environment_itself_count(
+    smoke_test: CheckResult | None, problem: str | None
+) -> None:
+    assert smoke_test_problem(replace(WORLD, smoke_test=smoke_test), Policy(), OURS) == problem
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,15 @@ from chaos.controller import Controller
 from chaos.scenario import Scenario, leftovers, run
 from chaos.world import CNAME, START, BrokenPromiseError, Fault, Launch, Simulation
 
-POLICY = Policy(base_name="blog", poll=30, soak=30, min_age=3600, verify_timeout=200, create_timeout=600)
+POLICY = Policy(
+    name_prefix="blog",
+    poll_interval=30,
+    bake_time=30,
+    min_age=3600,
+    verify_timeout=200,
+    create_timeout=600,
+    lock_wait_timeout=0,
+)
 WRITES = ("create:", "swap:", "swap_back:", "tag:", "terminate:", "terminate_candidate:", "acquire:")
 
 
@@ -152,11 +160,11 @@ def test_a_resize_that_is_refused_is_told_and_stops_nothing() -> None:
     assert one.result is Result.DONE
     assert "Its MinSize is still 2; the next cycle goes back to 1." in sim.lock.record.ledger[-1].sentence
     assert len(only_live(sim)) == 1
-    assert sim.lock.record.debt is not None
+    assert sim.lock.record.pending_resize is not None
     assert play(sim, replace(POLICY, force=True), "next") is Result.DONE
     assert sim.live is not None
     assert sim.live.min_size == 1
-    assert sim.lock.record.debt is None
+    assert sim.lock.record.pending_resize is None
 
 
 def test_a_run_that_continues_much_later_still_gives_the_size_back() -> None:
@@ -192,13 +200,13 @@ def test_a_held_lock_ends_the_run_and_an_expired_one_does_not() -> None:
     sim.lock = Lock("other", "deploy of v2", 7, START + 100)
     assert play(sim) is Result.LOCKED
     assert "other holds the lock of blog/blog-production: deploy of v2" in said(sim)
-    assert play(sim, replace(POLICY, lock_wait=600), "second") is Result.DONE
+    assert play(sim, replace(POLICY, lock_wait_timeout=600), "second") is Result.DONE
     assert sim.lock.token == 8
 
 
 def test_the_lock_of_a_dead_process_of_this_machine_is_taken_at_once() -> None:
     sim = Simulation()
-    sim.lock = Lock("other", "deploy of v2", 7, START + 10000, holder_gone=True)
+    sim.lock = Lock("other", "deploy of v2", 7, START + 10000, owner_ended=True)
     assert play(sim) is Result.DONE
 
 
@@ -286,7 +294,7 @@ def test_health_checks_are_no_visitors() -> None:
     sim.checks = busy.checks = 16
     sim.later(240, lambda: setattr(busy, "requests", 6))
     sim.later(400, lambda: setattr(busy, "requests", 5))
-    assert play(sim, replace(POLICY, drain_max=3600)) is Result.DONE
+    assert play(sim, replace(POLICY, drain_timeout=3600)) is Result.DONE
     assert "gets 16 requests a minute while it has no visitors" in said(sim)
     assert "still got 22 requests" in said(sim)
     drained = next(line for line in sim.journal if "is drained after" in line)
@@ -300,7 +308,7 @@ def test_visitors_of_a_candidate_are_no_health_checks() -> None:
     assert old is not None
     for when in range(150, 2000, 10):
         sim.later(when, lambda: setattr(old, "requests", 100))
-    assert play(sim, replace(POLICY, drain_max=600)) is Result.DONE
+    assert play(sim, replace(POLICY, drain_timeout=600)) is Result.DONE
     assert "while it has no visitors" not in said(sim)
     assert "still got 100 requests" in said(sim)
 
@@ -327,13 +335,13 @@ def test_a_drain_has_an_end() -> None:
     assert busy is not None
     for when in range(150, 2000, 10):
         sim.later(when, lambda: setattr(busy, "requests", 400))
-    assert play(sim, replace(POLICY, drain_max=600)) is Result.DONE
+    assert play(sim, replace(POLICY, drain_timeout=600)) is Result.DONE
     assert "still got 400 requests" in said(sim)
 
 
 def test_a_retired_environment_is_kept_and_the_next_run_removes_it() -> None:
     sim = Simulation()
-    policy = replace(POLICY, keep_retired=7200)
+    policy = replace(POLICY, retain_old_for=7200)
     assert play(sim, policy) is Result.DONE
     assert len(only_live(sim)) == 2
     sim.advance(sim.now + 8000)
@@ -344,7 +352,7 @@ def test_a_retired_environment_is_kept_and_the_next_run_removes_it() -> None:
 
 def test_rollback_swaps_back_to_what_is_kept() -> None:
     sim = Simulation()
-    assert play(sim, replace(POLICY, keep_retired=7200)) is Result.DONE
+    assert play(sim, replace(POLICY, retain_old_for=7200)) is Result.DONE
     assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.DONE
     assert sim.live is not None
     assert sim.live.name == "blog-first"
@@ -381,10 +389,10 @@ def test_rollback_without_any_record_is_refused() -> None:
 
 
 def test_one_that_was_held_and_went_live_again_is_retired_as_any_other() -> None:
-    back = replace(POLICY, goal=Goal.ROLLBACK, lock_wait=600, soak=0)
+    back = replace(POLICY, goal=Goal.ROLLBACK, lock_wait_timeout=600, bake_time=0)
     sim = run(
         Scenario(
-            policy=replace(POLICY, soak=0),
+            policy=replace(POLICY, bake_time=0),
             second=(0.05, back),
             turns=((128, "first", "has a coupled database"),),
             size=1,
@@ -397,9 +405,11 @@ def test_one_that_was_held_and_went_live_again_is_retired_as_any_other() -> None
 @pytest.mark.parametrize("fate", [Launch.RED, Launch.MUTE_LATER])
 def test_rollback_never_picks_a_candidate_that_failed(fate: Launch) -> None:
     sim = Simulation(fates=(Launch.GOOD, fate))
-    assert play(sim, replace(POLICY, keep_retired=7200)) is Result.DONE
+    assert play(sim, replace(POLICY, retain_old_for=7200)) is Result.DONE
     sim.advance(sim.now + 3600)
-    assert play(sim, replace(POLICY, keep_retired=7200, keep_failed=7200), "failing") is Result.FAILED_ROLLED_BACK
+    assert (
+        play(sim, replace(POLICY, retain_old_for=7200, retain_failed_for=7200), "failing") is Result.FAILED_ROLLED_BACK
+    )
     failed = list(sim.boxes.values())[-1]
     failed.health, failed.answers = "Green", True
     failed.instance_labels = (failed.label, failed.label)
@@ -411,7 +421,7 @@ def test_rollback_never_picks_a_candidate_that_failed(fate: Launch) -> None:
 
 def test_rollback_never_picks_one_whose_end_was_requested() -> None:
     sim = Simulation()
-    assert play(sim, replace(POLICY, keep_retired=100)) is Result.DONE
+    assert play(sim, replace(POLICY, retain_old_for=100)) is Result.DONE
     sim.advance(sim.now + 200)
     sim.delay = 65
     cleaner = Controller(sim, "cleaner", POLICY, {(Action.TERMINATE, 1): Fault.KILL_FLYING})
@@ -419,8 +429,8 @@ def test_rollback_never_picks_one_whose_end_was_requested() -> None:
     while not cleaner.over:
         sim.advance(cleaner.wake)
         cleaner.turn(None)
-    sim.lock = replace(sim.lock, holder_gone=True)
-    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK, soak=0), "rollback") is Result.REFUSED
+    sim.lock = replace(sim.lock, owner_ended=True)
+    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK, bake_time=0), "rollback") is Result.REFUSED
 
 
 def test_a_new_version_goes_live_by_the_same_engine() -> None:
@@ -497,11 +507,11 @@ def test_the_world_notices_a_planner_that_repeats_a_swap(monkeypatch: pytest.Mon
 def test_the_world_notices_a_planner_that_does_not_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forward, "_drain", lambda *_: None)
     with pytest.raises(BrokenPromiseError, match="still has requests"):
-        run(Scenario(replace(POLICY, settle=20, poll=10)))
+        run(Scenario(replace(POLICY, request_settle_time=20, poll_interval=10)))
 
 
 def test_the_world_notices_a_planner_that_does_not_verify(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "probe_problem", lambda *_: None)
+    monkeypatch.setattr(forward, "smoke_test_problem", lambda *_: None)
     with pytest.raises(BrokenPromiseError, match="got the live name"):
         run(Scenario(POLICY, fates=(Launch.MUTE,)))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import checked_items
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.arguments import ITEMS
 
 SHARED = {"region": "us-east-1", "profile": "mine"}
 
@@ -16,7 +16,7 @@ def item(name: str, **more: Any) -> dict[str, Any]:
 
 
 def checked(*items: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    return checked_items(items, aws_argument_spec(), SHARED)
+    return ITEMS.checked(items, aws_argument_spec(), SHARED)
 
 
 def test_an_item_gets_the_defaults_of_the_module() -> None:

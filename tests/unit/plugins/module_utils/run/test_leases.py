@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LeaseLostError, LockedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import ApplicationLeases
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import (
+    ApplicationLeases,
+    LockReading,
+)
 
 from .simulation import SimulatedBucket, SimulatedClock
 
@@ -39,7 +43,7 @@ def want(run: ApplicationLeases, *names: str, wait: float = 0.0, owner: str = ""
         run.want(name, name, "deploy", 60, wait, owner)
 
 
-def got(run: ApplicationLeases) -> dict[str, float | BaseException]:
+def got(run: ApplicationLeases) -> dict[str, Any]:
     return dict(run.tend())
 
 
@@ -62,7 +66,7 @@ def test_what_the_controller_knows_saves_the_look(bucket: SimulatedBucket, tmp_p
     want(first, "shop")
     got(first)
     first.release("shop")
-    first.tend()
+    first.close()
     bucket.clock.sleep(10)
     second = leases(bucket, "next", hints)
     want(second, "shop")
@@ -78,7 +82,7 @@ def test_whoever_wrote_meanwhile_is_noticed(bucket: SimulatedBucket, tmp_path: P
     want(first, "shop")
     got(first)
     first.release("shop")
-    first.tend()
+    first.close()
     bucket.clock.sleep(10)
     # Somebody on another machine, who leaves nothing in this one's hints.
     far = leases(bucket, "far")
@@ -161,3 +165,87 @@ def test_the_same_environment_twice_in_a_run_is_a_refusal(bucket: SimulatedBucke
     want(run, "shop")
     with pytest.raises(AnsibleBeanstalkError, match="Two items of this run are for the logical environment shop"):
         want(run, "shop")
+
+
+def read(run: ApplicationLeases, name: str) -> LockReading:
+    run.read(name, name)
+    reading = got(run)[name]
+    assert isinstance(reading, LockReading)
+    return reading
+
+
+def test_records_of_many_are_one_write_that_renews_them_too(bucket: SimulatedBucket) -> None:
+    run = leases(bucket)
+    want(run, *NAMES)
+    got(run)
+    bucket.clock.sleep(20)
+    for name in NAMES:
+        run.write(name, name, {"journal": name}, free=False)
+    written = got(run)
+    assert bucket.calls == {"get": 1, "put": 2}
+    assert {name: lease.record for name, lease in written.items()} == {name: {"journal": name} for name in NAMES}
+    bucket.clock.sleep(55)
+    run.check("shop-7")
+
+
+def test_a_record_may_be_the_last_word(bucket: SimulatedBucket) -> None:
+    run = leases(bucket)
+    want(run, "shop")
+    got(run)
+    run.write("shop", "shop", {"ledger": ["done"]}, free=True)
+    got(run)
+    assert bucket.owners() == {"shop": ""}
+    assert read(leases(bucket), "shop").lease.record == {"ledger": ["done"]}
+
+
+def test_nothing_is_written_under_a_lease_that_somebody_took(bucket: SimulatedBucket) -> None:
+    run = leases(bucket)
+    want(run, "shop-0", "shop-1")
+    got(run)
+    thief = bucket.store()
+    thief.read()
+    thief.write_all({"shop-1": thief.lease("shop-1").taken("thief", "by force", thief.now, 600)})
+    for name in ("shop-0", "shop-1"):
+        run.write(name, name, {"journal": name}, free=False)
+    outcomes = got(run)
+    assert isinstance(outcomes["shop-1"], LeaseLostError)
+    assert outcomes["shop-0"].record == {"journal": "shop-0"}
+    assert read(leases(bucket), "shop-1").lease.record == {}
+    with pytest.raises(LeaseLostError, match="not held by this run"):
+        run.write("shop-1", "shop-1", {}, free=False)
+
+
+def test_many_who_look_at_the_lock_read_it_once(bucket: SimulatedBucket) -> None:
+    run = leases(bucket)
+    for name in NAMES:
+        assert run.reading(name, bucket.clock.now()) is None
+        run.read(name, name)
+    assert len(got(run)) == len(NAMES)
+    assert bucket.calls == {"get": 1}
+    assert run.reading("shop-3", bucket.clock.now()) is not None
+    bucket.clock.sleep(1)
+    assert run.reading("shop-3", bucket.clock.now()) is None
+    want(run, "shop-3")
+    got(run)
+    bucket.clock.sleep(10)
+    # Whoever holds a lease need not read it, and knows the lock's clock.
+    mine = run.reading("shop-3", bucket.clock.now())
+    assert mine is not None
+    assert mine.lease.owner == "run"
+    assert mine.offset + bucket.clock.now() == pytest.approx(bucket.clock.moment().timestamp(), abs=1)
+
+
+def test_what_is_kept_is_renewed_until_the_run_ends_and_outlives_it(bucket: SimulatedBucket) -> None:
+    run = leases(bucket)
+    want(run, "shop-0", "shop-1")
+    got(run)
+    run.keep("shop-0", 900)
+    for name in ("shop-0", "shop-1"):
+        run.release(name)
+    for _turn in range(4):
+        bucket.clock.sleep(30)
+        assert got(run) == {}
+    assert bucket.owners() == {"shop-0": "run", "shop-1": ""}
+    run.close()
+    kept = read(leases(bucket), "shop-0").lease
+    assert kept.expires - kept.acquired == pytest.approx(900 + 120, abs=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
-ARGUMENTS = {"environments": {"required": True, "type": "dict"}, "item": {"type": "str"}}
+ARGUMENTS = {"items": {"required": True, "type": "dict"}, "item": {"type": "str"}}
 
 
 class ActionModule(ActionBase):
@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         _checked, arguments = self.validate_argument_spec(argument_spec=ARGUMENTS)
         host = arguments["item"] or str((task_vars or {}).get("inventory_hostname"))
-        mine = arguments["environments"].get(host)
+        mine = arguments["items"].get(host)
         if mine is None:
             return result | {"failed": True, "msg": f"{host} has no result: it took no part, or the run ended before."}
         if not self._task.diff:

@@ -7,9 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.limiter import RateLimiter, given_rate
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.limiter import (
+    Admission,
+    RateLimiter,
+    given_rate,
+)
 
-from .simulation import SimulatedClock
+from ..run.simulation import SimulatedClock
 
 
 class Account:
@@ -108,6 +112,44 @@ def test_requests_take_tokens_and_their_answers_are_learned_from() -> None:
     assert limiter.rate == 1
     client.handlers["response-received.elastic-beanstalk"](parsed_response={"ResponseMetadata": {}})
     assert limiter.rate == pytest.approx(1.03)
+
+
+def test_what_was_acquired_before_is_sent_at_once_and_its_answer_is_learned_from() -> None:
+    clock, client = SimulatedClock(), Client("https://elasticbeanstalk.eu-central-1.amazonaws.com")
+    limiter = RateLimiter(clock, 2.0)
+    limiter.attach(client, ahead=True)
+    assert list(client.handlers) == ["response-received.elastic-beanstalk"]
+    assert [limiter.acquire() for _request in range(16)] == [False] * 15 + [True]
+    client.handlers["response-received.elastic-beanstalk"](parsed_response={"Error": {"Code": "Throttling"}})
+    assert limiter.rate == 1
+
+
+def test_what_takes_many_requests_begins_at_the_pace_at_which_they_can_be_served() -> None:
+    clock = SimulatedClock()
+    admission = Admission(RateLimiter(clock, 2.0), clock, 24)
+    # Ten of them make each other wait for five seconds at most: 10 / 2.0.
+    tickets = [admission.ticket() for _number in range(13)]
+    assert [admission.begins_in(one) for one in tickets] == pytest.approx([0.0] * 10 + [12.0, 24.0, 36.0])
+    clock.sleep(12)
+    assert admission.begins_in(tickets[10]) == 0
+    assert admission.begins_in(tickets[12]) == pytest.approx(24)
+    # In time there is room for ten again, and never for more.
+    clock.sleep(100_000)
+    assert [admission.begins_in(admission.ticket()) > 0 for _number in range(11)] == [False] * 10 + [True]
+
+
+def test_a_queue_goes_faster_when_the_rate_does() -> None:
+    clock = SimulatedClock()
+    limiter = RateLimiter(clock, 2.0)
+    admission = Admission(limiter, clock, 24)
+    tickets = [admission.ticket() for _number in range(200)]
+    assert admission.begins_in(tickets[-1]) == pytest.approx(190 * 12)
+    limiter.rate = 24.0
+    clock.sleep(90)
+    assert admission.begins_in(tickets[-1]) == pytest.approx(100)
+    assert admission.begins_in(tickets[99]) == 0
+    slow = Admission(RateLimiter(clock, 0.25), clock, 24)
+    assert slow.begins_in(slow.ticket()) == 0, "one may always begin"
 
 
 def test_a_server_on_this_machine_is_nobodys_quota() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The parts of the executor that need no service: records, probes, stages, parameters."""
+"""The parts of a cycle that need no service: records, smoke tests, stages, parameters."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from typing import Any, ClassVar
 
 import pytest
 import yaml
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import (
     AnsibleBeanstalkError,
     AnsibleBeanstalkRefusedError,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import evidence, smoke_tests
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ARGUMENTS
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import (
+    ARGUMENTS,
+    ITEMS,
     policy_of,
     window,
-    writer_config,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     Action,
-    Debt,
     Entry,
     Goal,
     Journal,
     Lock,
+    Observation,
+    PendingResize,
     Policy,
     Record,
     Result,
     Retired,
     Step,
-    World,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.record import from_document, to_document
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import Check, Prober
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.smoke_tests import SmokeTest, SmokeTester
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.stages import (
     Stage,
     position,
     reached,
     stops_at,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.clients import ONE_ATTEMPT, Clients
 from ansible_collections.jack.beanstalk.plugins.modules import cycle as cycle_module
-from botocore.config import Config
 
 JOURNAL = Journal("c1", Goal.RECREATE, 10.0, "e-1", "v1", "v1")
 
@@ -57,7 +58,7 @@ def test_a_record_can_be_stored_and_read() -> None:
         journal=replace(JOURNAL, healthy=12.5),
         retired=(Retired("e-0", "v0", 1.0, 2.0, "why", True),),
         ledger=(Entry("c0", "me", Result.DONE, 1.0, "e-1", "v1"),),
-        debt=Debt("e-1", 3, 1),
+        pending_resize=PendingResize("e-1", 3, 1),
     )
     assert from_document(to_document(record)) == record
     assert from_document({}) == Record()
@@ -119,18 +120,18 @@ def service() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("check", "problem"),
     [
-        (Check(), ""),
-        (Check(body="v1", headers={"X-Version": "v1"}), ""),
-        (Check(status=(204,)), "status 200"),
-        (Check(body="v2"), "does not contain"),
-        (Check(headers={"x-version": "v2"}), "the header x-version is not v2"),
-        (Check(latency=1e-9), "seconds"),
-        (Check(path="/moved"), "status 302"),
-        (Check(path="/moved", status=(302,)), ""),
+        (SmokeTest(), ""),
+        (SmokeTest(body="v1", headers={"X-Version": "v1"}), ""),
+        (SmokeTest(status=(204,)), "status 200"),
+        (SmokeTest(body="v2"), "does not contain"),
+        (SmokeTest(headers={"x-version": "v2"}), "the header x-version is not v2"),
+        (SmokeTest(latency=1e-9), "seconds"),
+        (SmokeTest(path="/moved"), "status 302"),
+        (SmokeTest(path="/moved", status=(302,)), ""),
     ],
 )
-def test_probes(service: str, check: Check, problem: str) -> None:
-    good, said = Prober([check], service).run("blog.us-east-1.elasticbeanstalk.com", 2)
+def test_probes(service: str, check: SmokeTest, problem: str) -> None:
+    good, said = SmokeTester([check], service).run("blog.us-east-1.elasticbeanstalk.com", 2)
     assert good == (0 if problem else 2)
     assert problem in said
     assert bool(problem) == bool(said)
@@ -138,26 +139,26 @@ def test_probes(service: str, check: Check, problem: str) -> None:
 
 def test_name_and_password_in_the_url_are_sent_without_being_asked_for(service: str) -> None:
     Site.sent.clear()
-    assert Prober([Check()], service.replace("://", "://key:secret@")).run("blog", 1) == (1, "")
+    assert SmokeTester([SmokeTest()], service.replace("://", "://key:secret@")).run("blog", 1) == (1, "")
     assert Site.sent[0] == "Basic " + base64.b64encode(b"key:secret").decode()
     assert set(Site.sent[1:]) == {None}, "the environment itself learns nothing"
 
 
 def test_good_answers_must_come_in_a_row(service: str) -> None:
     Site.bad_after = 4
-    assert Prober([Check(path="/x")], service).run("blog", 5) == (2, "/x: status 503")
+    assert SmokeTester([SmokeTest(path="/x")], service).run("blog", 5) == (2, "/x: status 503")
 
 
 def test_no_answer_is_said_and_no_probes_are_good() -> None:
-    good, said = Prober([Check(timeout=1)], "http://127.0.0.1:9/").run("blog", 1)
+    good, said = SmokeTester([SmokeTest(timeout=1)], "http://127.0.0.1:9/").run("blog", 1)
     assert good == 0
     assert "no answer" in said
-    assert Prober([]).run("blog", 3) == (3, "")
+    assert SmokeTester([]).run("blog", 3) == (3, "")
 
 
-def world(journal: Journal | None) -> World:
+def observation(journal: Journal | None) -> Observation:
     lock = Lock("me", "", 1, 100.0, record=Record(journal=journal))
-    return World(10.0, 0.0, "me", "a/p", "a", "p.x", (), lock)
+    return Observation(10.0, 0.0, "me", "a/p", "a", "p.x", (), lock)
 
 
 @pytest.mark.parametrize(
@@ -169,23 +170,23 @@ def world(journal: Journal | None) -> World:
         ({"first_create": 1.0, "healthy": 2.0}, Step(Action.WAIT, ""), [Stage.AFTER_CANDIDATE]),
         ({"healthy": 2.0}, Step(Action.SWAP, ""), [Stage.AFTER_CANDIDATE, Stage.BEFORE_SWAP]),
         ({"healthy": 2.0, "first_swap": 3.0}, Step(Action.SWAP, ""), []),
-        ({"swapped": 4.0}, Step(Action.PROVE, ""), []),
-        ({"swapped": 4.0, "proven": 5.0}, Step(Action.DRAIN, ""), [Stage.AFTER_SWAP]),
-        ({"swapped": 4.0, "proven": 5.0}, Step(Action.TERMINATE, ""), [Stage.AFTER_SWAP, Stage.BEFORE_RETIRE]),
-        ({"swapped": 4.0, "proven": 5.0, "terminating": 6.0}, Step(Action.WAIT, ""), []),
+        ({"swapped": 4.0}, Step(Action.CHECK_CNAME, ""), []),
+        ({"swapped": 4.0, "cname_checked": 5.0}, Step(Action.DRAIN, ""), [Stage.AFTER_SWAP]),
+        ({"swapped": 4.0, "cname_checked": 5.0}, Step(Action.TERMINATE, ""), [Stage.AFTER_SWAP, Stage.BEFORE_RETIRE]),
+        ({"swapped": 4.0, "cname_checked": 5.0, "terminating": 6.0}, Step(Action.WAIT, ""), []),
         ({"swapped": 4.0}, Step(Action.RELEASE, "", result=Result.DONE), [Stage.AFTER_RETIRE]),
         ({"failed": "x"}, Step(Action.SWAP_BACK, ""), []),
     ],
 )
 def test_stages_are_reached_once(changes: dict[str, Any], step: Step, stages: list[Stage]) -> None:
-    where = position(world(replace(JOURNAL, **changes)), step)
+    where = position(observation(replace(JOURNAL, **changes)), step)
     assert [stage for stage in Stage if reached(stage, where)] == stages
 
 
 def test_a_failing_cycle_stops_at_every_stage_and_reaches_none() -> None:
-    where = position(world(replace(JOURNAL, failed="x")), Step(Action.WAIT, ""))
+    where = position(observation(replace(JOURNAL, failed="x")), Step(Action.WAIT, ""))
     assert all(stops_at(stage, where) for stage in Stage)
-    abandoned = position(world(replace(JOURNAL, failed="x", abandoned=True)), Step(Action.WAIT, ""))
+    abandoned = position(observation(replace(JOURNAL, failed="x", abandoned=True)), Step(Action.WAIT, ""))
     assert not any(stops_at(stage, abandoned) for stage in Stage)
 
 
@@ -196,20 +197,44 @@ def test_windows() -> None:
         window("2-4")
 
 
+def parameters(**more: Any) -> dict[str, Any]:
+    """The module's parameters as Ansible gives them."""
+    given = {"application": "blog", "cname_prefix": "blog", **more}
+    good, bad = ITEMS.checked([{"item": "blog", **given}], aws_argument_spec(), {})
+    if bad:
+        raise AnsibleBeanstalkRefusedError(message=bad["blog"])
+    return good["blog"]
+
+
 def test_parameters_have_the_policys_own_defaults() -> None:
-    params = {name: spec.get("default") for name, spec in ARGUMENTS.items()}
-    assert policy_of(params) == Policy()
-    with pytest.raises(AnsibleBeanstalkRefusedError, match="version_label is needed"):
-        policy_of({**params, "goal": "deploy"})
-    with pytest.raises(AnsibleBeanstalkRefusedError, match="settle must be longer"):
-        policy_of({**params, "settle": 10})
+    assert policy_of(parameters()) == Policy()
+    assert policy_of(parameters(lock={"ttl": 60}, min_age=0)) == Policy(lock_ttl=60, min_age=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"goal": "deploy"}, "version_label is needed"),
+        ({"request_settle_time": 10}, "request_settle_time must be longer"),
+        ({"window": "at night"}, "not of the form 02:00-04:30"),
+        ({"stop_at": "before_swap"}, "stop_at needs lock.owner"),
+        ({"purge_properties": "some"}, "give true, false or all"),
+        ({"until": "before_swap"}, "until is called stop_at now"),
+        ({"soap": 3}, "there is no option soap"),
+    ],
+)
+def test_parameters_that_cannot_be_used_are_refused_alone(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(AnsibleBeanstalkRefusedError, match=sentence):
+        parameters(**given)
 
 
 def test_calls_that_change_something_are_never_repeated_by_the_sdk() -> None:
-    config = Config(**writer_config({"aws_config": {"retries": {"max_attempts": 9}, "user_agent_extra": "mine"}}))
-    assert config.retries == {"total_max_attempts": 1}
+    given = {"region": "eu-central-1", "access_key": "x", "secret_key": "x"}
+    aws_config = {"retries": {"max_attempts": 9}, "user_agent_extra": "mine"}
+    config = Clients({**given, "aws_config": aws_config}).new("elasticbeanstalk", ONE_ATTEMPT).meta.config
+    assert config.retries["total_max_attempts"] == 1
     assert config.user_agent_extra == "mine"
-    assert config.connect_timeout + config.read_timeout + Policy().step_fresh < Policy().settle
+    assert config.connect_timeout + config.read_timeout + Policy().max_decision_age < Policy().request_settle_time
 
 
 def test_parameters_and_documentation_agree() -> None:
@@ -221,8 +246,8 @@ def test_parameters_and_documentation_agree() -> None:
             for name, option in options.items()
         }
 
-    shown = {name: {key: fact for key, fact in one.items() if key != "no_log"} for name, one in ARGUMENTS.items()}
-    del shown["progress_file"]  # is documented in a fragment
+    unsaid = ("no_log", "apply_defaults")
+    shown = {name: {key: fact for key, fact in one.items() if key not in unsaid} for name, one in ARGUMENTS.items()}
     assert described(yaml.safe_load(cycle_module.DOCUMENTATION)["options"]) == shown
 
 
@@ -235,9 +260,9 @@ def test_dns_is_only_held_against_a_swap_when_it_certainly_leads_to_the_old_endp
 ) -> None:
     names = {"old": {"192.0.2.1"}, "new": {"192.0.2.2"}, "live": live}
     monkeypatch.setattr(smoke_tests, "_addresses", names.__getitem__)
-    assert Prober([]).leads_to_old("live", "new", "old") is expected
-    assert not Prober([], "http://service/").leads_to_old("live", "new", "old")
-    assert not Prober([]).leads_to_old("live", None, "old")
+    assert SmokeTester([]).leads_to_old("live", "new", "old") is expected
+    assert not SmokeTester([], "http://service/").leads_to_old("live", "new", "old")
+    assert not SmokeTester([]).leads_to_old("live", None, "old")
 
 
 def test_what_cannot_be_learnt_of_a_failed_candidate_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

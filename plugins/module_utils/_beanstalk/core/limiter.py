@@ -11,13 +11,18 @@ decrease, by which several controllers find their shares without knowing of each
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.budget import RATE_VARIABLE, THROTTLED
 from .clock import Clock
+
+RATE_VARIABLE = "BEANSTALK_CALLS_PER_SECOND"
+THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+)
 
 START_RATE = 2.0
 """Requests per second before anything is known."""
@@ -32,6 +37,8 @@ _MAXIMUM_LEARNED = 50.0
 _RATE_STEP = 0.03
 # Requests that were on their way when AWS said "too many" tell nothing new.
 _SETTLE_SECONDS = 2.0
+# So many seconds at most does each of those wait for its tokens that begin together without a queue.
+_TOGETHER_SECONDS = 5.0
 
 
 class RateLimiter:
@@ -50,16 +57,20 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._mine = threading.local()
 
-    def attach(self, client: Any) -> None:
-        """Have each request of a botocore client, retries included, take a token first and report its answer."""
+    def attach(self, client: Any, *, ahead: bool = False) -> None:
+        """Have each request of a botocore client, retries included, take a token first and report its answer.
+
+        With ``ahead`` only the latter: whoever must not be late once a request was decided acquires it before that.
+        """
         if not self._given and urlsplit(client.meta.endpoint_url).hostname in ("127.0.0.1", "localhost", "::1"):
             self.rate = _LOOPBACK_RATE
         # Before the signature, which is good for a few minutes only.
-        client.meta.events.register("before-sign.elastic-beanstalk", self._before_sign)
+        if not ahead:
+            client.meta.events.register("before-sign.elastic-beanstalk", self._before_sign)
         client.meta.events.register("response-received.elastic-beanstalk", self._response_received)
 
-    def acquire(self) -> None:
-        """Take one token, waiting for it where there is none."""
+    def acquire(self) -> bool:
+        """Take one token, waiting for it where there is none; returns whether it had to wait."""
         with self._lock:
             self._fill()
             self._tokens -= 1.0
@@ -67,6 +78,7 @@ class RateLimiter:
         self._mine.waited = wait > 0
         if wait:
             self._clock.sleep(wait)
+        return wait > 0
 
     def throttled(self) -> None:
         """AWS said "too many": go slower."""
@@ -101,6 +113,37 @@ class RateLimiter:
             self.throttled()
         else:
             self.answered()
+
+
+class Admission:
+    """Lets items begin at the pace at which their requests can be served, so that none is late once it has begun.
+
+    Each sends ``requests`` one after the other, and has deadlines. A few begin at once, as many as do not make each
+    other wait for long.
+    """
+
+    def __init__(self, limiter: RateLimiter, clock: Clock, requests: float) -> None:
+        self._limiter, self._clock, self._requests = limiter, clock, requests
+        self._tickets = 0
+        self._served = math.inf
+        self._served_at = 0.0
+
+    def ticket(self) -> int:
+        """A place in the queue."""
+        self._serve()
+        self._tickets += 1
+        return self._tickets
+
+    def begins_in(self, ticket: int) -> float:
+        """Seconds until a ticket comes up, at the present rate; 0 where it has."""
+        self._serve()
+        return max(0.0, (ticket - self._served) * self._requests / self._limiter.rate)
+
+    def _serve(self) -> None:
+        now, rate = self._clock.now(), self._limiter.rate
+        room = max(1.0, _TOGETHER_SECONDS * rate)
+        self._served = min(self._tickets + room, self._served + (now - self._served_at) * rate / self._requests)
+        self._served_at = now
 
 
 def given_rate() -> float | None:

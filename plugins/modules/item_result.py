@@ -6,17 +6,19 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: environments_result
+module: item_result
 version_added: 0.1.0
 short_description: Make a host's own result of what was done for many
 description:
-  - Returns what M(jack.beanstalk.environments) found out for a host as the result of this task. So Ansible's recap,
-    C(serial), C(max_fail_percentage), C(any_errors_fatal) and C(--limit) mean what they always mean.
+  - Returns what M(jack.beanstalk.environments) or M(jack.beanstalk.cycles) found out for a host as the result of this
+    task. So Ansible's recap, C(serial), C(max_fail_percentage), C(any_errors_fatal) and C(--limit) mean
+    what they always mean.
   - It runs on the controller, starts no module and asks nothing.
 author:
   - The jack.beanstalk team (!UNKNOWN)
 seealso:
   - module: jack.beanstalk.environments
+  - module: jack.beanstalk.cycles
 extends_documentation_fragment:
   - jack.beanstalk.attributes
 attributes:
@@ -27,9 +29,9 @@ attributes:
   idempotent:
     support: full
 options:
-  environments:
+  items:
     description:
-      - C(environments) of the result of M(jack.beanstalk.environments).
+      - What the module returned by item, as C(environments) or C(cycles).
     type: dict
     required: true
   item:
@@ -40,8 +42,8 @@ options:
 
 EXAMPLES = r"""
 - name: Make it each host's own result
-  jack.beanstalk.environments_result:
-    environments: "{{ deployed.environments }}"
+  jack.beanstalk.item_result:
+    items: "{{ deployed.environments }}"
 """
 
 RETURN = r"""
@@ -49,8 +51,8 @@ msg:
   description: What went wrong, and what to do.
   returned: when it failed
   type: str
-environment:
-  description: As M(jack.beanstalk.environment) returns it, as is everything else.
-  returned: when it did not fail
-  type: dict
+changed:
+  description: Whether something was changed for this host. All else is as the module returned it.
+  returned: always
+  type: bool
 """

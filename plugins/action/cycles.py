@@ -1,0 +1,15 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs the module of the same name for many hosts."""
+
+from __future__ import annotations
+
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.batch import BatchActionBase
+
+
+class ActionModule(BatchActionBase):
+    """The module, with its progress as it comes."""
+
+    ITEMS = "cycles"

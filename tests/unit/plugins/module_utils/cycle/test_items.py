@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the variables of a host to its item of the module cycles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ITEMS
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.items import cycle_items
+
+HOST = {"eb_region": "eu-central-1", "eb_application": "shop", "eb_cname_prefix": "shop-live"}
+
+
+def item(goal: str = "recreate", **more: Any) -> dict[str, Any]:
+    (made,) = cycle_items(["shop-eu"], {"shop-eu": {**HOST, **more}}, goal)
+    return made
+
+
+def test_a_host_has_what_its_inventory_says() -> None:
+    made = item(
+        "rollback",
+        eb_aws={"profile": "europe"},
+        eb_environment_name="shop",
+        eb_recreate={"bake_time": 5, "smoke_tests": [{"path": "/healthz"}]},
+    )
+    assert made == {
+        "item": "shop-eu",
+        "region": "eu-central-1",
+        "profile": "europe",
+        "application": "shop",
+        "cname_prefix": "shop-live",
+        "name_prefix": "shop",
+        "goal": "rollback",
+        "bake_time": 5,
+        "smoke_tests": [{"path": "/healthz"}],
+        "lock": {},
+    }
+    assert ITEMS.checked([made], aws_argument_spec(), {})[1] == {}
+
+
+def test_its_lock_is_that_of_its_deployments_but_for_the_owner() -> None:
+    lock = {"owner": "the-pipeline", "bucket": "locks", "ttl": 60}
+    assert item(eb_lock=lock, eb_recreate={"lock": {"ttl": 90}})["lock"] == {"bucket": "locks", "ttl": 90}
+
+
+def test_a_variable_that_is_missing_or_cannot_be_used_fails_its_host_alone() -> None:
+    hosts = {"good": HOST, "bad": {**HOST, "eb_recreate": "every night"}, "odd": {"eb_region": "eu-central-1"}}
+    made = {one["item"]: one for one in cycle_items(hosts, hosts)}
+    assert "problem" not in made["good"]
+    assert made["bad"]["problem"].startswith("A variable of bad cannot be used: ")
+    assert "eb_application" in made["odd"]["problem"]
+
+
+def test_an_option_by_its_old_name_is_an_error_that_says_the_new_one() -> None:
+    _good, bad = ITEMS.checked([item(eb_recreate={"soak": 5, "lease_ttl": 60})], aws_argument_spec(), {})
+    assert bad["shop-eu"] == (
+        "The environment of shop-eu cannot be managed: lease_ttl is called lock.ttl now; soak is called bake_time now."
+    )
