@@ -296,6 +296,13 @@ def test_an_environment_whose_deployment_fails_fails_the_stack(shop: Shop) -> No
     assert states == {"Terminated"}
 
 
+def test_a_creation_that_takes_too_long_fails(shop: Shop) -> None:
+    shop.create(TimeoutInMinutes=1)
+    shop.stalk.advance(900)
+    assert shop.status == "ROLLBACK_COMPLETE"
+    assert shop.reasons("CREATE_FAILED") == ["Stack creation time exceeded the specified timeout."]
+
+
 @pytest.mark.parametrize(
     ("given", "status", "left"),
     [({"DisableRollback": True}, "CREATE_FAILED", 1), ({"OnFailure": "DO_NOTHING"}, "CREATE_FAILED", 1)],
@@ -343,6 +350,16 @@ def test_deletion_ends_everything(made: Shop) -> None:
     assert made.api.list_exports()["Exports"] == []
     # The bundle belongs to whoever uploaded it.
     assert made.stalk.region.storage.read(made.stalk.region.bucket, "one.zip") is not None
+
+
+def test_a_stack_that_was_updated_can_be_deleted(made: Shop) -> None:
+    made.update(key="two.zip")
+    made.stalk.advance(600)
+    made.api.delete_stack(StackName="shop")
+    made.stalk.advance(600)
+    with pytest.raises(ClientError, match="does not exist"):
+        _ = made.status
+    assert made.stalk.eb.describe_applications()["Applications"] == []
 
 
 def test_a_stack_that_is_being_made_can_be_deleted(shop: Shop) -> None:

@@ -35,6 +35,8 @@ class Stack(service.Stack):  # type: ignore[misc]
     """A stack that is made, changed and deleted step by step if it holds resources of ours."""
 
     on_failure = "ROLLBACK"
+    deadline: float | None = None
+    """When a creation has failed, by the clock's seconds."""
 
     def __init__(self, *arguments: Any, before: Stack | None = None, **more: Any) -> None:
         self.ours, self.status = False, ""
@@ -155,6 +157,8 @@ class Stack(service.Stack):  # type: ignore[misc]
         def go_on() -> None:
             if self.operation is not token:
                 raise Superseded
+            if self.deadline is not None and self.region.control.clock.seconds() > self.deadline:
+                raise Failure("Stack creation time exceeded the specified timeout.")
 
         async def run() -> None:
             try:
@@ -165,10 +169,13 @@ class Stack(service.Stack):  # type: ignore[misc]
         self.scheduler.spawn(run(), f"stack {self.name}")
 
     async def _create(self, provision: Provision) -> None:
+        if self.timeout_in_minutes:
+            self.deadline = self.region.control.clock.seconds() + 60 * int(self.timeout_in_minutes)
         try:
             await provision.make()
             self._publish()
         except ResourcesFailed as error:
+            self.deadline = None
             await self._undo_creation(provision, str(error))
         else:
             self.enter("CREATE_COMPLETE")

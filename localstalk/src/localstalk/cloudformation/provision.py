@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any, Protocol
 
 from moto.cloudformation.parsing import (
@@ -25,7 +24,6 @@ from localstalk.cloudformation.template import in_order
 from localstalk.scheduler import sleep
 
 _LOOK_SECONDS = 5.0
-_NUMBERS = count()
 
 
 class Superseded(Exception):  # noqa: N818 - an outcome
@@ -43,7 +41,8 @@ class Made:
     name: str
     body: dict[str, Any]
     resource: Any
-    number: int = field(default_factory=lambda: next(_NUMBERS))
+    rank: int = 0
+    """Its place in the order of the template: higher ones need lower ones."""
 
     @property
     def kind(self) -> str:
@@ -95,8 +94,8 @@ def adopt(stack: Provisioned) -> Holdings:
     resources = stack.resource_map
     return Holdings(
         {
-            name: Made(name, clean_json(body, resources), resources[name])
-            for name, body in (stack.template_dict.get("Resources") or {}).items()
+            name: Made(name, clean_json(stack.template_dict["Resources"][name], resources), resources[name], rank)
+            for rank, name in enumerate(in_order(stack.template_dict) if stack.template_dict else ())
             if resources[name] is not None
         }
     )
@@ -117,14 +116,14 @@ class Provision:
 
     async def make(self) -> None:
         """Make and change what the template says. Raises :class:`ResourcesFailed`."""
-        for name in in_order(self.stack.template_dict):
+        for rank, name in enumerate(in_order(self.stack.template_dict)):
             template = self.stack.template_dict["Resources"][name]
             condition = template.get("Condition")
             if condition and not self.stack.resource_map.lazy_condition_map[condition]:
                 continue
             verb = "UPDATE" if name in self.holdings.made else "CREATE"
             try:
-                await self._make(name, template)
+                await self._make(name, template, rank)
             except (Superseded, ResourcesFailed):
                 raise
             except Exception as error:
@@ -133,12 +132,14 @@ class Provision:
                 word = verb.lower()
                 raise ResourcesFailed(f"The following resource(s) failed to {word}: [{name}]. ") from error
 
-    async def _make(self, name: str, template: dict[str, Any]) -> None:
+    async def _make(self, name: str, template: dict[str, Any], rank: int) -> None:
         body = self._resolved(template)
         old = self.holdings.made.get(name)
         if old is not None and old.body == body:
+            old.rank = rank
             return
         made = self._changed(old, body) if old else self._created(name, body)
+        made.rank = rank
         await self._until(getattr(made.resource, "is_created", _at_once))
         self.stack.record(made, "UPDATE_COMPLETE" if old else "CREATE_COMPLETE")
 
@@ -167,9 +168,7 @@ class Provision:
         else:
             resource = parse_and_update_resource(old.name, body, self.stack.resource_map, *self.where)
             made = Made(old.name, body, resource or old.resource)
-        if made.resource is old.resource:
-            made.number = old.number
-        elif made.kind.startswith(PREFIX):
+        if made.resource is not old.resource and made.kind.startswith(PREFIX):
             # What moto replaces, it deletes by itself.
             self.holdings.spare.append(old)
         self.holdings.made[old.name] = made
@@ -182,7 +181,7 @@ class Provision:
         for name in [each for each in holdings.made if each not in wanted]:
             holdings.spare.append(holdings.made.pop(name))
         failed = []
-        for made in sorted(holdings.spare, key=lambda each: each.number, reverse=True):
+        for made in sorted(holdings.spare, key=lambda each: each.rank, reverse=True):
             try:
                 await self._delete(made)
             except Superseded:

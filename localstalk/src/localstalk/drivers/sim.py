@@ -53,6 +53,11 @@ class _Instance:
         """Write into eb-engine.log."""
         self.log += [f"{datetime.now(UTC):%Y/%m/%d %H:%M:%S.%f} [{level}] {line}" for line in lines]
 
+    def open_deployment_log(self, command: Command) -> None:
+        """Begin the deployment log of a command, unless it has begun."""
+        if self.deployment_log[0] != command.deployment_log:
+            self.deployment_log = (command.deployment_log, _deployment_line("INFO", command, "Starting {}"))
+
     def log_deployment(self, level: str, command: Command, text: str) -> None:
         """Write into the deployment log."""
         name, written = self.deployment_log
@@ -144,7 +149,7 @@ class SimDriver:
             if command.name == "bundle-log":
                 return CommandResult(instance_id, "SUCCESS", archive=_bundle(instance))
             leader = self._elect(instance_id, command) if command.name == "app-deploy" else None
-            instance.deployment_log = (command.deployment_log, _deployment_line("INFO", command, "Starting {}"))
+            instance.open_deployment_log(command)
             instance.note(*_log_lines(instance.spec, command, leader))
             for failure in self.failures:
                 if failure.matches(instance, command):
@@ -168,10 +173,9 @@ class SimDriver:
     def deployment_log(self, instance_id: str, command: Command) -> bytes:
         """The log of the last command, or how that of one begins that has yet to end."""
         with self._lock:
-            name, text = self._instance(instance_id).deployment_log
-        if name != command.deployment_log:
-            text = _deployment_line("INFO", command, "Starting {}")
-        return text.encode()
+            instance = self._instance(instance_id)
+            instance.open_deployment_log(command)
+            return instance.deployment_log[1].encode()
 
     def _elect(self, instance_id: str, command: Command) -> bool:
         if not command.elects_leader:

@@ -32,6 +32,7 @@ class Upload:
     def __init__(self, context: WorkflowContext, instance_id: str, command: Command) -> None:
         self.context, self.instance_id, self.command = context, instance_id, command
         self.running = bool(command.deployment_log) and self._is_ours()
+        self.uploaded = b""
         # Not more often than each real second, however fast the clock.
         self.pause = max(_SECONDS, context.control.clock.speed)
 
@@ -69,5 +70,6 @@ class Upload:
             content = await context.call_driver(context.driver.deployment_log, self.instance_id, self.command)
         except DriverError:
             return
-        if content:
+        if content != self.uploaded:
+            self.uploaded = content
             context.region.storage.write(context.region.bucket, self.key, content)
