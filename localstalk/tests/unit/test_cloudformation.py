@@ -303,6 +303,16 @@ def test_a_creation_that_takes_too_long_fails(shop: Shop) -> None:
     assert shop.reasons("CREATE_FAILED") == ["Stack creation time exceeded the specified timeout."]
 
 
+def test_the_limit_of_time_is_for_the_creation_only(shop: Shop) -> None:
+    shop.create(TimeoutInMinutes=10)
+    shop.stalk.advance(900)
+    assert shop.status == "CREATE_COMPLETE"
+    shop.api.delete_stack(StackName="shop")
+    shop.stalk.advance(600)
+    with pytest.raises(ClientError, match="does not exist"):
+        _ = shop.status
+
+
 @pytest.mark.parametrize(
     ("given", "status", "left"),
     [({"DisableRollback": True}, "CREATE_FAILED", 1), ({"OnFailure": "DO_NOTHING"}, "CREATE_FAILED", 1)],

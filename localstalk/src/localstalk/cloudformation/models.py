@@ -153,6 +153,7 @@ class Stack(service.Stack):  # type: ignore[misc]
     def begin(self, work: Work) -> None:
         """Start an operation; one that is under way ends."""
         token = self.operation = object()
+        self.deadline = None
 
         def go_on() -> None:
             if self.operation is not token:
