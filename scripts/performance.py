@@ -42,15 +42,21 @@ own, the budget is the peer's value. `build/bench.html` has the same as plots.
 - `inventory_*` is `ansible-inventory --list` with the plugin `jack.beanstalk.instances`, `leader_*` the module
   `leader_info` where hooks tag the leader: it reads the application's events back to the deployments in question, a
   thousand with each call, so fifty environments cost more where they are some of many (`leader_of_50_among_many_*`).
-- `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, a fork for each, by
-  a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
+- `fleet_*` and `throttle_*` are one run of `deploy.yml` for many environments of one application, all in one process,
+  by a controller that has deployed them before, verified on every instance; leaders are not asked for in runs of more
   than ten hosts (docs/guides/fleet.rst says what each call buys). `fleet_*` with operations of ten minutes (each
   stands still for nine, `localstalk fault add stuck`), nine minutes longer than the controller expects;
   `fleet_makespan_ratio` is the time of the run by that of the longest operation. `throttle_*` is the same at a service
-  that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), with the budget that the
-  controller starts with for AWS: there the requests that begin 200 deployments take 92.5 seconds, whoever sends them,
-  and `throttle_makespan_ratio` is the time of the run by these and the longest operation. These take one run each. The
-  peer's requests are those of one `eb deploy` at the same time, times the environments.
+  that takes 2 requests a second, burst 15 (`localstalk fault add throttle rate=2 burst=15`), by a controller that
+  begins as it does for AWS: there the requests that begin 200 deployments take 92.5 seconds, whoever sends them, and
+  `throttle_makespan_ratio` is the time of the run by these and the longest operation; `throttled_request_ratio` is how
+  many of the requests were refused. These take one run each. The peer's requests are those of one `eb deploy` at the
+  same time, times the environments.
+- `fleet_1000_*` is one run for a thousand environments. `fleet_1000_private_mib` is the memory of all processes of the
+  run together, Ansible's and ours, pages that several share counted once (proportional set size), at its largest;
+  `fleet_1000_engine_mib` is the part of the one process that deploys.
+- `watch_*_N` is a minute in which N deployments wait, in the real control loop with a simulated service;
+  `sharded_*` is the same for ten accounts with a thousand environments each.
 - `recreate_*` is one run of `recreate_and_swap.yml` for many environments, all at once, with the default policy but for
   `force` and a poll interval of five seconds, as `eb` has it; new environments take ten minutes (each stands still
   for more than eight). `recreate_makespan_ratio` is the time of the run by what a cycle cannot do without
@@ -75,18 +81,10 @@ An unchanged `deploy.yml` sends two requests in place of eleven: one task makes 
 the leader. Roles that are not wanted are included, not imported. Where `PYTHONDONTWRITEBYTECODE` is set, every start of
 Ansible compiles hundreds of modules anew, so the `Makefile` clears it.
 
-While Ansible waits it looks at each of its workers, every `internal_poll_interval` seconds. With its own value of
-0.001, two hundred workers that sleep cost its main process 17 % of a core; with 0.01 (`ansible.cfg`) 3 % (the
-difference between tasks of 10 and of 50 s). A skipped task takes a host as long as any small one, 30 ms of processor
-time with two hundred hosts, most of it in the kernel, which copies the parent's memory for the fork: so `deploy.yml`
-has few tasks for each host of a fleet, and plays for some hosts in place of conditions.
-
-Modules are processes of their own, started as Ansible starts any module, and each imports boto3: that is most of the
-processor time of a small fleet.
-
-Of two hundred cycles each looked through what all of them share: every look read, and compared, all environments, and
-every step wrote out all leases. Now each reads the lines that changed since it looked, and its own lease
-(`plugins/module_utils/_beanstalk/core/table.py`).
+The environments of a batch are deployed to by one process, which polls once per tick for each application, however many
+are waited for: starting Python and boto3 for each host was most of the processor time of a fleet. What is left is what
+Ansible itself needs for each task of each host, a skipped one included, so `deploy.yml` has few tasks for each host,
+and plays for some hosts in place of conditions.
 
 A changed deploy went from 25 requests and two downloads to 12 and two: the lock is
 written over what this controller left, the account's bucket is known by name, the settings are known until the
@@ -96,7 +94,7 @@ environment changes, and the end of a deployment is expected when the last one e
 
 # By topic of the measurement.
 _GRAPHS = {
-    "storms": "API calls per second of a fleet's deployment, beside the eb CLI's",
+    "fleet": "API calls per second of a fleet's deployment, beside the eb CLI's",
     "recreates": "API calls per second of recreating a fleet, beside the eb CLI's",
 }
 _BELOW_GRAPHS = """

@@ -45,3 +45,16 @@ attributes:
   idempotent:
     support: full
 """
+
+    ENVIRONMENT = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Values of environment properties and C(DBPassword) are never shown.
+  idempotent:
+    support: full
+"""

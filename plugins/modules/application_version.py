@@ -13,10 +13,10 @@ description:
   - Uploads a source bundle and makes an application version of it, or deletes a version.
   - A version that exists is not uploaded again. Its bundle cannot be changed, so use labels that are made from the
     content, as M(jack.beanstalk.source_bundle) does.
-  - With O(src) the bundle in S3 is looked at (C(s3:GetObject), and C(s3:ListBucket) to tell that it is missing). It is
+  - With O(src) the bundle in S3 is checked (C(s3:GetObject), and C(s3:ListBucket) to tell that it is missing). It is
     uploaded again where it is gone, or has another checksum than the one that was recorded when the version was made,
     never because O(src) has other bytes, since the dates in a bundle are those of the commit. Where the credentials
-    may not look, nothing is done.
+    may not do that, nothing is done.
   - A version that an environment runs is never deleted.
 author:
   - The jack.beanstalk team (!UNKNOWN)
@@ -69,7 +69,7 @@ options:
     type: str
   process:
     description:
-      - Whether Elastic Beanstalk looks for mistakes in C(env.yaml) and C(.ebextensions) before the version can be used.
+      - Whether Elastic Beanstalk checks C(env.yaml) and C(.ebextensions) before the version can be used.
     type: bool
     default: true
   tags:
@@ -94,7 +94,7 @@ options:
     default: 300
   poll_interval:
     description:
-      - Seconds between two looks at the version while it is processed.
+      - Seconds between two polls at the version while it is processed.
     type: float
     default: 2
   state:

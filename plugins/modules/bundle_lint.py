@@ -10,7 +10,7 @@ module: bundle_lint
 version_added: 0.1.0
 short_description: Find what Elastic Beanstalk would refuse, ignore or misread in a source bundle
 description:
-  - Looks at C(.ebextensions), C(.platform), the Docker files and the manifests of a source folder or of a zip, before a
+  - Checks C(.ebextensions), C(.platform), the Docker files and the manifests of a source folder or of a zip, before a
     deployment finds the faults one by one.
   - Runs on the controller, talks to no AWS service, runs nothing from the bundle and changes nothing.
   - An error is something that Elastic Beanstalk refuses, drops or does differently from what is written, or that loses
@@ -157,7 +157,7 @@ warning_count:
   type: int
   sample: 0
 file_count:
-  description: Number of configuration files and hooks that were looked at.
+  description: Number of configuration files and hooks that were checked.
   returned: always
   type: int
   sample: 7

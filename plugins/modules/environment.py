@@ -11,11 +11,11 @@ version_added: 0.1.0
 short_description: Manage an Elastic Beanstalk environment
 description:
   - Creates an environment, deploys a version to it, changes its settings, platform or tags, or terminates it.
-  - Calls the service only for what differs, and then waits for proof. An operation has succeeded when the environment
+  - Updates only what differs, then verifies every instance. An operation has succeeded when the environment
     is Ready with the wanted version, no failure event came since the start, and every instance says itself that it
     runs the version, that its deployment is V(Deployed), and that it is healthy. Health V(Warning) that lasts is
     accepted with a warning.
-  - The same proof is asked for when nothing differs, so unchanged means verified. Where an instance runs another
+  - Every instance is verified when nothing differs, too, so unchanged means verified. Where an instance runs another
     version or its deployment failed, O(version_label) is deployed again, once in a run (action V(redeploy)). Bad health
     alone fails the task with its causes, as another deployment would run leader tasks again for nothing. Instances
     that are starting are waited for, within O(wait_timeout).
@@ -33,20 +33,12 @@ seealso:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.attributes.environment
   - jack.beanstalk.capacity
   - jack.beanstalk.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details:
-      - Values of environment properties and C(DBPassword) are never shown.
-  idempotent:
-    support: full
 options:
   application:
     description:
@@ -201,8 +193,8 @@ options:
         type: str
   wait:
     description:
-      - Whether to wait for the end of the operation, and for proof. Without, an environment that needs no change is
-        looked at once, and what speaks against it is a warning.
+      - Whether to wait for the end of the operation and verify every instance. Without it, an environment that needs no
+        change is observed once, and problems are warnings.
     type: bool
     default: true
   wait_timeout:
@@ -212,8 +204,8 @@ options:
     default: 1800
   poll_interval:
     description:
-      - Seconds between two looks at the environment. They become rarer, up to four times as long, the longer an
-        operation takes whose end is not expected from earlier ones.
+      - Seconds between two polls. They become rarer, up to four times as long, the longer an operation takes whose end
+        is not expected from earlier ones.
     type: float
     default: 5
 """

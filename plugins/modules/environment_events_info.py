@@ -18,34 +18,16 @@ extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
   - jack.beanstalk.attributes.info
+  - jack.beanstalk.selection.one
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
 options:
-  application:
-    description:
-      - Name of the application.
-    type: str
-    required: true
-  cname_prefix:
-    description:
-      - CNAME prefix of the environment.
-      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
-        for one that was made without a prefix.
-    type: str
-  environment_id:
-    description:
-      - Id of the environment.
-    type: str
   limit:
     description:
       - At most so many events, the newest ones.
     type: int
     default: 100
-  name:
-    description:
-      - Name of the environment.
-    type: str
   request_id:
     description:
       - Only events of this request. Events on health and on added instances belong to no request.
@@ -97,16 +79,14 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import NAMED_BY, ONE_ENVIRONMENT
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_events
 
 
 def main():
     argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "cname_prefix": {"type": "str"},
-        "environment_id": {"type": "str"},
+        **ONE_ENVIRONMENT,
         "limit": {"default": 100, "type": "int"},
-        "name": {"type": "str"},
         "request_id": {"type": "str"},
         "severity": {"choices": ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], "default": "INFO", "type": "str"},
         "since": {"type": "str"},
@@ -114,7 +94,7 @@ def main():
     }
     module = AnsibleAWSModule(
         argument_spec=argument_spec,
-        mutually_exclusive=[("cname_prefix", "environment_id", "name")],
+        mutually_exclusive=[NAMED_BY],
         supports_check_mode=True,
     )
     calls = ModuleCalls(module)

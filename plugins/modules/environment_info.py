@@ -19,32 +19,11 @@ extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
   - jack.beanstalk.attributes.info
+  - jack.beanstalk.selection.many
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
 options:
-  application:
-    description:
-      - Only environments of this application.
-    type: str
-  names:
-    description:
-      - Only environments with these names. Unknown names are left out.
-    type: list
-    elements: str
-  ids:
-    description:
-      - Only environments with these ids. Unknown ids are left out.
-    type: list
-    elements: str
-  cname_prefix:
-    description:
-      - Only the environment that holds this CNAME prefix.
-      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
-        for one that was made without a prefix.
-      - A failure when nobody holds it but an environment of that name has another CNAME, or when two hold it, with what
-        to write instead.
-    type: str
   gather:
     description:
       - What to ask for beside the environments themselves. Each costs one more call for every environment.
@@ -212,6 +191,7 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import MANY_ENVIRONMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
     describe_all,
 )
@@ -220,11 +200,8 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.
 def main():
     gather = ["health", "instances", "tags"]
     argument_spec = {
-        "application": {"type": "str"},
-        "cname_prefix": {"type": "str"},
+        **MANY_ENVIRONMENTS,
         "gather": {"choices": gather, "default": gather, "elements": "str", "type": "list"},
-        "ids": {"elements": "str", "type": "list"},
-        "names": {"elements": "str", "type": "list"},
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     calls = ModuleCalls(module)

@@ -18,6 +18,7 @@ author:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.selection.one
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -31,39 +32,20 @@ attributes:
     details:
       - With O(dest), new logs are written every time.
 options:
-  application:
-    description:
-      - Name of the application.
-    type: str
-    required: true
-  cname_prefix:
-    description:
-      - CNAME prefix of the environment.
-      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
-        for one that was made without a prefix.
-    type: str
   dest:
     description:
       - Folder on the controller for the logs, as C(instance id/path of the log), with mode 0600. Without it the
         logs are returned.
     type: path
-  environment_id:
-    description:
-      - Id of the environment.
-    type: str
   instance_ids:
     description:
       - Only logs of these instances.
     type: list
     elements: str
     default: []
-  name:
-    description:
-      - Name of the environment.
-    type: str
   poll_interval:
     description:
-      - Seconds between two looks.
+      - Seconds between two polls.
     type: float
     default: 2
   wait_timeout:
@@ -106,24 +88,22 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import NAMED_BY, ONE_ENVIRONMENT
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import fetch_logs
 
 
 def main():
     argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "cname_prefix": {"type": "str"},
+        **ONE_ENVIRONMENT,
         "dest": {"type": "path"},
-        "environment_id": {"type": "str"},
         "instance_ids": {"default": [], "elements": "str", "type": "list"},
-        "name": {"type": "str"},
         "poll_interval": {"default": 2, "type": "float"},
         "wait_timeout": {"default": 120, "type": "int"},
     }
     module = AnsibleAWSModule(
         argument_spec=argument_spec,
-        mutually_exclusive=[("cname_prefix", "environment_id", "name")],
-        required_one_of=[("cname_prefix", "environment_id", "name")],
+        mutually_exclusive=[NAMED_BY],
+        required_one_of=[NAMED_BY],
         supports_check_mode=True,
     )
     calls = ModuleCalls(module)

@@ -26,19 +26,11 @@ seealso:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.attributes.environment
   - jack.beanstalk.progress
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-    details:
-      - Values of environment properties and C(DBPassword) are never shown.
-  idempotent:
-    support: full
 options:
   environments:
     description:

@@ -86,7 +86,7 @@ options:
     default: Dockerfile
   dockerfile_rendered:
     description:
-      - Whether the application's Dockerfile is rendered, so that the source's own is not looked at.
+      - Whether the application's Dockerfile is rendered, so that the source's own is not read.
     type: bool
     default: false
   build_args:

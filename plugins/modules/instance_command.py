@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.selection.one
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -36,25 +37,6 @@ attributes:
     details:
       - That depends on the script.
 options:
-  application:
-    description:
-      - Name of the application.
-    type: str
-    required: true
-  cname_prefix:
-    description:
-      - CNAME prefix of the environment.
-      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
-        for one that was made without a prefix.
-    type: str
-  name:
-    description:
-      - Name of the environment.
-    type: str
-  environment_id:
-    description:
-      - Id of the environment.
-    type: str
   target:
     description:
       - V(all) runs it on every instance, V(one) on one that is the same as long as it exists, V(leader) on the one that
@@ -84,7 +66,7 @@ options:
     default: 600
   poll_interval:
     description:
-      - Seconds between two looks.
+      - Seconds between two polls.
     type: float
     default: 2
 """
@@ -151,17 +133,15 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import NAMED_BY, ONE_ENVIRONMENT
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.commands import run_command
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.sources import Services
 
 
 def main():
     argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "cname_prefix": {"type": "str"},
-        "environment_id": {"type": "str"},
+        **ONE_ENVIRONMENT,
         "fail_on_rc": {"default": True, "type": "bool"},
-        "name": {"type": "str"},
         "poll_interval": {"default": 2, "type": "float"},
         "script": {"required": True, "type": "str"},
         "target": {"choices": ["all", "one", "leader"], "default": "all", "type": "str"},
@@ -170,8 +150,8 @@ def main():
     }
     module = AnsibleAWSModule(
         argument_spec=argument_spec,
-        mutually_exclusive=[("cname_prefix", "environment_id", "name")],
-        required_one_of=[("cname_prefix", "environment_id", "name")],
+        mutually_exclusive=[NAMED_BY],
+        required_one_of=[NAMED_BY],
         supports_check_mode=True,
     )
     calls = ModuleCalls(module)

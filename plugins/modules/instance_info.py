@@ -18,32 +18,10 @@ extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
   - jack.beanstalk.attributes.info
+  - jack.beanstalk.selection.many
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-options:
-  application:
-    description:
-      - Only environments of this application.
-    type: str
-  cname_prefix:
-    description:
-      - Only the environment that holds this CNAME prefix.
-      - It is all that stands before C(.REGION.elasticbeanstalk.com) in the CNAME, so V(blog-production.eba-k3v9x2mq)
-        for one that was made without a prefix.
-      - A failure when nobody holds it but an environment of that name has another CNAME, or when two hold it, with what
-        to write instead.
-    type: str
-  ids:
-    description:
-      - Only environments with these ids.
-    type: list
-    elements: str
-  names:
-    description:
-      - Only environments with these names.
-    type: list
-    elements: str
 """
 
 EXAMPLES = r"""
@@ -88,18 +66,13 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import MANY_ENVIRONMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_instances
 
 
 def main():
-    argument_spec = {
-        "application": {"type": "str"},
-        "cname_prefix": {"type": "str"},
-        "ids": {"elements": "str", "type": "list"},
-        "names": {"elements": "str", "type": "list"},
-    }
     module = AnsibleAWSModule(
-        argument_spec=argument_spec,
+        argument_spec=MANY_ENVIRONMENTS,
         supports_check_mode=True,
     )
     calls = ModuleCalls(module)

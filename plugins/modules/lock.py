@@ -25,6 +25,7 @@ seealso:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.selection.lock
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -36,17 +37,6 @@ attributes:
   idempotent:
     support: full
 options:
-  application:
-    description:
-      - Application of the logical environment.
-    type: str
-    required: true
-  cname_prefix:
-    description:
-      - CNAME prefix of the logical environment, all that stands before C(.REGION.elasticbeanstalk.com) in its CNAME.
-        The case of letters does not matter.
-    type: str
-    required: true
   owner:
     description:
       - Who holds the lock, for example a user, a host and something that differs for every run. Whoever gives the same
@@ -71,7 +61,7 @@ options:
     default: 0
   poll_interval:
     description:
-      - Seconds between two looks at a lock that somebody else holds.
+      - Seconds between two polls at a lock that somebody else holds.
     type: float
     default: 5
   force:
@@ -79,10 +69,6 @@ options:
       - Takes, or frees, a lock that somebody else holds. Only right when that somebody is known to do nothing any more.
     type: bool
     default: false
-  bucket:
-    description:
-      - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
-    type: str
   state:
     description:
       - V(present) takes or renews the lock.
@@ -167,6 +153,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.mod
     fail,
     finish,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import ONE_LOCK
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LockedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import ensure_lock, show
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import open_store
@@ -174,9 +161,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.sto
 
 def main():
     argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "bucket": {"type": "str"},
-        "cname_prefix": {"required": True, "type": "str"},
+        **ONE_LOCK,
         "force": {"default": False, "type": "bool"},
         "owner": {"type": "str"},
         "poll_interval": {"default": 5, "type": "float"},

@@ -19,25 +19,10 @@ extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
   - jack.beanstalk.attributes.info
+  - jack.beanstalk.selection.lock
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-options:
-  application:
-    description:
-      - Application of the logical environment.
-    type: str
-    required: true
-  cname_prefix:
-    description:
-      - CNAME prefix of the logical environment, all that stands before C(.REGION.elasticbeanstalk.com) in its CNAME.
-        The case of letters does not matter.
-    type: str
-    required: true
-  bucket:
-    description:
-      - S3 bucket of the lock. Elastic Beanstalk's own bucket of the region when it is not given.
-    type: str
 """
 
 EXAMPLES = r"""
@@ -100,17 +85,13 @@ key:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import ONE_LOCK
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.state import look_up
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import open_store
 
 
 def main():
-    argument_spec = {
-        "application": {"required": True, "type": "str"},
-        "bucket": {"type": "str"},
-        "cname_prefix": {"required": True, "type": "str"},
-    }
-    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=ONE_LOCK, supports_check_mode=True)
     calls = ModuleCalls(module)
     try:
         answer = calls.in_time(lambda: look_up(open_store(calls.client, module.params)))

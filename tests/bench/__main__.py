@@ -10,18 +10,18 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import bundles, deploys, emulator, fleet, lifecycle, recreates, scaling, storms, swaps
+from bench import bundles, deploys, emulator, fleet, inventory, lifecycle, recreates, scaling, swaps
 from bench.figures import Figure, Series, figure, read, series_file, text_table, write, write_series
 
 TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "bundles": bundles.measure,
     "emulator": emulator.measure,
     "lifecycle": lifecycle.measure,
-    "fleet": fleet.measure,
+    "inventory": inventory.measure,
     "deploys": deploys.measure,
     "swaps": swaps.measure,
-    "storms": storms.measure,
-    "throttle": storms.measure_throttled,
+    "fleet": fleet.measure,
+    "throttle": fleet.measure_throttled,
     "recreates": recreates.measure,
     "throttled_recreates": recreates.measure_throttled,
     "scaling": scaling.measure,

@@ -12,6 +12,7 @@ from pathlib import Path
 # Figures that have to be as large as their budget; all others may be no larger.
 AT_LEAST = (
     "fleet_finished_ratio",
+    "fleet_1000_finished_ratio",
     "throttle_finished_ratio",
     "recreate_finished_ratio",
     "throttled_recreate_finished_ratio",
@@ -70,6 +71,11 @@ def figure(
         len(samples),
         round(max(samples) - min(samples), 4),
     )
+
+
+def share(of_it: float, peer: tuple[str, Sequence[float]]) -> float:
+    """A budget: so much of what the peer took in this very run."""
+    return round(of_it * statistics.median(peer[1]), 4)
 
 
 def write(figures: Sequence[Figure], path: Path) -> None:

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.deploys import Run
-from bench.figures import Figure, Series, figure
-from bench.storms import BURST, POLL_S, RATE, FleetPlace
+from bench.figures import Figure, Series, figure, share
+from bench.fleet import BURST, POLL_S, RATE, FleetPlace
 
 _PEER = "eb clone, swap, terminate, one script each"
 # So much faster than the wall the clock runs: an environment is created in about two minutes of it.
@@ -63,11 +63,12 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
     def sums(part: Callable[[Run], float]) -> tuple[str, list[float]]:
         return _PEER, [sum(map(part, runs))]
 
+    processor = sums(lambda run: run.cpu_s)
     return [
         Series(f"ansible-playbook recreate_and_swap.yml, {count} environments", ours),
         Series(f"eb clone, swap, terminate, one of each measured, times {count}", [calls * count for calls in theirs]),
-        figure("recreate_calls_per_environment", [done.calls / count], "calls", peer=sums(lambda run: run.calls)),
-        figure("recreate_cpu_per_environment_s", [done.cpu_s / count], "s", 1.5, sums(lambda run: run.cpu_s)),
+        figure("recreate_calls_per_environment", [done.calls / count], "calls", 45, sums(lambda run: run.calls)),
+        figure("recreate_cpu_per_environment_s", [done.cpu_s / count], "s", share(0.15, processor), processor),
         figure("recreate_environments", [count], "environments"),
         figure("recreate_finished_ratio", [finished], "", 1.0),
         figure("recreate_operation_s", [operation], "s"),

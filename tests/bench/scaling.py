@@ -1,180 +1,150 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one more environment costs a controller: calls per minute, time of a poll, private memory of a run.
+"""What one more environment costs a controller: calls, processor time and memory.
 
-Reconcilers wait for environments in this process's memory through the real watcher, in one account with ever more of
-them and in ten accounts with ten thousand. The memory is that of all processes of a real run together.
+The control loop waits for environments that are simulated in this process, in one account with ever more of them and in
+ten accounts with ten thousand. The memory is that of all processes of a real run for a thousand environments.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 
 from bench.deploys import ROOT
 from bench.figures import Figure, figure
-from bench.storms import FleetPlace
+from bench.fleet import FleetPlace
 
-_START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
-_POLL_S = 5.0
 _SPEED = 6.0
-_SAMPLE_S = 0.5
-
-
-class _Service:
-    """Environments of one application that each say something once a minute, answered in pages as the service does."""
-
-    meta = SimpleNamespace(endpoint_url="http://in-memory", region_name="us-east-1")
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.now = 1000.0
-        self.calls: Counter[str] = Counter()
-
-    def describe_environments(self, **_filters: Any) -> dict[str, Any]:
-        self.calls["environments"] += 1
-        return {"Environments": [self._environment(number) for number in range(self.count)]}
-
-    def _environment(self, number: int) -> dict[str, Any]:
-        name = f"fleet-{number:05d}"
-        return {
-            "ApplicationName": "fleet",
-            "CNAME": f"{name}.us-east-1.elasticbeanstalk.com",
-            "DateCreated": _START,
-            "DateUpdated": _START,
-            "EndpointURL": f"awseb-{name}-1234567890.us-east-1.elb.amazonaws.com",
-            "EnvironmentArn": f"arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/fleet/{name}",
-            "EnvironmentId": f"e-{number:010d}",
-            "EnvironmentName": name,
-            "Health": "Green",
-            "HealthStatus": "Ok",
-            "SolutionStackName": "64bit Amazon Linux 2023 v4.3.0 running Docker",
-            "Status": "Updating",
-            "Tier": {"Name": "WebServer", "Type": "Standard", "Version": "1.0"},
-            "VersionLabel": "fleet-0123456789abcdef",
-        }
-
-    def describe_events(self, **filters: Any) -> dict[str, Any]:
-        self.calls["events"] += 1
-        size, first = int(filters["MaxRecords"]), int(filters.get("NextToken") or 0)
-        found = []
-        for minute in range(int(self.now // 60), -1, -1):
-            at = _START + timedelta(minutes=minute)
-            if at < filters["StartTime"]:
-                break
-            found += [
-                {
-                    "ApplicationName": "fleet",
-                    "EnvironmentName": f"fleet-{number:05d}",
-                    "EventDate": at,
-                    "Message": "Batch 1: Completed application deployment command execution.",
-                    "RequestId": "00000000-0000-0000-0000-000000000000",
-                    "Severity": "INFO",
-                }
-                for number in range(self.count)
-            ]
-        page = {"Events": found[first : first + size]}
-        return page | ({"NextToken": str(first + size)} if first + size < len(found) else {})
+_MINUTE_S = 60.0
+_SAMPLE_S = 0.25
+_MESSAGE = "Batch 1: Completed application deployment command execution."
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
-    """The watcher with ever more environments, then a real run that is weighed while it waits."""
+    """The control loop with ever more environments, then a real run whose processes are weighed."""
     _AnsibleCollectionFinder(paths=[str(ROOT / "collections")])._install()
     figures = []
     for count in (10, 100) if quick else (10, 100, 1000):
-        figures += _polling(count)
-    figures += _sharded(2 if quick else 10, 10 if quick else 1000)
-    return [*figures, *_memory(folder / "memory", 8 if quick else 1000)]
-
-
-def _polling(count: int) -> list[Figure]:
-    """One account."""
-    service = _Service(count)
-    took, waiting = _minute([service])
-    return [
-        figure(f"poller_calls_per_minute_{count}", [sum(service.calls.values())], "calls"),
-        figure(f"poller_cpu_per_environment_and_minute_{count}", [took / waiting * 1000], "ms"),
-    ]
-
-
-def _sharded(accounts: int, count: int) -> list[Figure]:
-    """As many accounts, a share of the fleet in each."""
-    services = [_Service(count) for _account in range(accounts)]
-    took, waiting = _minute(services)
-    return [
+        calls, took = _minute(count)
+        figures += [
+            figure(f"watch_calls_per_minute_{count}", [calls], "calls"),
+            figure(f"watch_cpu_per_minute_{count}", [took], "s"),
+        ]
+    accounts, count = (2, 10) if quick else (10, 1000)
+    minutes = [_minute(count) for _ in range(accounts)]
+    figures += [
         figure("sharded_environments", [accounts * count], "environments"),
         figure("sharded_accounts", [accounts], "accounts"),
-        figure("sharded_calls_per_minute_and_account", [sum(one.calls.values()) for one in services], "calls"),
-        figure("sharded_cpu_per_environment_and_minute", [took / waiting * 1000], "ms"),
+        figure("sharded_calls_per_minute_and_account", [calls for calls, _took in minutes], "calls"),
+        figure("sharded_cpu_per_minute", [sum(took for _calls, took in minutes)], "s"),
+    ]
+    return [*figures, *_fleet(folder / "fleet", 20 if quick else 1000)]
+
+
+def _minute(count: int) -> tuple[int, float]:
+    """Calls and processor time of a minute in which so many deployments wait, and each environment says something."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.effects import Observe
+    from unit.plugins.module_utils.run.simulation import World
+
+    world = World()
+
+    def waits(name: str) -> Iterator[Any]:
+        while world.clock.now() < _MINUTE_S:
+            yield Observe("shop", world.clock.now() + 1, f"{name} to become Ready")
+
+    for number in range(count):
+        name = f"shop-{number:05d}"
+        world.service.add(name)
+        world.clock.plan(_MINUTE_S * number / count, lambda name=name: world.service.tell(name, _MESSAGE))
+        world.lane.add(name, waits(name), 2 * _MINUTE_S)
+    started = time.process_time()
+    world.lane.run()
+    took = time.process_time() - started
+    if len(world.heard.results) != count:
+        raise RuntimeError(f"{world.heard.errors} while waiting for {count} environments")
+    return world.service.calls["environments"] + world.service.calls["events"], took
+
+
+def _fleet(folder: Path, count: int) -> list[Figure]:
+    """One run for so many environments, by a controller that has deployed to them before."""
+    place = FleetPlace(folder, _SPEED, count)
+    try:
+        place.run(place.ours())
+        with _weighed() as peak:
+            done = place.deploy()
+    finally:
+        place.stalk.down()
+    return [
+        figure("fleet_1000_environments", [count], "environments"),
+        figure("fleet_1000_finished_ratio", [done.finished / count], "", 1.0),
+        figure("fleet_1000_private_mib", [peak.all_mib], "MiB", 500),
+        figure("fleet_1000_engine_mib", [peak.engine_mib], "MiB", 150),
+        figure("fleet_1000_calls_per_environment", [done.run.calls / count], "calls", 3),
+        figure("fleet_1000_cpu_per_environment_s", [done.run.cpu_s / count], "s"),
+        figure("fleet_1000_wall_s", [done.run.wall_s], "s"),
     ]
 
 
-def _minute(services: Sequence[_Service]) -> tuple[float, int]:
-    """A minute in which everybody waits for its environment and its events once a tick: CPU seconds, environments."""
-    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import ApiSource
-    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
+@dataclass
+class _Peak:
+    """The largest sums that were seen: of all processes of the run, and of those of the module."""
 
-    watchers = []
-    for service in services:
-        clock: Any = SimpleNamespace(now=lambda service=service: service.now)
-        service_clock: Any = SimpleNamespace(now=lambda service=service: _START + timedelta(seconds=service.now))
-        watchers.append(ApplicationWatcher(ApiSource(service, service_clock), "fleet", clock, _POLL_S))
-    since = _START + timedelta(seconds=services[0].now)
-    started = time.process_time()
-    for _tick in range(int(60 / _POLL_S)):
-        for service, watcher in zip(services, watchers, strict=True):
-            service.now += _POLL_S
-            for number in range(service.count):
-                watcher.want(number, service.now)
-            for number in watcher.poll():
-                assert watcher.snapshot is not None
-                assert f"e-{number:010d}" in watcher.snapshot.environments
-                watcher.snapshot.events_of(f"fleet-{number:05d}", since)
-    return time.process_time() - started, sum(service.count for service in services)
+    all_mib: float = 0.0
+    engine_mib: float = 0.0
 
 
-def _memory(folder: Path, hosts: int) -> list[Figure]:
-    """A deployment to so many hosts."""
-    place = FleetPlace(folder, _SPEED, hosts)
-    most = 0.0
+@contextmanager
+def _weighed() -> Iterator[_Peak]:
+    """Weigh all processes below this one while the block runs, pages that several share once."""
+    peak, over = _Peak(), threading.Event()
+
+    def weigh() -> None:
+        while not over.wait(_SAMPLE_S):
+            found = [(_mib(pid), _is_ansible(pid)) for pid in _below(os.getpid())]
+            peak.all_mib = max(peak.all_mib, sum(mib for mib, _ansible in found))
+            peak.engine_mib = max(peak.engine_mib, sum(mib for mib, ansible in found if not ansible))
+
+    thread = threading.Thread(target=weigh)
+    thread.start()
     try:
-        process = place.start(place.ours())
-        # What it prints has to go somewhere, or it stands still.
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
-        while process.poll() is None:
-            process.stdout.read()
-            most = max(most, sum(map(_private_mib, _tree(process.pid))))
-            time.sleep(_SAMPLE_S)
+        yield peak
     finally:
-        place.stalk.down()
-    if process.returncode:
-        raise RuntimeError(f"the deployment ended with {process.returncode}")
-    return [figure(f"fleet_{hosts}_private_mib", [most], "MiB", 500 if hosts >= 1000 else None)]
+        over.set()
+        thread.join()
 
 
-def _tree(pid: int) -> list[int]:
-    """A process and all below it, parents first."""
+def _below(pid: int) -> list[int]:
+    """All processes below one, parents first."""
     found = [pid]
     for one in found:
         try:
-            found += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+            children = [task / "children" for task in Path(f"/proc/{one}/task").iterdir()]
+            found += [int(child) for path in children for child in path.read_text().split()]
         except OSError:
             continue
-    return found
+    return found[1:]
 
 
-def _private_mib(pid: int) -> float:
-    """Memory that would be free if the process ended; 0 when it has."""
+def _mib(pid: int) -> float:
+    """The process's share of memory (proportional set size); 0 when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _is_ansible(pid: int) -> bool:
+    """Whether it is ansible-playbook or one of its workers, and no module."""
+    try:
+        return b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, Project
-from .small import git
+from .minimal import git
 
 pytestmark = pytest.mark.containers
 
@@ -44,7 +44,7 @@ def state(folder: Path) -> tuple[str, bytes, str]:
     return status, (folder / ".git/index").read_bytes(), git(folder, "count-objects", "-v")
 
 
-def test_a_project_of_the_old_ritual(project: Project, guestbook: Path, tmp_path: Path) -> None:
+def test_a_legacy_project(project: Project, guestbook: Path, tmp_path: Path) -> None:
     before = state(guestbook)
     inventory = tmp_path / "inventory"
     adopted = project.play("adopt.yml", "-e", f"adopt_project={guestbook}", "-e", f"adopt_inventory={inventory}")

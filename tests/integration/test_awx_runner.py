@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from .conftest import Stalk
-from .small import MODERN, options
+from .minimal import MODERN, options
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

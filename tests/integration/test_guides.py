@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import BIN, ROOT, Stalk, export
-from .small import git
+from .minimal import git
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.rst"))
 _BLOCK = re.compile(
@@ -63,7 +63,7 @@ def understood(command: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Stalk]]:
-    """A checkout with its virtual environment, a running localstalk, and a project of the old ritual beside it."""
+    """A checkout with its virtual environment, a running localstalk, and a project with legacy hooks beside it."""
     tmp_path = tmp_path_factory.mktemp("newcomer")
     root = tmp_path / "beanstalk"
     export(root)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from .conftest import Project, Run
-from .small import LEGACY, Small, options, report
+from .minimal import LEGACY, Minimal, options, report
 
 pytestmark = pytest.mark.containers
 
@@ -84,15 +84,15 @@ ONE_SERVICE = """services:
     volumes: ['${EB_LOG_BASE_DIR}/only:/log']
 """
 LEGACY_HOOKS = "/opt/elasticbeanstalk/hooks/appdeploy/post"
-# A bundle of the old ritual, as people have it: all of docker ps -q, and a hook that nobody ever removes.
-RITUAL = f"""files:
-  {LEGACY_HOOKS}/50_ritual.sh:
+# A bundle with legacy hooks, as people have it: all of docker ps -q, and a hook that nobody ever removes.
+LEGACY_CONFIG = f"""files:
+  {LEGACY_HOOKS}/50_legacy.sh:
     mode: '000755'
     content: |
       #!/bin/bash
-      sudo docker exec `sudo docker ps -q` perl -e 'print "ritual $ENV{{GREETING}}\\n"' >> /tmp/ritual
+      sudo docker exec `sudo docker ps -q` perl -e 'print "legacy $ENV{{GREETING}}\\n"' >> /tmp/legacy
 """
-THEIRS = ["50_ritual.sh", "50_ritual.sh.bak", "theirs.sh", "tinyother.sh"]
+THEIRS = ["50_legacy.sh", "50_legacy.sh.bak", "theirs.sh", "tinyother.sh"]
 
 
 @dataclass
@@ -100,15 +100,15 @@ class Fleet:
     """The environments of this file, and the run that created them."""
 
     project: Project
-    modern: Small
-    legacy: Small
-    compose: Small
-    single: Small
+    modern: Minimal
+    legacy: Minimal
+    compose: Minimal
+    single: Minimal
     created: Run
 
     def play(self, playbook: str, *args: str) -> Run:
         """Run a playbook for Amazon Linux 2023 and the legacy AMI together."""
-        inventories = [word for small in (self.modern, self.legacy) for word in ("-i", str(small.inventory))]
+        inventories = [word for minimal in (self.modern, self.legacy) for word in ("-i", str(minimal.inventory))]
         return self.project.play(playbook, *inventories, *args)
 
 
@@ -117,15 +117,15 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("fleet")
     moon = {"GREETING": "moon"}
     hooks = [SPOIL, EARLY, *TASKS, LEADS]
-    modern = Small.make(
+    modern = Minimal.make(
         project, folder, "modern", eb_hooks=hooks, eb_environment_properties=moon, eb_option_settings=options(2)
     )
-    legacy = Small.make(
+    legacy = Minimal.make(
         project, folder, "legacy", eb_platform=LEGACY, eb_hooks=[*TASKS, LEADS], eb_environment_properties=moon
     )
-    compose = Small.make(project, folder, "compose", eb_hooks=SERVICES)
+    compose = Minimal.make(project, folder, "compose", eb_hooks=SERVICES)
     overlay = [{"path": "docker-compose.yml", "content": ONE_SERVICE}]
-    single = Small.make(
+    single = Minimal.make(
         project,
         folder,
         "single",
@@ -134,29 +134,29 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         eb_environment_properties={"GREETING": "moon"},
     )
     (legacy.folder / ".ebextensions").mkdir()
-    (legacy.folder / ".ebextensions" / "50_ritual.config").write_text(RITUAL)
+    (legacy.folder / ".ebextensions" / "50_legacy.config").write_text(LEGACY_CONFIG)
     (compose.folder / "docker-compose.yml").write_text(COMPOSE)
     made = Fleet(project, modern, legacy, compose, single, Run(0, ""))
     assert project.stalk.cli("up").returncode == 0
     made.created = made.play("deploy.yml", "-i", str(compose.inventory), "-i", str(single.inventory))
     assert made.created.rc == 0, made.created.output
     yield made
-    for small in (modern, legacy, compose, single):
-        small.terminate()
+    for minimal in (modern, legacy, compose, single):
+        minimal.terminate()
 
 
-def records(small: Small, instance: str) -> list[dict[str, Any]]:
+def records(minimal: Minimal, instance: str) -> list[dict[str, Any]]:
     """The hooks' own log."""
-    return [json.loads(line) for line in small.shell(instance, "cat /var/log/tiny-hooks.log").splitlines()]
+    return [json.loads(line) for line in minimal.shell(instance, "cat /var/log/tiny-hooks.log").splitlines()]
 
 
-def change(small: Small, text: str) -> None:
-    (small.folder / "text").write_text(text)
+def change(minimal: Minimal, text: str) -> None:
+    (minimal.folder / "text").write_text(text)
 
 
-def assert_tasks(small: Small, instance: str, written: str) -> None:
+def assert_tasks(minimal: Minimal, instance: str, written: str) -> None:
     """After one deployment with TASKS, by the hooks' own log and the platform's."""
-    done = [each for each in records(small, instance) if each["hook"] in dict(ENDED)][: len(ENDED)]
+    done = [each for each in records(minimal, instance) if each["hook"] in dict(ENDED)][: len(ENDED)]
     assert [(each["hook"], each["rc"]) for each in done] == ENDED
     assert all(each["ran"] and not each["config_deploy"] for each in done)
     for line in (
@@ -170,7 +170,7 @@ def assert_tasks(small: Small, instance: str, written: str) -> None:
         assert line in written, line
     assert "ended after 1 s" in next(each["reason"] for each in done if each["hook"] == "slow")
     # Ended in the container as well, not only its client.
-    assert small.shell(instance, "pgrep -f 'sleep 4[7]'; true") == ""
+    assert minimal.shell(instance, "pgrep -f 'sleep 4[7]'; true") == ""
 
 
 def test_tasks_on_amazon_linux_2023(fleet: Fleet) -> None:
@@ -191,15 +191,15 @@ def test_a_stale_marker_is_never_obeyed(fleet: Fleet) -> None:
         assert fleet.modern.shell(instance, "ls /var/lib/tiny_hooks/markers") == ""
 
 
-def test_tasks_on_the_legacy_ami_beside_a_hook_of_the_old_ritual(fleet: Fleet) -> None:
+def test_tasks_on_the_legacy_ami_beside_a_legacy_hook(fleet: Fleet) -> None:
     legacy = fleet.legacy
     (instance,) = legacy.instances()
     assert_tasks(legacy, instance, legacy.shell(instance, "cat /var/log/eb-activity.log"))
-    assert legacy.shell(instance, "head -n 1 /tmp/ritual") == "ritual moon\n"
+    assert legacy.shell(instance, "head -n 1 /tmp/legacy") == "legacy moon\n"
     assert "first ran on one instance, by its marker, without a once store" in report(fleet.created)["Once"]
     scripts = legacy.shell(instance, f"ls {LEGACY_HOOKS}").split()
     assert [name for name in scripts if name.startswith("tiny_")] == []
-    assert "50_ritual.sh" in scripts
+    assert "50_legacy.sh" in scripts
 
 
 def test_compose_services_are_found_by_name(fleet: Fleet) -> None:
@@ -248,20 +248,20 @@ def test_an_unnamed_service_among_several_is_refused(fleet: Fleet) -> None:
 
 def test_configuration_deployment(fleet: Fleet) -> None:
     """Another environment property: only what was asked for runs again, and there is no leader."""
-    both = [(small, instance) for small in (fleet.modern, fleet.legacy) for instance in small.instances()]
+    both = [(minimal, instance) for minimal in (fleet.modern, fleet.legacy) for instance in minimal.instances()]
     before = [len(records(*each)) for each in both]
-    for small in (fleet.modern, fleet.legacy):
-        small.variables["eb_environment_properties"] = {"GREETING": "sun"}
+    for minimal in (fleet.modern, fleet.legacy):
+        minimal.variables["eb_environment_properties"] = {"GREETING": "sun"}
     run = fleet.play("deploy.yml")
     assert run.rc == 0, run.output
-    for (small, instance), count in zip(both, before, strict=True):
-        assert small.page() == "hello sun"
-        more = records(small, instance)[count:]
+    for (minimal, instance), count in zip(both, before, strict=True):
+        assert minimal.page() == "hello sun"
+        more = records(minimal, instance)[count:]
         assert [(each["hook"], each["config_deploy"], bool(each["leader"]), each["rc"]) for each in more] == [
             ("always", True, False, 0)
         ]
-        log = "eb-activity.log" if small is fleet.legacy else "eb-hooks.log"
-        assert "always sun" in small.shell(instance, f"cat /var/log/{log}")
+        log = "eb-activity.log" if minimal is fleet.legacy else "eb-hooks.log"
+        assert "always sun" in minimal.shell(instance, f"cat /var/log/{log}")
 
 
 def test_a_failing_hook_and_leftovers_of_an_aborted_deployment(fleet: Fleet) -> None:
@@ -275,12 +275,12 @@ def test_a_failing_hook_and_leftovers_of_an_aborted_deployment(fleet: Fleet) -> 
         " chmod +x *; echo 0000 >/var/lib/tiny_hooks/markers/first",
     )
     leaders = sum(each["hook"] == "first" for each in records(legacy, instance))
-    for small in (modern, legacy):
-        change(small, "second")
+    for minimal in (modern, legacy):
+        change(minimal, "second")
     run = fleet.play("deploy.yml")
     assert run.rc == 2
     assert "Hook broken failed with exit code 7" in run.output
-    # EB keeps its copy of what files: overwrote: that one is the ritual's, not ours.
+    # EB keeps its copy of what files: overwrote: that one is the legacy hook's, not ours.
     assert legacy.shell(instance, f"ls {LEGACY_HOOKS}; ls /var/lib/tiny_hooks/markers").split() == THEIRS
     first = [each for each in records(legacy, instance) if each["hook"] == "first"]
     assert [each["ran"] for each in first[leaders:]] == [True]
@@ -312,9 +312,9 @@ def test_clean_hooks(fleet: Fleet) -> None:
     }
     modern.variables["eb_hooks_prefix"] = "gone"
     where = {old: legacy, **dict.fromkeys(modern.instances(), modern)}
-    for instance, small in where.items():
+    for instance, minimal in where.items():
         paths = " ".join([*left[instance], *theirs[instance]])
-        small.shell(instance, f"mkdir -p /var/lib/{{gone,tiny}}_hooks/markers; touch {paths}")
+        minimal.shell(instance, f"mkdir -p /var/lib/{{gone,tiny}}_hooks/markers; touch {paths}")
 
     listed = fleet.play("clean_hooks.yml")
     assert (listed.rc, listed.count("changed")) == (0, 0), listed.output

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from .conftest import Project, Stalk
-from .small import Small, options, report
+from .minimal import Minimal, options, report
 
 pytestmark = pytest.mark.containers
 
@@ -58,7 +58,7 @@ class Seen:
     """Why it ran or not, on the instances that are there."""
 
 
-class Four(Small):
+class Four(Minimal):
     """Four instances; their role may write records, and the once store for migrate."""
 
     @cached_property

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from .conftest import ROOT, Stalk
-from .small import DOCKERFILE, MODERN, SERVER, options
+from .minimal import DOCKERFILE, MODERN, SERVER, options
 
 pytestmark = pytest.mark.containers
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, Project, Run
-from .small import GIT, Small, git, options, report
+from .minimal import GIT, Minimal, git, options, report
 
 pytestmark = pytest.mark.containers
 
@@ -84,7 +84,7 @@ def running(project: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def blog(running: Project, tmp_path_factory: pytest.TempPathFactory) -> Small:
+def blog(running: Project, tmp_path_factory: pytest.TempPathFactory) -> Minimal:
     """The project with an inventory."""
     folder = tmp_path_factory.mktemp("python") / NAME
     hooks = [{"preset": "createsu"}, {"preset": "collectstatic"}]
@@ -96,17 +96,17 @@ def blog(running: Project, tmp_path_factory: pytest.TempPathFactory) -> Small:
         "eb_option_settings": options(2, Timeout="3600")
         | {"aws:elasticbeanstalk:environment:process:default": {"HealthCheckPath": "/healthz"}},
     }
-    return Small(running, NAME, site(folder), variables)
+    return Minimal(running, NAME, site(folder), variables)
 
 
 @pytest.fixture(scope="module")
-def deployed(blog: Small) -> Run:
+def deployed(blog: Minimal) -> Run:
     run = blog.deploy()
     assert run.rc == 0, run.output
     return run
 
 
-def test_page_comes_from_the_database_on_every_instance(project: Project, blog: Small, deployed: Run) -> None:
+def test_page_comes_from_the_database_on_every_instance(project: Project, blog: Minimal, deployed: Run) -> None:
     label = blog.environment()["VersionLabel"]
     assert set(blog.instances().values()) == {label}
     pages = [served(project, NAME)[0] for _ in range(10)]
@@ -118,7 +118,7 @@ def test_page_comes_from_the_database_on_every_instance(project: Project, blog: 
     assert seen == set(blog.instances())
 
 
-def test_only_the_leader_migrates(blog: Small, deployed: Run) -> None:
+def test_only_the_leader_migrates(blog: Minimal, deployed: Run) -> None:
     (leader,) = report(deployed)["Leader"]
     ran = {}
     for instance in blog.instances():
@@ -127,7 +127,7 @@ def test_only_the_leader_migrates(blog: Small, deployed: Run) -> None:
     assert ran == {instance: instance == leader for instance in blog.instances()}
 
 
-def test_hooks_run_in_the_virtual_environment_as_the_application_s_user(blog: Small, deployed: Run) -> None:
+def test_hooks_run_in_the_virtual_environment_as_the_application_s_user(blog: Minimal, deployed: Run) -> None:
     for instance in blog.instances():
         owner = blog.shell(instance, "stat -c %U /var/app/current/static_root/blog/style.css /var/app/current/run")
         assert owner.split() == ["webapp", "webapp"]
@@ -138,12 +138,12 @@ def test_nginx_serves_static_files(project: Project, deployed: Run) -> None:
     assert_static_files_come_from_nginx(project, NAME)
 
 
-def test_again_changes_nothing(blog: Small, deployed: Run) -> None:
+def test_again_changes_nothing(blog: Minimal, deployed: Run) -> None:
     again = blog.deploy()
     assert (again.rc, again.count("changed")) == (0, 0), again.output
 
 
-def test_a_requirement_that_does_not_exist_fails_the_deployment(project: Project, blog: Small, deployed: Run) -> None:
+def test_a_requirement_that_does_not_exist_fails_the_deployment(project: Project, blog: Minimal, deployed: Run) -> None:
     before = blog.environment()["VersionLabel"]
     requirements = blog.folder / "requirements.txt"
     good = requirements.read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Project, Run
-from .small import LEGACY, Small
+from .minimal import LEGACY, Minimal
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -53,11 +53,11 @@ while (my $client = $server->accept) {
 HOOKS = "/opt/elasticbeanstalk/hooks/appdeploy/post"
 STALE = f"""\
 files:
-  {HOOKS}/50_ritual.sh:
+  {HOOKS}/50_legacy.sh:
     mode: '000755'
     content: |
       #!/bin/bash
-      echo ritual >> /tmp/ritual
+      echo legacy >> /tmp/legacy
 """
 HASTE = {
     "force": True,
@@ -73,25 +73,25 @@ HASTE = {
 
 def test_memory_that_leaked_and_hooks_that_nobody_removed_are_gone(project: Project, tmp_path: Path) -> None:
     """What the nightly cycle is for: on the legacy platform hooks of older versions stay, and run with every deploy."""
-    small = Small.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_recreate=HASTE)
-    (small.folder / "server.pl").write_text(LEAKING)
-    config = small.folder / ".ebextensions" / "50_ritual.config"
+    minimal = Minimal.make(project, tmp_path, "worn", eb_platform=LEGACY, eb_recreate=HASTE)
+    (minimal.folder / "server.pl").write_text(LEAKING)
+    config = minimal.folder / ".ebextensions" / "50_legacy.config"
     config.parent.mkdir()
     config.write_text(STALE)
-    assert small.deploy().rc == 0
+    assert minimal.deploy().rc == 0
     config.unlink()
-    again = small.deploy()
+    again = minimal.deploy()
     assert again.rc == 0, again.output
-    (worn,) = small.instances()
-    assert small.shell(worn, f"wc -l < /tmp/ritual; ls {HOOKS}") == "2\n50_ritual.sh\n", "a stale hook still runs"
-    new = int(small.page())
+    (worn,) = minimal.instances()
+    assert minimal.shell(worn, f"wc -l < /tmp/legacy; ls {HOOKS}") == "2\n50_legacy.sh\n", "a stale hook still runs"
+    new = int(minimal.page())
     for _ in range(10):
-        small.page("leak")
-    assert int(small.page()) > new + 70_000
-    run = project.play("recreate_and_swap.yml", "-i", str(small.inventory))
+        minimal.page("leak")
+    assert int(minimal.page()) > new + 70_000
+    run = project.play("recreate_and_swap.yml", "-i", str(minimal.inventory))
     assert run.rc == 0, run.output
-    (fresh,) = small.instances()
+    (fresh,) = minimal.instances()
     assert fresh != worn
-    assert int(small.page()) < new + 10_000
-    assert small.shell(fresh, f"cat /tmp/ritual 2>/dev/null; ls {HOOKS}") == ""
-    small.terminate()
+    assert int(minimal.page()) < new + 10_000
+    assert minimal.shell(fresh, f"cat /tmp/legacy 2>/dev/null; ls {HOOKS}") == ""
+    minimal.terminate()

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT, Project, Stalk
-from .residue import Guarded, guarded_application
-from .small import git
+from .minimal import git
+from .secret_scan import Guarded, guarded_application
 
 pytestmark = pytest.mark.containers
 
@@ -26,7 +26,7 @@ KILLS = 4
 def guarded(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     made = guarded_application(project, tmp_path_factory.mktemp("application"), "guarded")
     yield made
-    made.small.terminate()
+    made.minimal.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def simulated(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def test_success_leaves_nothing(guarded: Guarded) -> None:
     run = guarded.deploy()
     assert run.rc == 0, run.output
-    assert guarded.small.page() == f"hello {guarded.tokens['property']}"
-    (instance,) = guarded.small.instances()
-    assert guarded.tokens["file"] in guarded.small.shell(instance, "cat /var/app/current/.secrets/base.json")
-    assert guarded.tokens["overlay"] == guarded.small.shell(instance, "cat /var/app/current/.secrets/key")
+    assert guarded.minimal.page() == f"hello {guarded.tokens['property']}"
+    (instance,) = guarded.minimal.instances()
+    assert guarded.tokens["file"] in guarded.minimal.shell(instance, "cat /var/app/current/.secrets/base.json")
+    assert guarded.tokens["overlay"] == guarded.minimal.shell(instance, "cat /var/app/current/.secrets/key")
     assert guarded.findings() == []
     again = guarded.deploy()
     assert again.rc == 0, again.output
@@ -58,23 +58,25 @@ def test_success_leaves_nothing(guarded: Guarded) -> None:
 
 def test_failure_leaves_nothing(guarded: Guarded) -> None:
     guarded.change("fails")
-    hooks = guarded.small.variables["eb_hooks"]
-    guarded.small.variables["eb_hooks"] = [{"name": "breaks", "command": "exit 1"}]
+    hooks = guarded.minimal.variables["eb_hooks"]
+    guarded.minimal.variables["eb_hooks"] = [{"name": "breaks", "command": "exit 1"}]
     run = guarded.deploy()
-    guarded.small.variables["eb_hooks"] = hooks
+    guarded.minimal.variables["eb_hooks"] = hooks
     assert run.rc == 2, run.output
     assert guarded.findings() == []
     # A fault in the bundle stops it before it has a name.
-    guarded.small.variables["eb_bundle_overlay"].append({"path": ".ebextensions/x.config", "content": "commands: 5\n"})
+    guarded.minimal.variables["eb_bundle_overlay"].append(
+        {"path": ".ebextensions/x.config", "content": "commands: 5\n"}
+    )
     run = guarded.deploy()
-    guarded.small.variables["eb_bundle_overlay"].pop()
+    guarded.minimal.variables["eb_bundle_overlay"].pop()
     assert run.rc == 2, run.output
     assert ".ebextensions/x.config:1: error: commands takes a mapping of names [wrong-type]" in run.output
     assert guarded.findings() == []
 
 
 def ready(guarded: Guarded) -> bool:
-    return bool(guarded.small.environment()["Status"] == "Ready")
+    return bool(guarded.minimal.environment()["Status"] == "Ready")
 
 
 def wait_until_ready(guarded: Guarded) -> None:
@@ -129,26 +131,26 @@ def test_kill_while_there_is_a_bundle(simulated: Guarded) -> None:
 
 
 def test_the_search_finds_what_eb_leaves(simulated: Guarded) -> None:
-    aws = simulated.small.project.stalk.aws()
-    environment = simulated.small.environment()["EnvironmentName"]
-    settings = simulated.small.folder / ".elasticbeanstalk"
+    aws = simulated.minimal.project.stalk.aws()
+    environment = simulated.minimal.environment()["EnvironmentName"]
+    settings = simulated.minimal.folder / ".elasticbeanstalk"
     settings.mkdir()
     (settings / "config.yml").write_text(
         f"branch-defaults:\n  main:\n    environment: {environment}\nglobal:\n  application_name: simulated\n"
         "  default_region: us-east-1\n  sc: git\n"
     )
     simulated.change("eb")
-    git(simulated.small.folder, "add", "-f", ".secrets")
+    git(simulated.minimal.folder, "add", "-f", ".secrets")
     done = subprocess.run(
         [EB, "deploy", "--staged", "--timeout", "5"],
-        cwd=simulated.small.folder,
+        cwd=simulated.minimal.folder,
         env=os.environ | aws | simulated.environ(),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    git(simulated.small.folder, "reset", "-q", "HEAD", "--", ".secrets")
+    git(simulated.minimal.folder, "reset", "-q", "HEAD", "--", ".secrets")
     assert done.returncode == 0, done.stdout + done.stderr
     found = simulated.findings()
     assert any(".elasticbeanstalk/app_versions/" in line and ".zip: file" in line for line in found), found

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Stalk
-from .small import DOCKERFILE, MODERN, SERVER
+from .minimal import DOCKERFILE, MODERN, SERVER
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 

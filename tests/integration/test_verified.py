@@ -12,7 +12,7 @@ import pytest
 
 from .conftest import Project
 from .images import DEBIAN, debian, engine
-from .small import DOCKERFILE, Small
+from .minimal import DOCKERFILE, Minimal
 
 __all__ = ["debian"]
 pytestmark = pytest.mark.containers
@@ -28,22 +28,22 @@ def base(debian: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def waiting(project: Project, tmp_path: Path, base: str) -> Iterator[Small]:
+def waiting(project: Project, tmp_path: Path, base: str) -> Iterator[Minimal]:
     """An application on that base image."""
-    small = Small.make(project, tmp_path, "waiting")
-    (small.folder / "Dockerfile").write_text(DOCKERFILE.replace(str(DEBIAN["image_parent"]), base))
-    yield small
-    small.terminate()
+    minimal = Minimal.make(project, tmp_path, "waiting")
+    (minimal.folder / "Dockerfile").write_text(DOCKERFILE.replace(str(DEBIAN["image_parent"]), base))
+    yield minimal
+    minimal.terminate()
 
 
-def deployments(small: Small) -> set[tuple[str, str]]:
+def deployments(minimal: Minimal) -> set[tuple[str, str]]:
     """Label and status of the instances' own deployments."""
-    name = small.environment()["EnvironmentName"]
-    found = small.eb.describe_instances_health(EnvironmentName=name, AttributeNames=["Deployment"])
+    name = minimal.environment()["EnvironmentName"]
+    found = minimal.eb.describe_instances_health(EnvironmentName=name, AttributeNames=["Deployment"])
     return {(one["Deployment"]["VersionLabel"], one["Deployment"]["Status"]) for one in found["InstanceHealthList"]}
 
 
-def test_missing_base_image_fails_until_it_is_there(waiting: Small, base: str) -> None:
+def test_missing_base_image_fails_until_it_is_there(waiting: Minimal, base: str) -> None:
     first = waiting.deploy()
     assert first.rc == 2, first.output
     assert first.count("failed") == 1

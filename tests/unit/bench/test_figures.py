@@ -75,19 +75,19 @@ def test_the_graph_of_calls_is_there_when_they_were_counted(
 ) -> None:
     runner = importlib.import_module("bench.__main__")
     ours, theirs = figures.Series("ours", [10.0, 0.0, 0.0, 0.0, 0.0, 5.0]), figures.Series("eb & co", [40.0] * 12)
-    topics = {"storms": lambda *_args: [ours, theirs, *made_up(figures)], "fake": lambda *_args: made_up(figures)[3:]}
+    topics = {"fleet": lambda *_args: [ours, theirs, *made_up(figures)], "fake": lambda *_args: made_up(figures)[3:]}
     monkeypatch.setattr(runner, "TOPICS", topics)
     output = tmp_path / "bench.json"
-    assert runner.main(["--output", str(output), "storms"]) == 1
+    assert runner.main(["--output", str(output), "fleet"]) == 1
     # Another part leaves the series as they were.
     assert runner.main(["--output", str(output), "fake"]) == 1
-    assert figures.read_series(tmp_path / "bench-calls-storms.json") == [ours, theirs]
+    assert figures.read_series(tmp_path / "bench-calls-fleet.json") == [ours, theirs]
 
     monkeypatch.setattr(sys, "path", list(sys.path))
     script = runpy.run_path(str(ROOT / "scripts" / "performance.py"))
     assert script["main"]([str(output), str(tmp_path / "page.md")]) == 0
-    assert "](page-storms.svg)" in (tmp_path / "page.md").read_text()
-    drawn = ElementTree.parse(tmp_path / "page-storms.svg").getroot()  # noqa: S314  written above
+    assert "](page-fleet.svg)" in (tmp_path / "page.md").read_text()
+    drawn = ElementTree.parse(tmp_path / "page-fleet.svg").getroot()  # noqa: S314  written above
     lines = drawn.findall("{http://www.w3.org/2000/svg}polyline")
     assert [len(line.attrib["points"].split()) for line in lines] == [6, 12]
     # Time goes to the right, more calls are higher up, and the mean of five seconds is drawn.
@@ -95,9 +95,9 @@ def test_the_graph_of_calls_is_there_when_they_were_counted(
     assert heights[0] == pytest.approx(220 - 206 * 2 / 40, abs=0.1)
     assert "eb &amp; co: 480 calls" in (tmp_path / "bench.html").read_text()
 
-    (tmp_path / "bench-calls-storms.json").unlink()
+    (tmp_path / "bench-calls-fleet.json").unlink()
     assert script["main"]([str(output), str(tmp_path / "page.md")]) == 0
-    assert "page-storms.svg" not in (tmp_path / "page.md").read_text()
+    assert "page-fleet.svg" not in (tmp_path / "page.md").read_text()
 
 
 def test_the_runner_writes_and_tells_a_budget_that_is_not_kept(

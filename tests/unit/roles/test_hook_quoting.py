@@ -58,7 +58,7 @@ def render(**hook: Any) -> str:
 
 
 # Without shrinking: an example is a process, and a failing one is short enough to read.
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(command=COMMAND, user=COMMAND, workdir=COMMAND, environment=st.dictionaries(NAME, COMMAND, max_size=3))
 def test_a_task_arrives_as_written(command: str, user: str, workdir: str, environment: dict[str, str]) -> None:
     script = render(command=command, user=user, workdir=workdir, environment=environment)
@@ -78,7 +78,6 @@ def test_a_task_arrives_as_written(command: str, user: str, workdir: str, enviro
     assert words[1 : 1 + len(expected)] == expected
 
 
-@settings(deadline=None)
 @given(command=COMMAND, environment=st.dictionaries(NAME, TEXT, max_size=3))
 @example(command="echo a\x85b\u2028 c\u2029", environment={"A": "\x85"})
 def test_yaml_keeps_every_character_of_a_script(command: str, environment: dict[str, str]) -> None:

@@ -41,7 +41,7 @@ def test_once(tmp_path: Path) -> None:
     ]
     variables = {
         "template": str(ROOT / "roles/deploy/templates/report.txt.j2"),
-        "deploy_result": {"hooks": hooks, "leader": {"state": "none"}},
+        "__deploy_result": {"hooks": hooks, "leader": {"state": "none"}},
         "deploy_environment": {"application": "shop", "name": "shop", "version_label": "v7"},
         "defaults": str(ROOT / "roles/deploy/defaults/main.yml"),
     }
@@ -66,8 +66,9 @@ REPORT = """
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        deploy_result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
+        __deploy_results: {environments: "{{ {inventory_hostname: result} }}"}
       vars:
+        result: {changed: "{{ inventory_hostname == 'shop-3' }}", environment: "{{ live }}"}
         live:
           environment_id: "e-{{ inventory_hostname }}"
           application_name: "{{ 'blog' if inventory_hostname == 'shop-3' else 'shop' }}"

@@ -22,13 +22,13 @@ PREFIXES = ("bundle_", "hooks_", "image_")
 """Defaults of the roles that make a bundle, which an inventory may replace."""
 
 
-def bundle_makers(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def bundle_groups(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """By host, the first host whose variables make the same bundle.
 
     A bundle with secrets lies on the controller until it is uploaded, so its host makes it for itself when its turn has
     come: such hosts are left out. So are hosts whose variables cannot be read, which fail with their own message then.
     """
-    makers: dict[str, str] = {}
+    groups: dict[str, str] = {}
     first: dict[str, str] = {}
     for host in hosts:
         try:
@@ -39,8 +39,8 @@ def bundle_makers(hosts: Iterable[str], variables: Mapping[str, Mapping[str, Any
             key = json.dumps([(name, mine[name]) for name in names], sort_keys=True)
         except Exception:  # noqa: S112 -- whatever a template of the inventory may raise
             continue
-        makers[host] = first.setdefault(key, host)
-    return makers
+        groups[host] = first.setdefault(key, host)
+    return groups
 
 
 def _has_secrets(variables: Mapping[str, Any]) -> bool:

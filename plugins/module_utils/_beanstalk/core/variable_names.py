@@ -15,12 +15,16 @@ RENAMED: Mapping[str, str] = {
     "eb_deploy_gather": "eb_report_leader",
     "eb_overlay": "eb_bundle_overlay",
     "eb_hooks_ledger": "eb_hooks_once_store",
+    "eb_fleet_max_failures": "eb_fleet_max_fail_percentage",
     "eb_cycle": "eb_recreate",
     "eb_cycle_files": "eb_recreate_stage_tasks",
     "eb_cycle_notify": "eb_recreate_notify",
     "eb_cycle_report_folder": "eb_recreate_report_folder",
 }
 """Old name to new name."""
+
+_MEANINGS = {"eb_fleet_max_failures": " and a percentage of a wave's hosts"}
+"""What else is another."""
 
 RENAMED_OPTIONS: Mapping[str, str] = {
     "bucket": "lock.bucket",
@@ -58,4 +62,5 @@ def renamed_variables(hosts: Iterable[str], variables: Mapping[str, Mapping[str,
 
 def _sentence(old: str, hosts: list[str]) -> str:
     others = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
-    return f"The variable {old} of {hosts[0]}{others} is called {RENAMED[old]} now: rename it; nothing was done."
+    new = f"{RENAMED[old]} now{_MEANINGS.get(old, '')}"
+    return f"The variable {old} of {hosts[0]}{others} is called {new}: rename it; nothing was done."

@@ -38,10 +38,10 @@ def deployment_items(hosts: Iterable[str], variables: Mapping[str, Variables]) -
 def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool = False) -> dict[str, Any]:
     """The arguments of one host, as ``environments`` takes them; ``many`` is whether it is one of a fleet."""
     mine = variables[host]
-    maker = (mine.get("eb_bundle_makers") or {}).get(host, host)
-    made = variables[maker].get("bundle_made") or {}
+    first = (mine.get("eb_bundle_groups") or {}).get(host, host)
+    made = variables[first].get("bundle_made") or {}
     if "bundle" not in made:
-        return {"item": host, "problem": f"The source bundle is missing: {maker} failed to make it."}
+        return {"item": host, "problem": f"The source bundle is missing: {first} failed to make it."}
     bundle = made["bundle"]
     properties = mine.get("eb_environment_properties") or {}
     options = mine.get("eb_option_settings") or {}

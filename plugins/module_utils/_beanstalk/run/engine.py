@@ -186,8 +186,12 @@ class _LaneReporter:
 
 @dataclass
 class Engine:
-    """``run`` gives each item a ``result``. ``warnings`` are those of no item in particular."""
+    """``run`` gives each item a ``result``. ``warnings`` are those of no item in particular.
 
+    ``clock`` makes the clock of a lane.
+    """
+
+    clock: Callable[[], Clock] = SystemClock
     owner: str = field(default_factory=made_up_owner)
     warnings: list[str] = field(default_factory=list)
     counters: list[api.CallCounter] = field(default_factory=list)
@@ -228,7 +232,7 @@ class Engine:
                     item.result = item.progress.result(item.job.failed(error))
 
     def _lane(self, items: list[Item], pool: ThreadPool, answers: Answers) -> Lane:
-        clock = SystemClock()
+        clock = self.clock()
         limiter, service_clock, counter = RateLimiter(clock, given_rate()), ServiceClock(clock), api.CallCounter()
         self.counters.append(counter)
 

@@ -8,18 +8,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[4]
-PROFILE = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
-PROPERTIES = "aws:elasticbeanstalk:application:environment"
-PLATFORM = "Docker running on 64bit Amazon Linux 2023"
+from .batch import PLATFORM, PROFILE, PROPERTIES, batch_tasks, recap, start_play
+
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -36,38 +32,9 @@ def start(aws: dict[str, str], run: Callable[..., Any], tmp_path: Path) -> Start
             common |= {"platform": PLATFORM, "poll_interval": 0.3, "wait_timeout": 120}
         names = {host: {"name": host} if module == "environments" else {"name_prefix": host} for host in items}
         listed = [{"item": host, **common, "cname_prefix": host, **names[host], **item} for host, item in items.items()]
-        did = "{{ mine.actions }}" if module == "environments" else "{{ mine.result }}: {{ mine.sentence }}"
-        tasks = [
-            {f"jack.beanstalk.{module}": {module: listed}, "register": "done", "run_once": True, **keywords},
-            {"jack.beanstalk.item_result": {"items": f"{{{{ done.{module} }}}}"}, "register": "mine"},
-            {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} did " + did}},
-        ]
-        book = [
-            {
-                "hosts": "all",
-                "connection": "local",
-                "gather_facts": False,
-                "vars": {"ansible_python_interpreter": sys.executable},
-                "tasks": tasks,
-            }
-        ]
-        (tmp_path / "site.yml").write_text(yaml.safe_dump(book))
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_NOCOLOR": "1"}
-        environment |= {"ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_STDOUT_CALLBACK": "default"}
-        environment |= {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-        program = Path(sys.executable).with_name("ansible-playbook")
-        command = [program, "-i", ",".join(items) + ",", tmp_path / "site.yml", *words]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
-        )
+        return start_play(tmp_path, list(items), {"tasks": batch_tasks(listed, module, **keywords)}, *words)
 
     return begin
-
-
-def recap(output: str) -> dict[str, tuple[int, int]]:
-    """By host, how many tasks changed something and how many failed."""
-    found = re.findall(r"^(\S+) +: .*changed=(\d+) .*failed=(\d+)", output.rpartition("PLAY RECAP")[2], re.MULTILINE)
-    return {host: (int(changed), int(failed)) for host, changed, failed in found}
 
 
 def test_a_bad_one_fails_alone_and_a_second_run_changes_nothing(start: Start) -> None:
@@ -131,8 +98,9 @@ def test_a_module_that_dies_loses_no_finished_item(start: Start, faults: Any) ->
     assert "The run ended before this environment did" in " ".join(output.split())
 
 
-def test_it_is_waited_for_on_the_controller(start: Start) -> None:
-    with start({"afar-one": {}}, become=True) as play:
+@pytest.mark.parametrize("keywords", [{"become": True}, {"async": 100, "poll": 0}, {"async": 100, "poll": 1}])
+def test_it_is_waited_for_on_the_controller(start: Start, keywords: dict[str, Any]) -> None:
+    with start({"afar-one": {}}, **keywords) as play:
         output, _errors = play.communicate(timeout=120)
     assert "environments runs on the controller and is waited for" in output
     assert recap(output) == {"afar-one": (0, 1)}

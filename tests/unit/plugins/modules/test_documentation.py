@@ -38,12 +38,21 @@ def test_the_action_group_is_the_modules_that_talk_to_aws() -> None:
     assert group == sorted(path.stem for path in MODULES if GROUP in fragments(path))
 
 
+# By the name of a fragment's variable.
+ATTRIBUTES = {
+    str(getattr(node.targets[0], "id", "")): yaml.safe_load(ast.literal_eval(node.value))["attributes"]
+    for node in ast.walk(ast.parse((ROOT / "plugins" / "doc_fragments" / "attributes.py").read_text()))
+    if isinstance(node, ast.Assign)
+}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_every_module_says_what_it_does_in_check_mode(path: Path) -> None:
-    attributes = documentation(path).get("attributes", {})
-    assert {"check_mode", "diff_mode", "idempotent"} <= set(attributes) or any(
-        name.endswith("attributes.info") for name in fragments(path)
-    )
+    said = {**documentation(path).get("attributes", {})}
+    for name in fragments(path):
+        if name.startswith("jack.beanstalk.attributes."):
+            said |= ATTRIBUTES[name.rpartition(".")[2].upper()]
+    assert {name for name, value in said.items() if "support" in value} >= {"check_mode", "diff_mode", "idempotent"}
 
 
 # What an action plugin does by itself has documentation only.

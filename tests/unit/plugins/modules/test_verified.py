@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import reading
 
 Run = Callable[..., dict[str, Any]]
 Deploy = Callable[..., dict[str, Any]]
@@ -245,12 +245,12 @@ def test_lost_log_after_a_verified_deployment_warns(deploy: Deploy, monkeypatch:
     def reset(*_args: Any, **_more: Any) -> Any:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr(logs, "open_url", reset)
+    monkeypatch.setattr(reading, "open_url", reset)
     done = deploy("reset", gather_leader=True)
     assert not done.get("failed"), done
     assert done["changed"]
     assert done["leader"]["state"] == "unknown"
-    assert "Failed to download a log: ConnectionResetError" in done["leader"]["reason"]
+    assert "cannot be read: Failed to download: ConnectionResetError" in done["leader"]["reason"]
 
 
 def test_refused_report_after_a_verified_deployment_warns(deploy: Deploy, faults: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import bundle_makers
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import bundle_groups
 
 SHOP = {"eb_application": "shop", "eb_source": {"path": "shop", "ref": "HEAD"}, "eb_hooks": [{"name": "migrate"}]}
 
@@ -32,8 +32,8 @@ def test_hosts_with_equal_variables_have_the_first_of_them_make_it() -> None:
         "c": SHOP | {"eb_source": {"path": "shop", "ref": "main"}},
         "d": SHOP | {"eb_source": {"ref": "main", "path": "shop"}},
     }
-    assert bundle_makers(hosts, hosts) == {"a": "a", "b": "a", "c": "c", "d": "c"}
-    assert bundle_makers([], {}) == {}
+    assert bundle_groups(hosts, hosts) == {"a": "a", "b": "a", "c": "c", "d": "c"}
+    assert bundle_groups([], {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_hosts_with_equal_variables_have_the_first_of_them_make_it() -> None:
     ],
 )
 def test_whatever_is_in_the_bundle_makes_it_another(other: dict[str, Any]) -> None:
-    assert bundle_makers("ab", {"a": SHOP, "b": SHOP | other}) == {"a": "a", "b": "b"}
+    assert bundle_groups("ab", {"a": SHOP, "b": SHOP | other}) == {"a": "a", "b": "b"}
 
 
 @pytest.mark.parametrize(
@@ -66,15 +66,15 @@ def test_whatever_is_in_the_bundle_makes_it_another(other: dict[str, Any]) -> No
     ],
 )
 def test_a_bundle_with_secrets_is_its_hosts_own(secret: dict[str, Any]) -> None:
-    assert bundle_makers("ab", {"a": SHOP | secret, "b": SHOP | secret}) == {}
+    assert bundle_groups("ab", {"a": SHOP | secret, "b": SHOP | secret}) == {}
 
 
 def test_secrets_outside_the_bundle_leave_it_the_same() -> None:
     arn, value = {"KEY": {"arn": "arn:aws:ssm:x"}}, {"KEY": {"value": "x"}}
     shared = {"a": SHOP | {"eb_secrets": arn}, "b": SHOP | {"eb_secrets": value}}
-    assert bundle_makers("ab", shared) == {"a": "a", "b": "a"}
+    assert bundle_groups("ab", shared) == {"a": "a", "b": "a"}
 
 
 def test_a_host_whose_variables_cannot_be_read_fails_by_itself() -> None:
-    assert bundle_makers("abc", {"a": SHOP, "b": Broken(), "c": SHOP}) == {"a": "a", "c": "a"}
-    assert bundle_makers("ab", {"a": SHOP, "b": SHOP | {"eb_secrets": ["no map"]}}) == {"a": "a"}
+    assert bundle_groups("abc", {"a": SHOP, "b": Broken(), "c": SHOP}) == {"a": "a", "c": "a"}
+    assert bundle_groups("ab", {"a": SHOP, "b": SHOP | {"eb_secrets": ["no map"]}}) == {"a": "a"}

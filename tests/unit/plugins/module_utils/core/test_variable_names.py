@@ -23,14 +23,15 @@ def test_other_hosts_are_not_asked() -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("eb_options", "eb_option_settings"),
-        ("eb_properties", "eb_environment_properties"),
-        ("eb_overlay", "eb_bundle_overlay"),
-        ("eb_deploy_gather", "eb_report_leader"),
-        ("eb_hooks_ledger", "eb_hooks_once_store"),
+        ("eb_options", "eb_option_settings now"),
+        ("eb_properties", "eb_environment_properties now"),
+        ("eb_overlay", "eb_bundle_overlay now"),
+        ("eb_deploy_gather", "eb_report_leader now"),
+        ("eb_hooks_ledger", "eb_hooks_once_store now"),
+        ("eb_fleet_max_failures", "eb_fleet_max_fail_percentage now and a percentage of a wave's hosts"),
     ],
 )
 def test_every_old_name_is_known(old: str, new: str) -> None:
     assert renamed_variables(["a"], {"a": {old: "x"}}) == [
-        f"The variable {old} of a is called {new} now: rename it; nothing was done."
+        f"The variable {old} of a is called {new}: rename it; nothing was done."
     ]

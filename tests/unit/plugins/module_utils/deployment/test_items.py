@@ -44,7 +44,7 @@ def test_an_item_says_what_the_inventory_says() -> None:
 
 
 def test_a_host_uses_the_bundle_of_whoever_made_it() -> None:
-    maker = host(eb_bundle_makers={"one": "one", "two": "one"})
+    maker = host(eb_bundle_groups={"one": "one", "two": "one"})
     other = {name: value for name, value in maker.items() if name != "bundle_made"}
     items = deployment_items(["one", "two"], {"one": maker, "two": other})
     assert [item["src"] for item in items] == ["build/shop.zip"] * 2

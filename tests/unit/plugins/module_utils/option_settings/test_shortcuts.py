@@ -105,10 +105,10 @@ def test_what_makes_no_sense_is_refused(params: dict[str, Any], message: str) ->
 
 def test_against_localstalk(run: Callable[..., Any], eb: Any) -> None:
     """The second run changes nothing, and what the service has is what was meant."""
-    run("application", name="friendly")
+    run("application", name="shortcut")
     params = {
-        "application": "friendly",
-        "name": "friendly-one",
+        "application": "shortcut",
+        "name": "shortcut-one",
         "platform": "Docker running on 64bit Amazon Linux 2023",
         "instance_profile": "aws-elasticbeanstalk-ec2-role",
         "load_balancer": "application",
@@ -123,7 +123,7 @@ def test_against_localstalk(run: Callable[..., Any], eb: Any) -> None:
     }
     made = run("environment", **params)
     assert not made.get("failed"), made["msg"]
-    found = eb.describe_configuration_settings(ApplicationName="friendly", EnvironmentName="friendly-one")
+    found = eb.describe_configuration_settings(ApplicationName="shortcut", EnvironmentName="shortcut-one")
     have = {
         (item["Namespace"], item["OptionName"]): item.get("Value")
         for item in found["ConfigurationSettings"][0]["OptionSettings"]

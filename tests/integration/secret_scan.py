@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .conftest import Project, Run
-from .small import Small, git, git_bytes, options
+from .minimal import Minimal, git, git_bytes, options
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/var/log"))
 LARGEST = 64 * 1024 * 1024
@@ -77,7 +77,7 @@ def kill_all(mark: str) -> None:
 class Guarded:
     """An application with a secret file, overlay and property, and the places where they could stay."""
 
-    small: Small
+    minimal: Minimal
     tokens: dict[str, str]
     place: Path
     outputs: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Guarded:
         with Watch(list(self.tokens.values())) as watch:
             began = time.monotonic()
             mark = f"RESIDUE_RUN={uuid.uuid4().hex}"
-            running = self.small.start("-vvv", "--diff", environ=self.environ() | dict([mark.split("=")]))
+            running = self.minimal.start("-vvv", "--diff", environ=self.environ() | dict([mark.split("=")]))
             output = ""
             while running.returncode is None:
                 try:
@@ -112,23 +112,23 @@ class Guarded:
 
     def change(self, text: str) -> None:
         """Stage something new."""
-        (self.small.folder / "text").write_text(text)
-        git(self.small.folder, "add", "text")
+        (self.minimal.folder / "text").write_text(text)
+        git(self.minimal.folder, "add", "text")
 
     def findings(self) -> list[str]:
         """Every place where a secret was found, apart from where the user put it."""
-        own = {str(self.small.folder / ".secrets/base.json")}
-        home = self.small.project.stalk.home
+        own = {str(self.minimal.folder / ".secrets/base.json")}
+        home = self.minimal.project.stalk.home
         found = [
             f"output {number}: {name}" for number, text in enumerate(self.outputs) for name in self._in(text.encode())
         ]
-        for folder in (self.small.folder, self.place / "home", self.place / "tmp"):
+        for folder in (self.minimal.folder, self.place / "home", self.place / "tmp"):
             found += self._below(folder)
         # localstalk's logs; what it keeps as S3 and as disks of instances is AWS's side.
         found += [f"{path}: {name}" for path in home.rglob("*.log*") for name in self._in(path.read_bytes())]
         for folder in SHARED:
             found += self._below(folder, self.began)
-        objects = git_bytes(self.small.folder, "cat-file", "--batch-all-objects", "--batch", "--unordered")
+        objects = git_bytes(self.minimal.folder, "cat-file", "--batch-all-objects", "--batch", "--unordered")
         found += [f"git object: {name}" for name in self._in(objects)]
         return [line for line in found if line.rpartition(": ")[0] not in own]
 
@@ -158,7 +158,7 @@ def guarded_application(project: Project, folder: Path, name: str, **variables: 
     place = folder / f"{name}-places"
     for part in ("home", "tmp"):
         (place / part).mkdir(mode=0o700, parents=True)
-    small = Small.make(
+    minimal = Minimal.make(
         project,
         folder,
         name,
@@ -172,11 +172,11 @@ def guarded_application(project: Project, folder: Path, name: str, **variables: 
         eb_lock={"ttl": 10},
         **variables,
     )
-    small.variables["eb_source"]["path"] = str(small.folder)
-    git(small.folder.parent, "init", "-q", "-b", "main", str(small.folder))
-    (small.folder / ".gitignore").write_text(".secrets/\n")
-    git(small.folder, "add", "-A")
-    git(small.folder, "commit", "-qm", "Without secrets")
-    (small.folder / ".secrets").mkdir()
-    (small.folder / ".secrets" / "base.json").write_text(f'{{"SECRET_KEY": "{tokens["file"]}"}}')
-    return Guarded(small, tokens, place)
+    minimal.variables["eb_source"]["path"] = str(minimal.folder)
+    git(minimal.folder.parent, "init", "-q", "-b", "main", str(minimal.folder))
+    (minimal.folder / ".gitignore").write_text(".secrets/\n")
+    git(minimal.folder, "add", "-A")
+    git(minimal.folder, "commit", "-qm", "Without secrets")
+    (minimal.folder / ".secrets").mkdir()
+    (minimal.folder / ".secrets" / "base.json").write_text(f'{{"SECRET_KEY": "{tokens["file"]}"}}')
+    return Guarded(minimal, tokens, place)

@@ -63,7 +63,7 @@ def options(instances: int, **command: str) -> dict[str, dict[str, str]]:
 
 
 @dataclass
-class Small:
+class Minimal:
     """An application folder with an inventory of one host, deployed to the session's localstalk."""
 
     project: Project
@@ -72,7 +72,7 @@ class Small:
     variables: dict[str, Any]
 
     @classmethod
-    def make(cls, project: Project, folder: Path, name: str, **variables: Any) -> Small:
+    def make(cls, project: Project, folder: Path, name: str, **variables: Any) -> Minimal:
         """Write the application; ``variables`` are the inventory's ``eb_*``."""
         application = folder / name
         application.mkdir()

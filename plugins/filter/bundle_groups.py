@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: bundle_makers
+name: bundle_groups
 version_added: 0.1.0
-short_description: Find out which hosts of a fleet have the same source bundle
+short_description: Group the hosts of a fleet whose source bundles are the same
 author:
   - The jack.beanstalk team (!UNKNOWN)
 description:
@@ -26,9 +26,9 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Find out whose bundles are the same
+- name: Deduplicate source bundles
   ansible.builtin.set_fact:
-    eb_bundle_makers: "{{ ansible_play_hosts | jack.beanstalk.bundle_makers(hostvars) }}"
+    eb_bundle_groups: "{{ ansible_play_hosts | jack.beanstalk.bundle_groups(hostvars) }}"
   run_once: true
 """
 
@@ -39,13 +39,13 @@ _value:
 """
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import (
-    bundle_makers as find_makers,
+    bundle_groups as find_groups,
 )
 
 
-def bundle_makers(hosts, hostvars):
+def bundle_groups(hosts, hostvars):
     """The filter; see DOCUMENTATION."""
-    return find_makers(hosts, hostvars)
+    return find_groups(hosts, hostvars)
 
 
 class FilterModule:
@@ -53,4 +53,4 @@ class FilterModule:
 
     def filters(self):
         """Names and functions."""
-        return {"bundle_makers": bundle_makers}
+        return {"bundle_groups": bundle_groups}
