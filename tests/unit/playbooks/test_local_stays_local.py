@@ -7,55 +7,17 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from listener import Listener
 
 from localstalk.testing import Localstalk
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ("deploy.yml", "status.yml", "recreate_and_swap.yml", "rollback.yml", "clean_hooks.yml")
 SAME = "{{ {'region': eb_region} | combine(localstalk_aws if eb_localstalk is defined else eb_aws | default({})) }}"
-
-
-class Listener:
-    """What stands where AWS would be: it counts, and refuses."""
-
-    def __init__(self) -> None:
-        self.requests: list[str] = []
-        seen = self.requests
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                seen.append(f"{self.command} {self.path}")
-                self.send_error(403)
-
-            do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_CONNECT = answer  # noqa: N815 - the names of http.server
-
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def environment(self, folder: Path) -> dict[str, str]:
-        """The environment of somebody who works with AWS: a profile, a session, endpoints, a proxy."""
-        (folder / "config").write_text(f"[profile shop]\nregion = eu-central-1\nendpoint_url = {self.url}\n")
-        (folder / "credentials").write_text("[shop]\naws_access_key_id = AKIA0REAL\naws_secret_access_key = real\n")
-        return {
-            "AWS_CONFIG_FILE": str(folder / "config"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials"),
-            "AWS_PROFILE": "shop",
-            "AWS_SESSION_TOKEN": "real-session",
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ENDPOINT_URL_S3": self.url,
-            "HTTPS_PROXY": self.url,
-        }
 
 
 @pytest.fixture
@@ -68,10 +30,8 @@ def localstalk(tmp_path: Path) -> Iterator[Localstalk]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    listening = Listener()
-    yield listening
-    listening.server.shutdown()
-    listening.server.server_close()
+    with Listener() as listening:
+        yield listening
 
 
 def play(playbook: str, inventory: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:

@@ -52,7 +52,9 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
         **connection(mine),
         "application": mine["eb_application"],
         "name": mine.get("eb_environment_name", host),
-        "cname_prefix": mine["eb_cname_prefix"],
+        # A worker takes its work from a queue: it has no CNAME, and its name is what everybody knows it by.
+        "cname_prefix": None if mine.get("eb_tier") == "Worker" else mine["eb_cname_prefix"],
+        "tier": mine.get("eb_tier"),
         "platform": None if _would_swap(mine) else mine["eb_platform"],
         "platform_downgrade": mine.get("eb_platform_downgrade", False),
         "version_label": bundle["version_label"],

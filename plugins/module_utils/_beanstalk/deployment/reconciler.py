@@ -95,7 +95,7 @@ class EnvironmentReconciler:
         if environment is not None and not self._check_mode:
             EnvironmentMemory(self._client, environment).note_password(self._wanted)
         if self._locked:
-            yield Release(self._params["application"], self._params["cname_prefix"], self._bucket)
+            yield Release(self._params["application"], self._logical, self._bucket)
         leader = yield from self._leader(environment)
         return {**self._result(environment), **leader, "changed": bool(self.actions)}
 
@@ -114,8 +114,9 @@ class EnvironmentReconciler:
         lock = self._params.get("lock")
         if lock is None or self._locked:
             return False, environment
-        if not self._params.get("cname_prefix"):
-            raise AnsibleBeanstalkRefusedError(message="lock needs cname_prefix, which names the logical environment.")
+        if not self._logical:
+            message = "lock needs cname_prefix, which names the logical environment, or the name of a worker."
+            raise AnsibleBeanstalkRefusedError(message=message)
         arn = str((environment or {}).get("EnvironmentArn") or "")
         try:
             since = yield self._acquire(lock["bucket"] or own_bucket(arn))
@@ -129,12 +130,18 @@ class EnvironmentReconciler:
         found = yield from self._find()
         return any((found or {}).get(key) != (environment or {}).get(key) for key in _MEANWHILE), found
 
+    @property
+    def _logical(self) -> str:
+        """What the lock is called: the CNAME's prefix, or the name of a worker, which has none; "" for neither."""
+        worker = self._params["name"] if self._params["tier"] == "Worker" else ""
+        return str(self._params.get("cname_prefix") or worker or "")
+
     def _acquire(self, bucket: str) -> Acquire:
         lock = self._params["lock"]
         self._bucket = bucket
         return Acquire(
             self._params["application"],
-            self._params["cname_prefix"],
+            self._logical,
             "deploy",
             bucket=bucket,
             owner=lock["owner"] or "",

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The local inventory of every project of tests/projects: all in one run that only looks, and eight for real."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from listener import Listener
+from projects.loader import PROJECTS, local_hosts
+
+from .conftest import ROOT, Project, Stalk
+
+pytestmark = pytest.mark.slow
+
+RECAP = re.compile(r"^(\S+) +: ok=\d+ .*failed=(\d+)", re.MULTILINE)
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[Project]:
+    """A localstalk of its own, without containers."""
+    stalk = Stalk(tmp_path / "localstalk")
+    up = stalk.cli("up", "--driver", "sim", "--speed", "500")
+    assert up.returncode == 0, up.stderr
+    yield Project(ROOT, stalk)
+    assert stalk.cli("down").returncode == 0
+
+
+def test_every_local_inventory_could_be_deployed_and_reaches_nothing_else(simulated: Project, tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    hosts = {}
+    faulty = {}
+    for project in PROJECTS:
+        mine = local_hosts(project.write(sources, repository=True), project)
+        hosts |= mine
+        faults = re.findall(r"error: .*\[([\w-]+)\]$", project.expected["lint"], re.MULTILINE)
+        faulty |= dict.fromkeys(mine, faults) if faults else {}
+    inventory = tmp_path / "hosts.json"
+    # As if somebody's file for AWS were read last.
+    with Listener() as listener:
+        theirs = {"eb_aws": {"profile": "shop", "endpoint_url": listener.url}}
+        inventory.write_text(json.dumps({"all": {"hosts": {name: values | theirs for name, values in hosts.items()}}}))
+        simulated.stalk.env |= listener.environment(tmp_path)
+        run = simulated.play("deploy.yml", "-i", str(inventory), "--check", "--forks", "4")
+        assert listener.requests == []
+    failed = {name for name, count in RECAP.findall(run.output.rpartition("PLAY RECAP")[2]) if count != "0"}
+    assert failed == set(faulty), run.output
+    for name, faults in faulty.items():
+        said = run.output.partition(f"fatal: [{name}]")[2].partition("fatal: [")[0]
+        assert any(f"[{fault}]" in said for fault in faults), said
