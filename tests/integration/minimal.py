@@ -13,19 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from projects.loader import SERVER
+
 from .conftest import BIN, Project, Run
 
-SERVER = r"""
-use IO::Socket::INET;
-$SIG{TERM} = sub { exit 0 };
-my $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 50, ReuseAddr => 1) or die;
-while (my $client = $server->accept) {
-  while (<$client>) { last if /^\r?$/ }
-  my $text = "hello $ENV{GREETING}";
-  print $client "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " . length($text) . "\r\n\r\n$text";
-  close $client;
-}
-"""
 DOCKERFILE = 'FROM debian:bookworm-slim\nCOPY server.pl /\nEXPOSE 8000\nCMD ["perl", "/server.pl"]\n'
 MODERN = "Docker running on 64bit Amazon Linux 2023"
 LEGACY = "64bit Amazon Linux 2018.03 v2.17.10 running Docker 20.10.13-ce"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,28 @@ def test_every_local_inventory_could_be_deployed_and_reaches_nothing_else(simula
     for name, faults in faulty.items():
         said = run.output.partition(f"fatal: [{name}]")[2].partition("fatal: [")[0]
         assert any(f"[{fault}]" in said for fault in faults), said
+
+
+EIGHT = (
+    *("compose-services", "docker-hooks-copied", "docker-leader-test", "docker-marker-folders"),
+    *("docker-marker-one-for-several", "docker-marker-prefix", "docker-platform-hooks", "python-plain"),
+)
+
+
+@pytest.mark.containers
+def test_eight_projects_are_deployed_and_answer(project: Project, tmp_path: Path) -> None:
+    hosts = {}
+    for one in PROJECTS:
+        if one.name in EIGHT:
+            hosts |= local_hosts(one.write(tmp_path, repository=True), one)
+    assert len(hosts) == len(EIGHT)
+    inventory = tmp_path / "hosts.json"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+    run = project.play("deploy.yml", "-i", str(inventory))
+    assert run.rc == 0, run.output
+    for values in hosts.values():
+        url = project.stalk.get(f"/_localstalk/url/{values['eb_cname_prefix']}").strip()
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 -- localstalk's own
+            assert answer.read() == b"hello ", values
+        for hook in values["eb_hooks"]:
+            assert re.search(rf"Hook: +{hook['name']} on i-[0-9a-f]{{17}}, exit code 0", run.output), run.output

@@ -3,6 +3,7 @@
 
 The shapes are those of public repositories and of AWS's samples, written anew. Kinds: ``inventory`` (without what is in
 all), ``report`` and ``lint``, a line for each note and finding. ``folder: PATH`` takes a folder of this repository.
+A project that runs ``server.pl`` gets one, so that it answers where no image but Debian's can be had.
 """
 
 from __future__ import annotations
@@ -21,6 +22,17 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.in
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt.project import Adopted, read_project
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVER = r"""
+use IO::Socket::INET;
+$SIG{TERM} = sub { exit 0 };
+my $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 50, ReuseAddr => 1) or die;
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\r?$/ }
+  my $text = "hello $ENV{GREETING}";
+  print $client "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " . length($text) . "\r\n\r\n$text";
+  close $client;
+}
+"""
 _SECTION = re.compile(r"^(--|==) (\S+)\n", re.MULTILINE)
 _NOBODY = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 # The same in every inventory, and asserted once elsewhere.
@@ -54,7 +66,8 @@ class Project:
         place = folder / self.name
         if named := re.search(r"^folder: (\S+)$", self.what, re.MULTILINE):
             shutil.copytree(ROOT / named[1], place)
-        for name, text in self.files.items():
+        served = {"server.pl": SERVER} if "server.pl" in self.files.get("Dockerfile", "") else {}
+        for name, text in {**self.files, **served}.items():
             file = place / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)

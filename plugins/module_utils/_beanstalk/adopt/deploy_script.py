@@ -53,7 +53,7 @@ class DeployScript:
 def read_deploy_scripts(source: Source) -> DeployScript:
     """Read every script of the project that calls the EB CLI."""
     found = DeployScript()
-    scripts = source.scripts()
+    scripts = source.scripts
     for name, text in scripts.items():
         if name.endswith((".sh", ".bash", ".mk")) or "." not in name.rpartition("/")[2]:
             _ScriptReader(name, found, source.notes).read(text)

@@ -20,7 +20,6 @@ from .source import Source
 
 _LEGACY_STAGE = re.compile(re.escape(LEGACY_HOOKS) + r"(?P<kind>appdeploy|configdeploy)/(?P<stage>pre|post)/[^/]+")
 _PHASES = {"pre": "predeploy", "post": "postdeploy"}
-_REMOVES = re.compile(rf"(?:sudo\s+)?rm\s+(?:-\w+\s+)*(?:[\"']?{re.escape(LEGACY_HOOKS)}\S*\s*)+")
 _PREPARES = re.compile(rf"(?:sudo\s+)?(?:mkdir|chmod|chown)\s+.*{re.escape(LEGACY_HOOKS)}.*")
 _COPIES = re.compile(
     r"(?:sudo\s+)?(?:cp|mv|install)\s+(?:-\S+\s+)*[\"']?(?P<source>[\w./*-]+)[\"']?\s+"
@@ -29,6 +28,7 @@ _COPIES = re.compile(
 _RUNS = re.compile(r"(?:sudo\s+)?(?:(?:ba)?sh\s+)?(?:\./)?(?P<file>[\w./-]+\.sh)")
 _DECISIONS = {"secret-in-property", "rds-deletion-policy"}
 _DATABASE = "aws:rds:dbinstance"
+_LONGEST_COMMAND = 64 * 1024
 _TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 -- where people's markers are
 _TRUE = ("true", "yes", "on")
 
@@ -156,14 +156,14 @@ class _Reader:
         command = entry.get("command")
         text = command.text.strip() if command is not None and command.is_scalar else ""
         leader = section == "container_commands" and _is_true(entry.get("leader_only"))
-        if not text or command is None:
+        if not text or command is None or len(text) > _LONGEST_COMMAND:
             return False
         if entry.get("test") is None and (paths := self._marks(text)):
             for path in paths:
                 self._mark(path, Marker(file, key.line, key.text, leader), (file, section, key.text))
             return True
         lines = [line.strip() for line in re.split(r"&&|;|\n", text) if line.strip()]
-        if all(_REMOVES.fullmatch(line) or _PREPARES.fullmatch(line) for line in lines):
+        if all(_removes(line) or _PREPARES.fullmatch(line) for line in lines):
             what = "clears or prepares the folder of old hook scripts; the role hooks does what is needed"
             self.notes.learn(file, key.line, f"{key.text} {what}.")
             self._take(file, section, key.text)
@@ -221,7 +221,7 @@ class _Reader:
             self.notes.ask(file, line, f"{path} replaces a script of Elastic Beanstalk's own.{self._dead()}")
             return True
         lines = [row.strip() for row in text.splitlines() if row.strip() and not row.lstrip().startswith("#")]
-        if lines and all(_REMOVES.fullmatch(row) for row in lines):
+        if lines and all(_removes(row) for row in lines):
             self.notes.learn(file, line, f"{path} removes the scripts at the end; the role hooks cleans up by itself.")
             if source[0]:
                 self._take(file, *source)
@@ -290,6 +290,13 @@ class _Reader:
 
     def _take(self, file: str, section: str, key: str) -> None:
         self.found.taken.setdefault(file, []).append((section, key))
+
+
+def _removes(line: str) -> bool:
+    """Whether a command clears the folders of old hook scripts, and does nothing else."""
+    words = [word.strip("\"'") for word in line.removeprefix("sudo ").split()]
+    paths = [word for word in words[1:] if not word.startswith("-")]
+    return words[:1] == ["rm"] and bool(paths) and all(path.startswith(LEGACY_HOOKS) for path in paths)
 
 
 def _is_true(node: Node | None) -> bool:

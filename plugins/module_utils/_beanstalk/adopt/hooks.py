@@ -21,7 +21,7 @@ LEGACY_HOOKS = "/opt/elasticbeanstalk/hooks/"
 _NAME = re.compile(
     r"(?:(?P<prefix>[A-Za-z][A-Za-z0-9]*)[_-](?=\d))?(?:(?P<order>\d+)[_-]?)?(?P<name>.*?)(?:\.(?:sh|bash|config))?"
 )
-_TOUCH = re.compile(r"(?:sudo\s+)?touch\s+(?P<paths>(?:[\"']?/[\w./-]+[\"']?\s*)+)")
+_PATH = re.compile(r"[\"']?(/[\w./-]+)[\"']?")
 _WRITES = re.compile(r"(?:sudo\s+)?echo\s+[^>]*>\s*[\"']?(?P<paths>/(?:tmp|var)/[\w./-]+)[\"']?")
 _MAKES_FOLDER = re.compile(r"(?:sudo\s+)?(?:mkdir\s+(?:-\w+\s+)*|chmod\s+\S+\s+)[\"']?/(?:tmp|var/tmp)/[\w./-]*[\"']?")
 _PREFIX = re.compile(r"[a-z][a-z0-9]{0,30}")
@@ -79,9 +79,12 @@ def markers_of(text: str) -> list[str]:
     """The marker files that a command makes, when that is all it does; [] for any other."""
     paths: list[str] = []
     for part in filter(None, (part.strip() for part in re.split(r"&&|;|\n", text))):
-        found = _TOUCH.fullmatch(part) or _WRITES.fullmatch(part)
-        if found:
-            paths += [path.strip("\"'") for path in found["paths"].split()]
+        words = part.removeprefix("sudo ").split()
+        named = [_PATH.fullmatch(word) for word in words[1:]]
+        if words[:1] == ["touch"] and named and all(named):
+            paths += [path[1] for path in named if path]
+        elif written := _WRITES.fullmatch(part):
+            paths.append(written["paths"])
         elif not _MAKES_FOLDER.fullmatch(part):
             return []
     return paths

@@ -29,7 +29,7 @@ _MARKER = re.compile(r"(?P<no>!\s*)?(?:\[\[?|test)\s+(?P<not>!\s+)?-[fe]\s+[\"']
 _EMPTY = re.compile(r"(?:\[\[?|test)\s+-z\s+[\"']?\$\{?(\w+)(?::-)?\}?[\"']?\s*(?:\]\]?)?")
 _HAS_VENV = re.compile(
     r"(?:ls|compgen -G|\[\[?\s+-[fde]|test -[fde])\s+[\"']?(?:/var/app/venv|/opt/python/run)\S*[\"']?"
-    r"\s*(?:\]\]?)?(?:\s*[12&]?>+\s*\S+)*"
+    r"\s*(?:\]\]?)?(?:\s*[12&]?>{1,2}\s*[^\s>]+)*"
 )
 _ACTIVATES = re.compile(
     r"(?:source|\.)\s+[\"']?(?:\$\{?PYTHONPATH\}?|/(?:var/app/venv|opt/python/run)/\S*?)/(?:bin/)?activate[\"']?"

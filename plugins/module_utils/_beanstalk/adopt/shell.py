@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_LONGEST = 64 * 1024
 _RESERVED = ("then", "else", "do", "{", "!")
 _LOOPS = re.compile(r"(for|while|until|case|select|function)\b|\w+\s*\(\s*\)")
 
@@ -37,8 +38,10 @@ class Statement:
 
 def statements(text: str) -> list[Statement]:
     """Take a script apart. Raises NotUnderstoodError for a loop, a function, a here document and an open quote."""
+    if len(text) > _LONGEST:
+        raise NotUnderstoodError(1, f"more than {_LONGEST // 1024} KiB")
     found: list[Statement] = []
-    for line, words, joined in _Scanner(text).parts():
+    for line, words, joined in _scan(text):
         rest, operator = words, joined
         while True:
             first, _space, more = rest.partition(" ")
@@ -55,17 +58,29 @@ def statements(text: str) -> list[Statement]:
     return found
 
 
+def _scan(text: str) -> list[tuple[int, str, str]]:
+    try:
+        return _Scanner(text).parts()
+    except RecursionError:
+        raise NotUnderstoodError(1, "substitutions that are nested too deeply") from None
+
+
 def split_words(text: str) -> list[str]:
     """The words of a simple command as they are written: quotes and substitutions stay, and hold together."""
-    scanner, current = _Scanner(text), ""
+    scanner, current = _Scanner(text[:_LONGEST]), ""
     words: list[str] = []
-    while scanner.at < len(scanner.text):
-        if scanner.text[scanner.at].isspace():
-            words, current = [*words, *filter(None, [current])], ""
+    try:
+        while scanner.at < len(scanner.text):
+            if not scanner.text[scanner.at].isspace():
+                current += scanner.word()
+                continue
+            if current:
+                words.append(current)
+                current = ""
             scanner.step(1)
-        else:
-            current += scanner.word()
-    return [*words, *filter(None, [current])]
+    except RecursionError:
+        raise NotUnderstoodError(1, "substitutions that are nested too deeply") from None
+    return [*words, current] if current else words
 
 
 class _Scanner:
@@ -84,7 +99,7 @@ class _Scanner:
         while self.at < len(self.text):
             character = self.text[self.at]
             two = self.text[self.at : self.at + 2]
-            if not current.strip():
+            if not current or current.isspace():
                 begun = self.row
             if character == "#" and (not current or current[-1].isspace()):
                 self._skip_comment()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from ..lint.project_files import is_inside
@@ -89,8 +90,9 @@ class Source:
     def deployment_files(self) -> list[str]:
         """Every file that says how the project is deployed; each of them has a line in the report."""
         fixed = [name for name in self.names if name.split("/")[0] in FOLDERS or _AT_THE_TOP.fullmatch(name)]
-        return sorted({*fixed, *self.dockerfiles(), *self.scripts()})
+        return sorted({*fixed, *self.dockerfiles(), *self.scripts})
 
+    @cached_property
     def scripts(self) -> dict[str, str]:
         """The scripts that call the EB CLI, with their texts."""
         found: dict[str, str] = {}

@@ -54,7 +54,7 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
         "name": mine.get("eb_environment_name", host),
         # A worker takes its work from a queue: it has no CNAME, and its name is what everybody knows it by.
         "cname_prefix": None if mine.get("eb_tier") == "Worker" else mine["eb_cname_prefix"],
-        "tier": mine.get("eb_tier"),
+        **({"tier": mine["eb_tier"]} if mine.get("eb_tier") else {}),
         "platform": None if _would_swap(mine) else mine["eb_platform"],
         "platform_downgrade": mine.get("eb_platform_downgrade", False),
         "version_label": bundle["version_label"],

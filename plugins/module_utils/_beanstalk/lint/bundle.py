@@ -82,12 +82,19 @@ class Bundle(ABC):
         return sorted(name for name in self.names if name.startswith(folder + "/"))
 
 
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link in a circle
+        return False
+
+
 class Tree(Bundle):
     """A folder. Only its top, .ebextensions and .platform are listed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = [entry.name for entry in os.scandir(root) if entry.is_file()]
+        self.names = [entry.name for entry in os.scandir(root) if _is_file(entry)]
         for folder in (*FOLDERS, *MISSPELT):
             if (root / folder).is_symlink():
                 # The bundle has the link, and no folder.

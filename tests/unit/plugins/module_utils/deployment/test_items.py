@@ -43,6 +43,25 @@ def test_an_item_says_what_the_inventory_says() -> None:
     assert item["purge_properties"] is False
 
 
+def test_a_worker_has_a_tier_and_no_cname() -> None:
+    mine = {name: value for name, value in host(eb_tier="Worker").items() if name != "eb_cname_prefix"}
+    (item,) = deployment_items(["jobs"], {"jobs": mine})
+    assert (item["tier"], item["cname_prefix"], item["name"]) == ("Worker", None, "jobs")
+    (other,) = deployment_items(["shop"], {"shop": host()})
+    assert "tier" not in other
+
+
+def test_localstalk_is_all_that_its_hosts_reach() -> None:
+    stalk = {"endpoint_url": "http://127.0.0.1:1", "access_key": "a", "secret_key": "b", "profile": ""}
+    mine = host(eb_localstalk={"speed": 20}, eb_aws={"profile": "shop", "aws_ca_bundle": "ca"}, localstalk_aws=stalk)
+    (item,) = deployment_items(["shop"], {"shop": mine})
+    assert {name: item[name] for name in stalk} == stalk
+    assert "aws_ca_bundle" not in item
+    del mine["localstalk_aws"]
+    (broken,) = deployment_items(["shop"], {"shop": mine})
+    assert "localstalk_aws" in broken["problem"]
+
+
 def test_a_host_uses_the_bundle_of_whoever_made_it() -> None:
     maker = host(eb_bundle_groups={"one": "one", "two": "one"})
     other = {name: value for name, value in maker.items() if name != "bundle_made"}
