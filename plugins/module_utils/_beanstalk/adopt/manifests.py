@@ -39,7 +39,7 @@ def read_manifests(source: Source) -> Manifests:
     """Read what says of itself what it is, whatever the platform."""
     found = Manifests()
     for name in source.deployment_files():
-        if name == "docker-compose.yml":
+        if name == "docker-compose.yml" and not _is_left_out(source, name):
             found.services = services_started(source.text(name) or "")
         elif name == ".ebignore":
             found.secrets = _ebignore(source)
@@ -48,8 +48,8 @@ def read_manifests(source: Source) -> Manifests:
     return found
 
 
-def report_manifests(source: Source, platform: Platform, worker: bool) -> None:
-    """Say of each file what becomes of it on the platform of the inventory."""
+def report_manifests(source: Source, platform: Platform, worker: bool, *, was_legacy: bool = False) -> None:
+    """Say of each file what becomes of it on the platform of the inventory; ``was_legacy`` when that was the AMI."""
     notes, has_docker = source.notes, platform.docker in ("plain", "")
     for name in source.deployment_files():
         if name in _TEXTS:
@@ -61,6 +61,14 @@ def report_manifests(source: Source, platform: Platform, worker: bool) -> None:
             _env(source)
         elif name == "Dockerrun.aws.json":
             _dockerrun(source, platform)
+        elif name == "docker-compose.yml" and _is_left_out(source, name):
+            notes.keep(name, 0, ".ebignore leaves it out of the bundle.")
+        elif name == "docker-compose.yml" and was_legacy and has_docker and source.has("Dockerfile"):
+            text = (
+                "The Amazon Linux AMI did not read it, and built the Dockerfile; today Compose would run in its place. "
+                "If it is for developers, leave it out with .ebignore, and adopt again."
+            )
+            notes.ask(name, 0, text)
         elif name == "docker-compose.yml":
             used = has_docker and platform.docker != "none"
             notes.keep(
@@ -80,6 +88,11 @@ def report_manifests(source: Source, platform: Platform, worker: bool) -> None:
             )
         elif re.match(r"\.platform/(nginx|httpd)/", name):
             notes.keep(name, 0, f"The configuration of the proxy stays in the bundle, for {name.split('/')[1]}.")
+
+
+def _is_left_out(source: Source, name: str) -> bool:
+    rules = source.text(".ebignore") if source.has(".ebignore") else ""
+    return name in [line.strip().strip("/") for line in (rules or "").splitlines()]
 
 
 def report_the_rest(source: Source) -> None:

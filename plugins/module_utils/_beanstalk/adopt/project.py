@@ -113,7 +113,8 @@ class _Reader:
         images = read_images(source, self.scripts.makes, secrets)
         worker = is_worker(source, extensions.options)
         hosts = self._hosts(worker)
-        report_manifests(source, known, any("eb_tier" in host for host in hosts.values()))
+        is_worker_there = any("eb_tier" in host for host in hosts.values())
+        report_manifests(source, known, is_worker_there, was_legacy=self._was_legacy(extensions))
         report_the_rest(source)
         variables: dict[str, Any] = {"eb_application": application, "eb_platform": self.platform}
         variables["eb_environment_properties_purge"] = True
@@ -130,6 +131,11 @@ class _Reader:
             local["eb_image"] = {"name": f"localhost/{name.rpartition('/')[2].lower()}", **_LOCAL_ENGINE}
         report = lint_bundle(str(self.root), self.platform, overlay={one["path"]: one["content"] for one in overlay})
         return Adopted(variables, aws, local, hosts, notes, tuple(report.findings))
+
+    def _was_legacy(self, extensions: Extensions) -> bool:
+        """Whether the project runs on the Amazon Linux AMI: by its platform, or by hooks that only that one has."""
+        named = recognise(self.config.platform)
+        return named.is_legacy or (not named.generation and bool(extensions.scripts))
 
     def _application(self) -> str:
         if self.config.application:

@@ -238,7 +238,7 @@ class _Interpreter:
                 who = "all but the leader" if condition.kind == "leader" else "where a file is missing"
                 raise NotUnderstoodError(statement.line, f"{text}, which runs on {who}")
         markers = tuple(dict.fromkeys(each.value for each in conditions if each.kind == "marker"))
-        if any(re.fullmatch(rf"(?:sudo\s+)?rm\s+(?:-\w+\s+)*[\"']?{re.escape(path)}[\"']?", text) for path in markers):
+        if _removes(text, markers):
             return
         leader = any(each.kind == "leader" for each in conditions)
         task = self._task(statement, leader, markers)
@@ -331,6 +331,13 @@ class _Interpreter:
             self.tasks[-1] = Task(last.line, f"{begin}{last.command}{between}{task.command}", *_rest(last))
         else:
             self.tasks.append(task)
+
+
+def _removes(text: str, markers: tuple[str, ...]) -> bool:
+    """Whether a command takes the markers away, and nothing else; a slash that was forgotten is forgiven."""
+    words = [word.strip("\"'") for word in text.removeprefix("sudo ").split()]
+    paths = [word.strip("/") for word in words[1:] if not word.startswith("-")]
+    return words[0] == "rm" and bool(paths) and {path.strip("/") for path in markers} >= set(paths)
 
 
 def _rest(task: Task) -> tuple[Any, ...]:

@@ -26,7 +26,7 @@ MERGED = (f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n  k{n}: 1" for n in range
 MERGES = "\n".join(["a0: &a0 {x: y}", *MERGED])
 TEXTS = {
     "aliases": ALIASES,
-    "aliases below known keys": f"{ALIASES}\nglobal: *a29\nbranch-defaults: {{main: *a29}}\ncommands: *a29\ncron: *a29\n",
+    "aliases below known keys": ALIASES + "\nglobal: *a29\nbranch-defaults: {main: *a29}\ncommands: *a29\ncron: *a9\n",
     "a hook among aliases": ALIASES + "\n" + HOOK % "docker exec `docker ps -q` x" + "commands: {x: {command: *a29}}\n",
     "merges": MERGES,
     "a circle": "a: &a {b: *a}\ncommands: *a\nservices: *a\n",
