@@ -55,6 +55,20 @@ def test_every_local_inventory_could_be_deployed_and_reaches_nothing_else(simula
         assert any(f"[{fault}]" in said for fault in faults), said
 
 
+def test_a_worker_is_deployed_by_its_tier_and_not_again(simulated: Project, tmp_path: Path) -> None:
+    (worker,) = [project for project in PROJECTS if project.name == "python-worker"]
+    inventory = tmp_path / "hosts.json"
+    hosts = local_hosts(worker.write(tmp_path, repository=True), worker)
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+    first = simulated.play("deploy.yml", "-i", str(inventory))
+    assert first.rc == 0, first.output
+    eb = simulated.stalk.client("elasticbeanstalk")
+    (made,) = eb.describe_environments(ApplicationName=worker.name, IncludeDeleted=False)["Environments"]
+    assert (made["EnvironmentName"], made["Tier"]["Name"], made["Status"]) == ("mail-worker", "Worker", "Ready")
+    again = simulated.play("deploy.yml", "-i", str(inventory))
+    assert (again.rc, again.count("changed")) == (0, 0), again.output
+
+
 EIGHT = (
     *("compose-services", "docker-hooks-copied", "docker-leader-test", "docker-marker-folders"),
     *("docker-marker-one-for-several", "docker-marker-prefix", "docker-platform-hooks", "python-plain"),

@@ -36,6 +36,7 @@ class Marker:
     by: str
     leader_only: bool
     used: bool = False
+    wanted: bool = False  # by a script that stays as it is
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def understand(
                 error.line,
                 f"{script.path} stays as it is: not understood is {_short(error.reason)}.",
             )
+            _want(markers, script)
             continue
         read.append((script, _without_markers(script, tasks, markers)))
     for script, tasks in read:
@@ -116,6 +118,7 @@ def understand(
                 error.line or script.line,
                 f"{script.path} stays as it is: {error.reason}.",
             )
+            _want(markers, script)
             continue
         found.replaced.append(script)
         if not hooks and not any(marker.by == script.path for marker in markers.values()):
@@ -128,6 +131,12 @@ def understand(
     _give_names(found.hooks)
     found.prefix = _prefix(found.replaced, application, notes)
     return found
+
+
+def _want(markers: dict[str, Marker], script: HookScript) -> None:
+    """Keep the markers that a script looks for which stays as it is."""
+    for path, marker in markers.items():
+        marker.wanted = marker.wanted or path in script.text
 
 
 def _order(script: HookScript) -> tuple[int, str]:

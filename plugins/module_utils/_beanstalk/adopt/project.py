@@ -164,8 +164,12 @@ class _Reader:
                 overlay += [{"path": path, "content": _REPLACED, "mode": "0755"} for path in paths]
         for path, marker in extensions.markers.items():
             entry = extensions.marker_entries.get(id(marker))
-            if marker in understood.markers and entry:
+            if marker in understood.markers and entry and not marker.wanted:
                 taken.setdefault(entry[0], []).append(entry[1:])
+            elif entry and marker.wanted:
+                self.notes.keep(
+                    marker.file, marker.line, f"{marker.by} touches {path}, for a script that stays as it is."
+                )
             elif entry and not marker.used:
                 text = f"{marker.by} touches {path}, and no hook script looks for it."
                 self.notes.ask(marker.file, marker.line, text)
