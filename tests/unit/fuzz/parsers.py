@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.adopt import project
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cache import Cache, sealed, unsealed
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory, sealed, unsealed
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.process import boot
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shape import ShapeError, load
@@ -77,21 +77,21 @@ def _record(content: Content, _folder: Path) -> Any:
 
 
 def _hint(content: Content, folder: Path) -> Any:
-    path = folder / "memory.json"
+    path = folder / "cache.json"
     path.write_bytes(content)
-    memory = Memory(path)
-    assert memory.get("seconds") in (None, 12.5)
-    memory.put(more=1)
-    assert Memory(path).get("more") == 1
+    cache = Cache(path)
+    assert cache.get("seconds") in (None, 12.5)
+    cache.put(more=1)
+    assert Cache(path).get("more") == 1
 
 
 def _hint(content: Content, folder: Path) -> Any:
-    memory = Memory(folder / "memory.json")
+    cache = Cache(folder / "cache.json")
     try:
-        memory.put(lock=json.loads(content))
+        cache.put(lock=json.loads(content))
     except (ValueError, RecursionError):
         return None
-    store = LockStore(None, "bucket", "blog", "blog", memory=memory)
+    store = LockStore(None, "bucket", "blog", "blog", cache=cache)
     store.recall()
     return store.lease()
 

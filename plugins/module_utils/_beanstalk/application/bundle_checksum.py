@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import api
+from ..core.cache import cache_of
 from ..core.errors import AnsibleBeanstalkError, error_code
-from ..core.memory import memory_of
 
 _RECORDED = 200
 """So many versions of an application; the checksums of older ones are dropped."""
@@ -31,7 +31,7 @@ def record_checksum(client: Any, application: str, label: str, checksum: str) ->
         recorded = {**(known.get("checksums") or {}), label: checksum}
         return {**known, "checksums": dict(list(recorded.items())[-_RECORDED:])}
 
-    memory_of(client, application).change(add)
+    cache_of(client, application).change(add)
 
 
 def missing_bundle(client: Any, s3: Any, version: Mapping[str, Any]) -> str:
@@ -51,5 +51,5 @@ def missing_bundle(client: Any, s3: Any, version: Mapping[str, Any]) -> str:
         raise
     if found is None:
         return "gone"
-    recorded = (memory_of(client, version["ApplicationName"]).get("checksums") or {}).get(version["VersionLabel"])
+    recorded = (cache_of(client, version["ApplicationName"]).get("checksums") or {}).get(version["VersionLabel"])
     return "replaced" if recorded and found != recorded else ""

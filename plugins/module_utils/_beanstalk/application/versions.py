@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..core import api, tags
+from ..core.cache import cache_of
 from ..core.diff import DifferenceTracker
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, already_exists, error_code
-from ..core.memory import memory_of
 from ..core.names import own_bucket
 from ..core.transformations import tags_in, version_out
 from ..core.waiters import Deadline
@@ -23,7 +23,7 @@ Result = tuple[bool, dict[str, Any]]
 _UNFINISHED = ("PROCESSING", "BUILDING")
 # What Elastic Beanstalk takes to look into a bundle, and the pace of asking whether it has.
 _PROCESSING_SECONDS = 1.3
-_REMEMBERED = 50
+_CACHED = 50
 
 
 class Wanted(NamedTuple):
@@ -113,31 +113,31 @@ def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, timeou
     Every deployment of one version on this controller waits for the first, and asks nothing itself. ``s3`` makes the
     client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "", ``timeout`` is in seconds.
     """
-    memory = memory_of(client, wanted.application)
-    with memory.alone(timeout):
-        if wanted.label in (memory.get("versions") or []):
+    cache = cache_of(client, wanted.application)
+    with cache.exclusive_lock(timeout):
+        if wanted.label in (cache.get("versions") or []):
             return False
         version, made = _provide(client, s3(), wanted, arn)
         wait_processed(client, version, Deadline(timeout, _PROCESSING_SECONDS))
-        memory.put(versions=[*(memory.get("versions") or [])[-_REMEMBERED:], wanted.label])
+        cache.put(versions=[*(cache.get("versions") or [])[-_CACHED:], wanted.label])
     return made
 
 
 def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, timeout: float) -> bool:
     """Make a version usable again that is gone, or whose bundle is: upload the bundle to where the version has it.
 
-    What this controller remembered of the application is dropped. Returns whether the version itself was made.
+    What this controller cached of the application is dropped. Returns whether the version itself was made.
     """
-    memory, made = memory_of(client, wanted.application), False
-    with memory.alone(timeout):
-        memory.forget()
+    cache, made = cache_of(client, wanted.application), False
+    with cache.exclusive_lock(timeout):
+        cache.invalidate()
         found = get_version(client, wanted.application, wanted.label)
         if found is None:
             found, made = _provide(client, s3(), wanted, "")
         else:
             _upload_again(client, s3(), found, wanted.src)
         wait_processed(client, found, Deadline(timeout, _PROCESSING_SECONDS))
-        memory.put(versions=[wanted.label])
+        cache.put(versions=[wanted.label])
     return made
 
 

@@ -17,7 +17,7 @@ import time
 from bisect import bisect_left
 from typing import Any
 
-from ..core.memory import sealed
+from ..core.cache import sealed
 from ..core.names import check_version_label
 from ..core.user_errors import BundleError
 from ..lint.runner import lint_bundle

@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from ..core import process as processes
-from ..core.memory import unsealed
+from ..core.cache import unsealed
 from ..core.shape import ANYTHING, load
 from ..core.user_errors import BundleError
 from .gitattributes import WORK_PREFIX

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..environment.memory import EnvironmentMemory
+from ..environment.cache import EnvironmentCache
 from ..leader.query import Case, LeaderQuery
 from ..leader.sources import Instance, Services
 from ..leader.timeline import timeline
@@ -42,7 +42,7 @@ def ask_leader(
         query = LeaderQuery(Services(client, ec2=None), params, lambda: 0)
         return query.answer([Case(environment, present, seen)])[0]
 
-    answer = EnvironmentMemory(client, environment).leader(instances, ask)
+    answer = EnvironmentCache(client, environment).leader(instances, ask)
     return {key: answer[key] for key in ("leader", "hooks")}
 
 

@@ -25,7 +25,7 @@ from ..core.names import own_bucket
 from ..core.transformations import environment_out, event_out, instance_out, tags_out
 from ..core.waiters import Deadline
 from ..environment import secret_references
-from ..environment.memory import EnvironmentMemory
+from ..environment.cache import EnvironmentCache
 from ..environment.settings import EnvironmentSettings
 from ..observe.logs import with_logs
 from ..observe.lookup import check_may_terminate, check_names_free, find_environment
@@ -93,7 +93,7 @@ class EnvironmentReconciler:
             if not (self.actions or self._check_mode):
                 yield Call(functools.partial(self._settings.unchanged, environment))
         if environment is not None and not self._check_mode:
-            EnvironmentMemory(self._client, environment).note_password(self._wanted)
+            EnvironmentCache(self._client, environment).note_password(self._wanted)
         if self._locked:
             yield Release(self._params["application"], self._logical, self._bucket)
         leader = yield from self._leader(environment)
@@ -394,7 +394,7 @@ class EnvironmentReconciler:
             self._services, self._progress, self._params["application"], answer, label, self._deadline
         )
         # A short interval is for local tests, where a deployment may be over in a second.
-        hints = EnvironmentMemory(self._client, answer)
+        hints = EnvironmentCache(self._client, answer)
         unhurried = quiet and self._deadline.interval >= 5
         try:
             yield from operation.follow(quiet=unhurried, expected=hints.seconds if unhurried else None)

@@ -17,7 +17,7 @@ Environment = Mapping[str, Any]
 
 
 class EnvironmentVersion:
-    """The version of one run of the environment module. What is remembered of it is a hint, dropped when it is wrong.
+    """The version of one run of the environment module. What is cached of it is a hint, dropped when it is wrong.
 
     ``clients`` makes a client for a service; ``timeout`` is in seconds.
     """

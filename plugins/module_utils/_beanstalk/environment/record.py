@@ -6,7 +6,7 @@
 
 Elastic Beanstalk does not tell who set a property, nor what it made of an option that it does not describe back. So the
 names are kept in S3, beside the lock: one object per logical environment, written with ``If-Match`` and
-``If-None-Match`` ("Conditional writes" of the Amazon S3 User Guide). It is a memory, not a truth: where it is missing
+``If-None-Match`` ("Conditional writes" of the Amazon S3 User Guide). It is a cache, not the truth: where it is missing
 or cannot be read, nothing is removed on its account.
 """
 

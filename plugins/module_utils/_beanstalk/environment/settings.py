@@ -22,7 +22,7 @@ from ..option_settings.comparison import Change
 from ..option_settings.given import doubts
 from ..option_settings.keys import PROPERTIES, Key, Settings, own_properties
 from ..option_settings.values import canonical
-from .memory import EnvironmentMemory
+from .cache import EnvironmentCache
 from .record import Record, can_settle, digests
 from .record_store import RecordStore
 from .security_groups import generated_groups
@@ -84,8 +84,8 @@ class EnvironmentSettings:
         """What has to be set or removed. Reads only."""
         if not self.wanted and not self.purge:
             return []
-        memory = EnvironmentMemory(self.client, environment)
-        lasting = memory.right_settings(environment, self._identity)
+        cache = EnvironmentCache(self.client, environment)
+        lasting = cache.right_settings(environment, self._identity)
         if lasting is not None:
             self._lasting = lasting
             self._say(*lasting)
@@ -94,7 +94,7 @@ class EnvironmentSettings:
         self._lasting, self._may_note = [], True
         described = self._describe(environment)
         changes = self._differences(environment, described)
-        changes += memory.password_changes(self.wanted, [change.key for change in changes])
+        changes += cache.password_changes(self.wanted, [change.key for change in changes])
         changes += self._purged(environment, described)
         place = {"ApplicationName": environment["ApplicationName"], "EnvironmentName": environment["EnvironmentName"]}
         changes = without_defaults(self.client, self._without_settled(environment, changes), **place)
@@ -107,7 +107,7 @@ class EnvironmentSettings:
     def note(self, environment: Environment) -> None:
         """These settings are what runs: the next run need not ask while nothing is changed."""
         if self._may_note:
-            EnvironmentMemory(self.client, environment).note_settings(environment, self._identity, self._lasting)
+            EnvironmentCache(self.client, environment).note_settings(environment, self._identity, self._lasting)
 
     @property
     def _identity(self) -> list[Any]:

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from ..core import api, cnames
 from ..core import process as processes
 from ..core.api import ThrottlingRetry
+from ..core.cache import Cache
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
-from ..core.memory import Memory
 from ..core.reading import Allowance, ask_again, read_whole
 from ..core.shape import ShapeError, check, number, text
 from .lease import BrokenLockError, Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, lock_key
@@ -77,7 +77,7 @@ class Wish(NamedTuple):
 class LockStore:
     """Reads and writes the lease of one logical environment, and others of the application in the same request.
 
-    ``now`` is S3's clock, kept running by the monotonic clock in between. ``memory`` is a hint that saves the first
+    ``now`` is S3's clock, kept running by the monotonic clock in between. ``cache`` is a hint that saves the first
     read: what a run before this one saw of the object, which a write is refused for where it is no longer so.
     """
 
@@ -88,7 +88,7 @@ class LockStore:
         application: str,
         cname_prefix: str,
         *,
-        memory: Memory | None = None,
+        cache: Cache | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -96,7 +96,7 @@ class LockStore:
             raise AnsibleBeanstalkRefusedError(message=cnames.whole_sentence(cname_prefix))
         self.s3, self.bucket, self.key = s3, bucket, lock_key(application)
         self.cname_prefix = cnames.key_of(cname_prefix)
-        self._memory = memory or Memory(None)
+        self._cache = cache or Cache(None)
         self._monotonic, self._sleep = monotonic, sleep
         self._offset: float | None = None
         self._known: _Known | None = None
@@ -276,7 +276,7 @@ class LockStore:
         self._note(new, answer["ETag"])
         return True
 
-    # -- memory ---------------------------------------------------------------------------------------------------
+    # -- cache ----------------------------------------------------------------------------------------------------
 
     def _note(self, leases: Leases, etag: str) -> None:
         before, now = self._known or _Known(), self._monotonic()
@@ -287,18 +287,18 @@ class LockStore:
         }
         self._known = _Known(leases, etag, since)
 
-    def remember(self) -> None:
+    def update_cache(self) -> None:
         """Keep what is known of the object for the next run of this controller."""
-        if self._known is not None and self._memory.lasts:
+        if self._known is not None and self._cache.lasts:
             hint = {"place": self._place, "offset": self._offset, "etag": self._known.etag, "since": self._known.since}
-            self._memory.put(lock={**hint, "object": encode(self._known.leases).decode()})
+            self._cache.put(lock={**hint, "object": encode(self._known.leases).decode()})
 
     def recall(self) -> None:
         """Begin with what an earlier run saw. A hint that is not well formed is none."""
         if self._known is not None:
             return
         try:
-            hint = check(self._memory.get("lock"), _HINT)
+            hint = check(self._cache.get("lock"), _HINT)
             leases = decode(hint["object"])
         except (ShapeError, AnsibleBeanstalkError):
             return

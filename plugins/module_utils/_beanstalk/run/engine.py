@@ -17,10 +17,10 @@ from typing import Any, Protocol
 
 from ..core import api
 from ..core.answers import Answers, request_timeouts
+from ..core.cache import cache_of
 from ..core.clock import Clock, SystemClock
 from ..core.errors import AnsibleBeanstalkWaitError
 from ..core.limiter import RateLimiter, given_rate
-from ..core.memory import memory_of
 from ..lock.store import LockStore
 from .background import ThreadPool
 from .clients import ONE_ATTEMPT, Clients, connection_key
@@ -258,8 +258,8 @@ class Engine:
         def lock(application: str, bucket: str) -> ApplicationLeases:
             place = (application, bucket or services.storage_location())
             if place not in leases:
-                hints = memory_of(services.eb, application)
-                store = LockStore(services.clients.get("s3"), place[1], application, "", memory=hints)
+                hints = cache_of(services.eb, application)
+                store = LockStore(services.clients.get("s3"), place[1], application, "", cache=hints)
                 leases[place] = ApplicationLeases(store, self.owner, clock)
             return leases[place]
 

@@ -45,7 +45,7 @@ class Store(Protocol):
     def write_all(self, wanted: Mapping[str, Lease]) -> dict[str, Lease]:
         """Replace those that are still what their nonce says; LeaseLostError when there are none."""
 
-    def remember(self) -> None:
+    def update_cache(self) -> None:
         """Keep what is known of the object for the next run on this machine."""
 
 
@@ -159,7 +159,7 @@ class ApplicationLeases:
             held.ttl = max(held.ttl, held.keep_for)
             self._writings[name] = _Writing(None, None, False, self._clock.now())
         self.tend()
-        self._store.remember()
+        self._store.update_cache()
 
     def check(self, prefix: str) -> None:
         """Raise LeaseLostError when a lease that was got ran out before it could be renewed."""

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.bundle_checksum import (
     missing_bundle,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import memory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import cache
 from botocore.stub import Stubber
 
 Run = Callable[..., dict[str, Any]]
@@ -84,7 +84,7 @@ def test_bundle_that_was_replaced_is_uploaded_again(run: Run, made: Any, s3: Any
 
 
 def test_without_a_record_whatever_is_there_counts(run: Run, made: Any, s3: Any, eb: Any) -> None:
-    memory.memory_of(eb, made["params"]["application"]).forget()
+    cache.cache_of(eb, made["params"]["application"]).invalidate()
     s3.put_object(**place(made), Body=b"of another controller")
     assert not run("application_version", **made["params"])["changed"]
 

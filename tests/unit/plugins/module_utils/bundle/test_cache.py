@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle import build, cache
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import budget, process
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import cache as hints
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import process
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
 
 from .sources import repo, spec
@@ -97,9 +98,9 @@ def test_folder_of_somebody_else_is_refused_whatever_its_mode(repo: Path, tmp_pa
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody")
 def test_hints_are_not_kept_in_a_folder_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert budget.runtime_directory() == tmp_path / "jack.beanstalk"
+    assert hints.runtime_directory() == tmp_path / "jack.beanstalk"
     os.chown(tmp_path / "jack.beanstalk", SOMEBODY, SOMEBODY)
-    assert budget.runtime_directory() is None
+    assert hints.runtime_directory() is None
 
 
 def test_without_a_folder_for_temporary_files_there_are_no_hints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +108,8 @@ def test_without_a_folder_for_temporary_files_there_are_no_hints(monkeypatch: py
         raise FileNotFoundError("No usable temporary directory found")
 
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    monkeypatch.setattr(budget.tempfile, "gettempdir", nowhere)
-    assert budget.runtime_directory() is None
+    monkeypatch.setattr(hints.tempfile, "gettempdir", nowhere)
+    assert hints.runtime_directory() is None
 
 
 def test_folder_that_is_a_file_is_a_sentence(repo: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cache import Cache
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import Lease, LeaseLostError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore, Wish
 from hypothesis import given, settings
@@ -21,9 +21,9 @@ from .bucket import Bucket, Clock
 NAMES = ("blog-a", "blog-b", "blog-c")
 
 
-def store(s3: Bucket, name: str, memory: Path | None = None) -> LockStore:
+def store(s3: Bucket, name: str, path: Path | None = None) -> LockStore:
     clock = Clock()
-    return LockStore(s3, "bucket", "blog", name, memory=Memory(memory), monotonic=clock.monotonic, sleep=clock.sleep)
+    return LockStore(s3, "bucket", "blog", name, cache=Cache(path), monotonic=clock.monotonic, sleep=clock.sleep)
 
 
 def test_many_writers_at_once_all_succeed_and_lose_nothing() -> None:
@@ -106,10 +106,10 @@ def test_a_write_whose_answer_was_lost_is_ours_also_after_others_wrote(monkeypat
 
 
 def test_a_hint_saves_the_read_and_an_old_one_costs_a_request(tmp_path: Path) -> None:
-    s3, path = Bucket(), tmp_path / "memory.json"
+    s3, path = Bucket(), tmp_path / "cache.json"
     first = store(s3, "blog-a", path)
     first.release(first.acquire("a", "deploy", 60))
-    first.remember()
+    first.update_cache()
     s3.calls.clear()
     second = store(s3, "blog-a", path)
     second.release(second.take_free({"blog-a": Wish("b", "deploy", 60)})["blog-a"].lease)
@@ -132,12 +132,12 @@ def test_a_hint_saves_the_read_and_an_old_one_costs_a_request(tmp_path: Path) ->
     ],
 )
 def test_a_hint_of_another_boot_or_object_or_shape_is_not_used(tmp_path: Path, change: dict[str, Any]) -> None:
-    s3, path = Bucket(), tmp_path / "memory.json"
+    s3, path = Bucket(), tmp_path / "cache.json"
     first = store(s3, "blog-a", path)
     first.release(first.acquire("a", "deploy", 60))
-    first.remember()
-    memory = Memory(path)
-    memory.put(lock={**memory.get("lock"), **change})
+    first.update_cache()
+    cache = Cache(path)
+    cache.put(lock={**cache.get("lock"), **change})
     s3.calls.clear()
     assert store(s3, "blog-a", path).take_free({"blog-a": Wish("b", "deploy", 60)})
     assert s3.calls == {"get": 1, "put": 1}

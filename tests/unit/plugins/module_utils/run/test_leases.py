@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cache import Cache
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import Memory
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LeaseLostError, LockedError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import (
@@ -34,7 +34,7 @@ def bucket(clock: SimulatedClock) -> SimulatedBucket:
 def leases(bucket: SimulatedBucket, owner: str = "run", hints: Path | None = None) -> ApplicationLeases:
     """Those of one run; ``hints`` is what the controller keeps between its runs."""
     clock = bucket.clock
-    store = LockStore(bucket, "bucket", "shop", "", memory=Memory(hints), monotonic=clock.now, sleep=clock.sleep)
+    store = LockStore(bucket, "bucket", "shop", "", cache=Cache(hints), monotonic=clock.now, sleep=clock.sleep)
     return ApplicationLeases(store, owner, clock)
 
 

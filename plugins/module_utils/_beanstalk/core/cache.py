@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this controller remembers from one run to the next, to send fewer requests.
+"""What this controller caches from one run to the next, to send fewer requests.
 
 Never the truth: each thing is kept with what AWS said beside it (a time of change, an ETag, deployment numbers), is
 used only while AWS still says the same, and a wrong or missing one costs a request. The files are this user's own, may
@@ -29,14 +29,14 @@ from urllib.parse import parse_qs, urlsplit
 
 _LOOK_SECONDS = 0.2
 _SEAL = "jack.beanstalk 1 "
-"""Another number for another shape of what is remembered."""
+"""Another number for another shape of what is cached."""
 # A write takes less than a millisecond; one that cannot be made soon is not worth waiting for.
 _WRITE_SECONDS = 1.0
 _WRITE_LOOK_SECONDS = 0.002
 
 
-class Memory:
-    """A few named values in one small file. Where no file can be had, nothing is remembered."""
+class Cache:
+    """A few named values in one small file. Where no file can be had, nothing is cached."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class Memory:
 
     @property
     def lasts(self) -> bool:
-        """Whether other processes, and later ones, know what is remembered."""
+        """Whether other processes, and later ones, know what is cached."""
         return self._path is not None
 
     def get(self, name: str) -> Any:
@@ -54,7 +54,7 @@ class Memory:
         return self._values.get(name)
 
     def put(self, **values: Any) -> None:
-        """Remember values; a reader sees the old file or the whole new one."""
+        """Cache values; a reader sees the old file or the whole new one."""
         self.change(lambda known: {**known, **values})
 
     def change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -66,8 +66,8 @@ class Memory:
             if mine:
                 _write_whole(self._path, sealed(json.dumps(self._values)))  # json.dump takes five times as long
 
-    def forget(self) -> None:
-        """Remember nothing any more."""
+    def invalidate(self) -> None:
+        """Cache nothing any more."""
         self._values = {}
         if self._path is not None:
             self._path.unlink(missing_ok=True)
@@ -81,7 +81,9 @@ class Memory:
         text = json.dumps(value, sort_keys=True, default=str)
         return hashlib.sha256(f"{salt}{text}".encode()).hexdigest()
 
-    def alone(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> AbstractContextManager[bool]:
+    def exclusive_lock(
+        self, timeout: float, clock: Callable[[], float] = time.monotonic
+    ) -> AbstractContextManager[bool]:
         """Let one process of this controller do something at a time; False when it is not its turn after so long."""
         return self._held(".lock", timeout, _LOOK_SECONDS, clock)
 
@@ -185,14 +187,14 @@ def runtime_directory() -> Path | None:
     return path if own else None
 
 
-def memory_of(client: Any, *names: str) -> Memory:
-    """The memory of an environment (its id is unique) or an application, as this client's account and region know it.
+def cache_of(client: Any, *names: str) -> Cache:
+    """The cache of an environment (its id is unique) or an application, as this client's account and region know it.
 
     One address serves many accounts, and perhaps regions, that may have applications of one name.
     """
     folder = runtime_directory()
     if folder is None:
-        return Memory(None)
+        return Cache(None)
     meta = client.meta
     place: Mapping[str, Any] = {
         "endpoint": meta.endpoint_url,
@@ -201,4 +203,4 @@ def memory_of(client: Any, *names: str) -> Memory:
         "names": names,
     }
     name = hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()[:16]
-    return Memory(folder / f"memory-{name}.json")
+    return Cache(folder / f"cache-{name}.json")

@@ -12,12 +12,12 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.memory import (
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cache import (
     account_of,
-    memory_of,
+    cache_of,
     runtime_directory,
 )
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.memory import EnvironmentMemory
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.cache import EnvironmentCache
 
 CLIENT = SimpleNamespace(meta=SimpleNamespace(endpoint_url="http://scripted"))
 SETTINGS = {"aws:elasticbeanstalk:application:environment": {"SECRET_KEY": "very secret"}}
@@ -35,18 +35,18 @@ def environment(minute: int = 0) -> dict[str, Any]:
 
 
 def test_settings_are_known_until_the_environment_changes(folder: Path) -> None:
-    EnvironmentMemory(CLIENT, environment()).note_settings(environment(), SETTINGS, ["A sentence."])
-    again = EnvironmentMemory(CLIENT, environment())
+    EnvironmentCache(CLIENT, environment()).note_settings(environment(), SETTINGS, ["A sentence."])
+    again = EnvironmentCache(CLIENT, environment())
     assert again.right_settings(environment(), SETTINGS) == ["A sentence."]
     assert again.right_settings(environment(1), SETTINGS) is None
     assert again.right_settings(environment(), {}) is None
-    assert EnvironmentMemory(CLIENT, {"EnvironmentId": "e-2"}).right_settings(environment(), SETTINGS) is None
+    assert EnvironmentCache(CLIENT, {"EnvironmentId": "e-2"}).right_settings(environment(), SETTINGS) is None
     files = list(folder.iterdir())
     assert files
     assert all("very secret" not in file.read_text() for file in files)
     assert all(file.stat().st_mode & 0o077 == 0 for file in files)
-    next(folder.glob("memory-*.json")).write_text("not JSON")
-    assert EnvironmentMemory(CLIENT, environment()).right_settings(environment(), SETTINGS) is None
+    next(folder.glob("cache-*.json")).write_text("not JSON")
+    assert EnvironmentCache(CLIENT, environment()).right_settings(environment(), SETTINGS) is None
 
 
 def test_the_leader_is_asked_for_once_per_deployment() -> None:
@@ -58,21 +58,21 @@ def test_the_leader_is_asked_for_once_per_deployment() -> None:
     def instances(number: int) -> list[dict[str, Any]]:
         return [{"InstanceId": "i-1", "Deployment": {"DeploymentId": number, "VersionLabel": "v1"}}]
 
-    memory = EnvironmentMemory(CLIENT, environment())
-    assert memory.leader(instances(1), says("unknown"))["leader"]["state"] == "unknown"
-    assert memory.leader(instances(1), says("found"))["leader"]["state"] == "found"
-    assert memory.leader(instances(1), says("none"))["leader"]["state"] == "found"
-    assert memory.leader(instances(2), says("none"))["leader"]["state"] == "none"
-    assert memory.leader(None, says("lost"))["leader"]["state"] == "lost"
+    cache = EnvironmentCache(CLIENT, environment())
+    assert cache.leader(instances(1), says("unknown"))["leader"]["state"] == "unknown"
+    assert cache.leader(instances(1), says("found"))["leader"]["state"] == "found"
+    assert cache.leader(instances(1), says("none"))["leader"]["state"] == "found"
+    assert cache.leader(instances(2), says("none"))["leader"]["state"] == "none"
+    assert cache.leader(None, says("lost"))["leader"]["state"] == "lost"
     assert asked == ["unknown", "found", "none", "lost"]
 
 
 def test_one_at_a_time() -> None:
-    with memory_of(CLIENT, "blog").alone(1) as first:
+    with cache_of(CLIENT, "blog").exclusive_lock(1) as first:
         assert first
-        with memory_of(CLIENT, "blog").alone(0) as second:
+        with cache_of(CLIENT, "blog").exclusive_lock(0) as second:
             assert not second
-        with memory_of(CLIENT, "shop").alone(0) as other:
+        with cache_of(CLIENT, "shop").exclusive_lock(0) as other:
             assert other
 
 
@@ -83,10 +83,10 @@ def test_accounts_and_regions_with_applications_of_one_name_are_kept_apart() -> 
         keys = {"aws_access_key_id": key, "aws_secret_access_key": "y"}
         return boto3.client("elasticbeanstalk", region_name=region, endpoint_url="http://127.0.0.1:9", **keys)
 
-    memory_of(client("one", "us-east-1"), "blog").put(versions=["v1"])
-    assert memory_of(client("one", "us-east-1"), "blog").get("versions") == ["v1"]
-    assert memory_of(client("two", "us-east-1"), "blog").get("versions") is None
-    assert memory_of(client("one", "eu-west-1"), "blog").get("versions") is None
+    cache_of(client("one", "us-east-1"), "blog").put(versions=["v1"])
+    assert cache_of(client("one", "us-east-1"), "blog").get("versions") == ["v1"]
+    assert cache_of(client("two", "us-east-1"), "blog").get("versions") is None
+    assert cache_of(client("one", "eu-west-1"), "blog").get("versions") is None
 
 
 def test_keys_of_one_account_are_known_to_be() -> None:
@@ -102,4 +102,4 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "jack.beanstalk").mkdir(mode=0o777)
     (tmp_path / "jack.beanstalk").chmod(0o777)
     assert runtime_directory() is None
-    assert not memory_of(CLIENT, "blog").lasts
+    assert not cache_of(CLIENT, "blog").lasts

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this controller remembers of an environment: its settings, as hashes, how long it takes, who led."""
+"""What this controller caches of an environment: its settings, as hashes, how long it takes, who led."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..core.memory import Memory, memory_of
+from ..core.cache import Cache, cache_of
 from ..core.transformations import iso
 from ..option_settings.comparison import Change
 from ..option_settings.keys import PASSWORD, Key, Settings
@@ -17,11 +17,11 @@ from ..option_settings.keys import PASSWORD, Key, Settings
 Environment = Mapping[str, Any]
 
 
-class EnvironmentMemory:
-    """The memory of one environment, as it was last described."""
+class EnvironmentCache:
+    """The cache of one environment, as it was last described."""
 
     def __init__(self, client: Any, environment: Environment) -> None:
-        self.file: Memory = memory_of(client, str(environment["EnvironmentId"]))
+        self.file: Cache = cache_of(client, str(environment["EnvironmentId"]))
 
     def right_settings(self, environment: Environment, wanted: Any) -> list[str] | None:
         """None unless these settings were what ran, and Elastic Beanstalk has changed nothing since then.
