@@ -12,8 +12,9 @@ short_description: Give a CNAME to another Elastic Beanstalk environment
 description:
   - Makes an environment the holder of a CNAME prefix, by swapping CNAMEs with the environment that holds it now.
   - Nothing happens when the environment holds it already, so a swap that is run again does not swap back.
-  - Afterwards the CNAMEs are read again, by environment id, and both environments have to be Ready. With O(proof_path)
-    or O(name_server) the names have to lead to their new environments too, by DNS and by HTTP.
+  - Afterwards the CNAMEs are read again, by environment id, and both environments have to be Ready. Where the names
+    lead visitors is not asked; M(jack.beanstalk.cycle) does, and swaps back when they do not lead to the new
+    environment.
   - Clients may reach the previous environment until their DNS caches expire, so do not terminate it at once.
 author:
   - The jack.beanstalk team (!UNKNOWN)
@@ -51,29 +52,11 @@ options:
     description:
       - Name of the environment that shall have it.
     type: str
-  name_server:
-    description:
-      - Name server, as HOST or HOST:PORT, to ask for the names instead of what this machine resolves them to, which may
-        be from a cache. One of those of C(REGION.elasticbeanstalk.com) tells the truth at once. Needs the Python
-        library C(dnslib).
-    type: str
   poll_interval:
     description:
       - Seconds between two looks.
     type: float
     default: 2
-  proof_header:
-    description:
-      - Compare this header of the answers at O(proof_path) instead of their bodies.
-    type: str
-  proof_path:
-    description:
-      - Path, with its slash, at which the environments answer differently, such as one that shows an environment
-        property or the version. It has to answer the same on all instances of an environment.
-      - Before the swap, both are asked under their own names; nothing is swapped when they answer alike or not at all.
-        Afterwards each name has to answer as the other did. Every request carries a new random parameter C(nonce), so
-        that no cache can answer.
-    type: str
   require_health:
     description:
       - Whether the environment has to be Green, and every instance has to say that it runs the environment's version
@@ -93,14 +76,6 @@ EXAMPLES = r"""
     application: blog
     cname_prefix: blog-production
     environment_id: e-abcdefghij
-
-- name: Let it go live, and prove that visitors get it
-  jack.beanstalk.environment_swap:
-    application: blog
-    cname_prefix: blog-production
-    name: blog-20260303
-    proof_path: /health
-    proof_header: X-Version
 """
 
 RETURN = r"""
@@ -124,35 +99,6 @@ after:
   description: CNAME by environment id, as Elastic Beanstalk describes it after the swap.
   returned: success
   type: dict
-proof:
-  description:
-    - What O(proof_path) and O(name_server) proved after the swap, by CNAME; empty when nothing was to be proven.
-  returned: success
-  type: dict
-  contains:
-    environment:
-      description: Name of the environment that the CNAME has to lead to.
-      type: str
-      returned: always
-    dns:
-      description: V(true) when its addresses are of that environment, V(null) when the names have none here.
-      type: bool
-      returned: always
-    addresses:
-      description: Its addresses.
-      type: list
-      elements: str
-      returned: always
-    http:
-      description: V(true) when that environment answered, V(null) without O(proof_path).
-      type: bool
-      returned: always
-  sample:
-    blog-production.us-east-1.elasticbeanstalk.com:
-      environment: blog-20260303
-      dns: true
-      addresses: [203.0.113.7]
-      http: true
 events:
   description: Events of the swap.
   returned: success
@@ -181,17 +127,13 @@ def main():
         "cname_prefix": {"required": True, "type": "str"},
         "environment_id": {"type": "str"},
         "name": {"type": "str"},
-        "name_server": {"type": "str"},
         "poll_interval": {"default": 2, "type": "float"},
-        "proof_header": {"type": "str"},
-        "proof_path": {"type": "str"},
         "require_health": {"default": True, "type": "bool"},
         "wait_timeout": {"default": 600, "type": "int"},
     }
     module = AnsibleAWSModule(
         argument_spec=argument_spec,
         mutually_exclusive=[("environment_id", "name")],
-        required_by={"proof_header": "proof_path"},
         required_one_of=[("environment_id", "name")],
         supports_check_mode=True,
     )

@@ -351,7 +351,7 @@ class EnvironmentReconciler:
     def _plan_redeploy(self, environment: Environment, plan: Plan) -> Flow:
         """Where nothing differs, verify: what is behind is deployed again; whether there is a verdict.
 
-        A verdict that asks for no deployment, and is not good, is an error where a proof is wanted.
+        A verdict that asks for no deployment, and is not good, is an error where it is waited for.
         """
         label = self._params["version_label"] or environment.get("VersionLabel")
         verifier = Verifier(self._client, label, scaling=self._services.scaling)

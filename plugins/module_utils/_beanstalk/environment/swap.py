@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Giving a CNAME to another environment, with proof."""
+"""Giving a CNAME to another environment, until the service describes it so.
+
+Where visitors are led is what a cycle checks (cycle/checks.py), which also swaps back.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from ..observe import events
 from ..observe.lookup import live_or_refused
 from ..observe.verification import STRICT, State, judge
 from ..observe.verifier import read_facts
-from .cname_check import Side, proof_of
 
 Environment = dict[str, Any]
 
@@ -31,8 +33,6 @@ class Swap:
         self.check_mode = check_mode
         self.deadline = waiters.Deadline(params["wait_timeout"], params["poll_interval"])
         self.events: list[dict[str, Any]] = []
-        self.proof = proof_of(params)
-        self.proven: dict[str, Any] = {}
 
     def ensure(self) -> tuple[bool, dict[str, Any]]:
         """Swap unless the environment holds the CNAME already; returns (changed, result)."""
@@ -47,12 +47,8 @@ class Swap:
         self._wait_for_both(taker, holder)
         if taker.get("Status") != "Ready":
             self._check_verified(self._describe([taker["EnvironmentId"]])[0])
-        identities = self.proof.distinguish(_side(taker), _side(holder)) if self.proof else {}
         answer = self._call(taker, holder)
-        taker, holder = self._prove(taker, holder, before, answer)
-        if self.proof:
-            for side in (_side(taker), _side(holder)):
-                self.proven[side.cname] = self.proof.wait(side, identities.get(side.name), self.deadline)
+        taker, holder = self._exchanged(taker, holder, before, answer)
         return True, self._result(taker, holder, before, _pair(taker, holder))
 
     def _find(self) -> tuple[Environment, Environment]:
@@ -105,7 +101,7 @@ class Swap:
                 self.deadline.pause()
                 self._wait_for_both({**taker, "Status": "?"}, {**holder, "Status": "?"})
 
-    def _prove(
+    def _exchanged(
         self, taker: Environment, holder: Environment, before: Mapping[str, Any], answer: Mapping[str, Any]
     ) -> tuple[Environment, Environment]:
         """Wait until the service itself describes the CNAMEs as exchanged and both environments as Ready."""
@@ -142,14 +138,9 @@ class Swap:
             "previous_id": holder["EnvironmentId"] if holder else None,
             "before": dict(before),
             "after": dict(after),
-            "proof": self.proven,
             "events": [event_out(event) for event in self.events],
             "diff": {"before": dict(before), "after": dict(after)},
         }
-
-
-def _side(environment: Environment) -> Side:
-    return Side(environment["EnvironmentName"], str(environment["CNAME"]), str(environment.get("EndpointURL") or ""))
 
 
 def _pair(*environments: Environment) -> dict[str, Any]:
