@@ -86,6 +86,9 @@ are waited for: starting Python and boto3 for each host was most of the processo
 Ansible itself needs for each task of each host, a skipped one included, so `deploy.yml` has few tasks for each host,
 and plays for some hosts in place of conditions.
 
+So are the cycles of a batch: in simulated time (`tests/unit/plugins/module_utils/cycle/test_reconciler.py`) two hundred
+of them need 24 requests each and a fiftieth of a second of processor time.
+
 A changed deploy went from 25 requests and two downloads to 12 and two: the lock is
 written over what this controller left, the account's bucket is known by name, the settings are known until the
 environment changes, and the end of a deployment is expected when the last one ended.
