@@ -64,12 +64,11 @@ class CycleJob:
 def cycle_item(name: str, params: Mapping[str, Any], check_mode: bool, file: ProgressFile) -> Item:
     """An item for the engine. Its lines and its result are masked with its own secrets, and nobody else's."""
     mask = mask_of(params, str(params.get("url_service") or ""))
-    policy = policy_of(params)
     return Item(
         name=name,
         params=params,
-        timeout=limit(policy),
-        silence_timeout=policy.ready_timeout,
+        # An AWS that is silent for a while is waited for: the cycle goes on where it stood.
+        timeout=limit(policy_of(params)),
         interval=params["poll_interval"],
         job=CycleJob(params, check_mode),
         progress=ItemProgress(file, name, mask),

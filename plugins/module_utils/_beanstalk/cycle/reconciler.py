@@ -106,6 +106,8 @@ class CycleReconciler:
         self._observing = Observing(self.observer, self._account, candidate, self.policy, self._findings, self.now)
         while True:
             try:
+                if failed:
+                    yield Pause(self._clock.now() + self.policy.poll_interval, self._waiting_for)
                 observation = yield from self._look()
                 if (yield from self._turn(observation)):
                     return self.run_so_far
@@ -118,7 +120,7 @@ class CycleReconciler:
                 failed += 1
                 if failed == _ATTEMPTS or not _may_pass(error):
                     raise
-                yield Pause(self._clock.now() + self.policy.poll_interval, f"AWS to answer ({error})")
+                self._waiting_for = f"another attempt: {error}"
 
     # -- look -------------------------------------------------------------------------------------------------------
 

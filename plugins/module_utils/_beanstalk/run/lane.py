@@ -307,6 +307,8 @@ class Lane:
     def _lease(self, task: _Task, effect: Any, leases: ApplicationLeases) -> None:
         who, prefix = (task, task.turn), effect.cname_prefix
         match effect:
+            case Acquire() if (leases, prefix) in task.leases and leases.holds(prefix):
+                leases.write(who, prefix, None, free=False)  # it ran out, and nobody has taken it
             case Acquire():
                 task.waiting_for = f"the lock of {prefix}"
                 leases.want(who, prefix, effect.reason, effect.ttl, effect.wait, effect.owner)

@@ -131,13 +131,21 @@ class ApplicationLeases:
 
     def write(self, who: Any, prefix: str, record: Mapping[str, Any] | None, *, free: bool) -> None:
         """Write a record (None for the one that is there) under a held lease, which that renews or frees."""
+        self._lease_of(prefix)
+        self._writings[prefix] = _Writing(who, record, free, self._clock.now())
+
+    def holds(self, prefix: str) -> bool:
+        """Whether this run has a lease, which may have run out."""
+        return prefix in self._held
+
+    def _lease_of(self, prefix: str) -> _Held:
         if prefix not in self._held:
             raise LeaseLostError(message=f"The lock of {prefix} is not held by this run.")
-        self._writings[prefix] = _Writing(who, record, free, self._clock.now())
+        return self._held[prefix]
 
     def keep(self, prefix: str, seconds: float) -> None:
         """Hold a lease until this run ends, whoever it belonged to, and for so many seconds more."""
-        self._held[prefix].keep_for = seconds
+        self._lease_of(prefix).keep_for = seconds
 
     def release(self, prefix: str) -> None:
         """Free a lease, or no longer wait for it; written with the next write."""

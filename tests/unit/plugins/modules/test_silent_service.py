@@ -39,7 +39,8 @@ WANTED: dict[str, dict[str, Any]] = {
     "saved_configuration": {"application": "shop", "name": "saved", "environment": "shop-live"},
     "sns_message": {"topic": "arn:aws:sns:us-east-1:123456789012:operators", "text": "hello"},
 }
-# The items of a run say so themselves, which test_items_of_a_run_are_given_up holds; cycles are items, too.
+# The items of a run say so themselves, which test_items_of_a_run_are_given_up holds. A cycle that has begun waits for
+# AWS to come back, as it goes on where it stood.
 ELSEWHERE = {"environments", "cycle", "cycles"}
 
 

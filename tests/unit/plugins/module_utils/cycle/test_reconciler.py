@@ -171,6 +171,16 @@ def test_a_run_that_lost_its_lock_does_nothing_more() -> None:
     assert night.bucket.owners() == {"shop": "thief"}
 
 
+def test_a_lease_that_ran_out_and_that_nobody_took_is_taken_again() -> None:
+    night = one_night(lock={"ttl": 30})
+    night.clock.plan(100, lambda: setattr(night.bucket, "down", True))
+    night.clock.plan(145, lambda: setattr(night.bucket, "down", False))
+    night.lane.run()
+    assert night.heard.errors == {}
+    assert night.heard.results["shop"]["result"] == "done"
+    assert night.bucket.owners() == {"shop": ""}
+
+
 def test_a_held_lock_is_waited_for_as_long_as_the_user_says() -> None:
     night = one_night(lock={"wait_timeout": 40})
     other = night.bucket.store()
