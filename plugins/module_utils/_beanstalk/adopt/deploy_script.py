@@ -116,9 +116,11 @@ class _ScriptReader:
     def _git_add(self, line: int, words: list[str]) -> None:
         forced = "-f" in words or "--force" in words
         for word in words:
-            if word.startswith("-") or word == ".":
+            if word.startswith("-") or word in ("", "."):
                 continue
-            if forced:
+            if forced and re.search(r"^[/~]|\$|\.\.", word):
+                self.notes.ask(self.file, line, f"git add -f names {word}, which is no path below the project.")
+            elif forced:
                 pattern = word.removeprefix("./")
                 if pattern not in self.found.secrets:
                     self.found.secrets.append(pattern)

@@ -14,7 +14,7 @@ from ..lint.document import MAPPING, DocumentError, Node, dump_plain, parse, tag
 from ..lint.options import OptionLinter
 from ..platform.generation import Platform
 from .hooks import LEGACY_HOOKS, HookScript, Marker, markers_of
-from .notes import Notes, literal
+from .notes import Notes
 from .shell import NotUnderstoodError, split_words
 from .source import Source
 
@@ -65,7 +65,7 @@ def rewritten(source: Source, file: str, entries: list[tuple[str, str]]) -> dict
     text = "# The hooks of this file come from eb_hooks in the inventory.\n"
     if rest:
         text += dump_plain(rest)
-    return {"path": file, "content": literal(text), "mode": "0644"}
+    return {"path": file, "content": text, "mode": "0644"}
 
 
 class _Reader:

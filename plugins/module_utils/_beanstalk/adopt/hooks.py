@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .notes import Notes, literal
+from .notes import Notes
 from .script import Surroundings, Task, tasks_of
 from .shell import NotUnderstoodError
 
@@ -185,7 +185,7 @@ def _hook(script: HookScript, task: Task, markers: dict[str, Marker], around: Su
     _refuse(script, task, leader_only, around)
     hook: dict[str, Any] = {
         "name": _hook_name(script.parts.get("name", "")),
-        "command": literal(task.command),
+        "command": task.command,
         "where": task.where,
         "leader_only": leader_only,
         **dict(script.settings),

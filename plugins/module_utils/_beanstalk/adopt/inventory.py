@@ -9,11 +9,12 @@ No variable is in two files that Ansible reads together, so that it does not mat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..lint.document import dump_plain
+from ..lint.document import Unsafe, dump_plain
 from ..lint.findings import Finding
 from .notes import Note
 from .project import Adopted
@@ -31,7 +32,9 @@ SHARED = "group_vars/all/project.yml"
 def inventory_files(adopted: Adopted, project: str) -> list[dict[str, str]]:
     """The files: ``inventory`` (aws or local), ``path`` and ``content``. ``project`` is the folder that was read."""
     made = f"# Made from {project}; ADOPTED.md says what was understood and what not.\n"
-    hosts = "# One host is one environment of the project.\n" + dump_plain({"all": {"hosts": adopted.hosts}})
+    hosts = "# One host is one environment of the project.\n" + dump_plain(
+        {"all": {"hosts": _meaning_itself(adopted.hosts)}}
+    )
     local: dict[str, Any] = dict(adopted.local)
     if any("eb_cname_prefix" in host for host in adopted.hosts.values()):
         local["eb_url"] = "{{ '' if eb_cname_prefix is undefined else " + _URL[3:]
@@ -40,8 +43,8 @@ def inventory_files(adopted: Adopted, project: str) -> list[dict[str, str]]:
     files = {
         "aws": {
             "hosts.yml": f"---\n{hosts}",
-            SHARED: f"---\n{made}{dump_plain({**_ANSIBLE, **adopted.variables})}",
-            "group_vars/all/aws.yml": f"---\n{there}{dump_plain(adopted.aws)}",
+            SHARED: f"---\n{made}{dump_plain({**_ANSIBLE, **_meaning_itself(adopted.variables)})}",
+            "group_vars/all/aws.yml": f"---\n{there}{dump_plain(_meaning_itself(adopted.aws))}",
         },
         "local": {
             "hosts.yml": f"---\n{hosts}",
@@ -53,6 +56,15 @@ def inventory_files(adopted: Adopted, project: str) -> list[dict[str, str]]:
         for inventory, contents in files.items()
         for path, content in contents.items()
     ]
+
+
+def _meaning_itself(data: Any) -> Any:
+    """What a project says, marked where Ansible would take it for a template: a branch may be called `{{ … }}`."""
+    if isinstance(data, dict):
+        return {key: _meaning_itself(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_meaning_itself(item) for item in data]
+    return Unsafe(data) if isinstance(data, str) and re.search(r"\{[{%#]", data) else data
 
 
 def report(adopted: Adopted) -> str:
@@ -81,7 +93,7 @@ def _lines(notes: Iterable[dict[str, Any]]) -> str:
 
 def _line(note: Note) -> str:
     place = f"{note.file}:{note.line}" if note.line else note.file
-    return f"- `{place}` {note.text}"
+    return re.sub(r"[\x00-\x1f\x7f]", "?", f"- `{place}` {note.text}")
 
 
 def _finding(one: Finding) -> str:

@@ -63,8 +63,3 @@ def _sorted(notes: list[Note]) -> list[Note]:
 def masked(line: str) -> str:
     """Return a line of somebody's script without the values of its secrets, for the report."""
     return _SECRET.sub(r"\1***", line.strip())
-
-
-def literal(text: str) -> str:
-    """Return a text that means itself in an Ansible inventory, also where it contains Jinja's braces."""
-    return f"{{% raw %}}{text}{{% endraw %}}" if re.search(r"\{[{%#]", text) else text

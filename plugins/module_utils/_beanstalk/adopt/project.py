@@ -128,7 +128,8 @@ class _Reader:
         if images.managed and known.docker == "plain":
             name = _image_name(self.scripts, images) or f"{application}-base"
             aws["eb_image"] = {"name": name}
-            local["eb_image"] = {"name": f"localhost/{name.rpartition('/')[2].lower()}", **_LOCAL_ENGINE}
+            plain = re.sub(r"[^a-z0-9._-]+", "-", name.rpartition("/")[2].lower()).strip("-.")
+            local["eb_image"] = {"name": f"localhost/{plain}", **_LOCAL_ENGINE}
         report = lint_bundle(str(self.root), self.platform, overlay={one["path"]: one["content"] for one in overlay})
         return Adopted(variables, aws, local, hosts, notes, tuple(report.findings))
 
@@ -188,7 +189,7 @@ class _Reader:
         staged = [pattern for pattern in scripts.secrets if pattern not in scripts.makes]
         secrets = list(dict.fromkeys([*staged, *manifests.secrets]))
         for pattern in secrets:
-            if not any(self.root.glob(pattern.rstrip("/"))):
+            if "**" not in pattern and not any(self.root.glob(pattern.rstrip("/"))):
                 text = f"{pattern} is not in this checkout; a deployment from here stops until it is."
                 self.notes.ask(pattern, 0, text)
         return secrets

@@ -129,6 +129,10 @@ def parse_yaml(text: str) -> Node:
         raise DocumentError("yaml-syntax", 1, str(error).splitlines()[0]) from None
 
 
+class Unsafe(str):
+    """A text that Ansible must not take for a template: written with its tag `!unsafe`."""
+
+
 def dump_plain(data: Any) -> str:
     """Write dictionaries, lists and scalars as YAML, in their order, and texts of several lines as such."""
 
@@ -138,7 +142,11 @@ def dump_plain(data: Any) -> str:
     def text(dumper: Any, value: str) -> Any:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
+    def unsafe(dumper: Any, value: Unsafe) -> Any:
+        return dumper.represent_scalar("!unsafe", str(value), style="|" if "\n" in value else '"')
+
     Dumper.add_representer(str, text)
+    Dumper.add_representer(Unsafe, unsafe)
     return str(yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=150))
 
 

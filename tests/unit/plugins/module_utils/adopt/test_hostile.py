@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -110,3 +113,29 @@ def test_fifty_thousand_files_are_too_many_and_said_so(tmp_path: Path) -> None:
     text = f"The project has more than {MOST_ENTRIES} files: only the first were looked at,"
     assert any(note.text.startswith(text) for note in found.notes.open)
     assert "Dockerfile" in found.notes.files()
+
+
+def test_nothing_that_a_project_says_is_a_template(tmp_path: Path) -> None:
+    evil = "{{ lookup('pipe', 'touch " + str(tmp_path / "done") + "') }}{% endraw %}"
+    config = {
+        "global": dict.fromkeys(("application_name", "default_region", "default_platform", "profile"), evil),
+        "branch-defaults": {evil: {"environment": "shop-live"}},
+    }
+    write(tmp_path, "shop/.elasticbeanstalk/config.yml", json.dumps(config).encode())
+    hook = f"#!/bin/sh\ncd /var/app/current && docker inspect '{evil}'\n"
+    write(tmp_path, "shop/.platform/hooks/postdeploy/01_x.sh", hook.encode())
+    write(tmp_path, "shop/deploy.sh", f"git add -f '{evil}' 'x{{{{ 7 }}}}' '' /etc/shadow ../x\neb deploy\n".encode())
+    write(tmp_path, "shop/Dockerfile", b"FROM debian\nEXPOSE 80\n")
+    (tmp_path / "shop/.git").mkdir()
+    folder = tmp_path / "inventory"
+    for one in inventory_files(adopted_in_time(tmp_path / "shop"), "shop"):
+        if one["inventory"] == "aws":
+            write(folder, one["path"], one["content"].encode())
+    every = "[eb_application, eb_region, eb_platform, eb_aws, eb_source, eb_hooks, eb_secrets_files]"
+    ansible = Path(sys.executable).with_name("ansible")
+    command = [ansible, "-i", folder, "all", "-m", "debug", "-a", f"msg={{{{ {every} | to_json }}}}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("lookup") >= 6, done.stdout
+    assert "x{{ 7 }}" in done.stdout
+    assert not (tmp_path / "done").exists()
