@@ -40,7 +40,7 @@ ABSENT = {
     "ApplicationVersions.ImageBuildConfiguration": "versions of images belong to Beanstalk Cluster",
     "ApplicationVersions.ImageSource": "versions of images belong to Beanstalk Cluster",
     "EnvironmentResources.Cluster": "there is no Beanstalk Cluster",
-    "EnvironmentResources.LaunchTemplates": "of new accounts only",
+    "EnvironmentResources.LaunchConfigurations": "new accounts have launch templates",
     "Environments.EnvironmentLinks": "no links are made",
     "Events.TemplateName": "no event is about a saved configuration",
     "InstanceHealthList.ApplicationMetrics.Latency": "no latencies are told",

@@ -14,7 +14,7 @@ import pytest
 
 from localstalk.testing import Localstalk
 
-from .conftest import EB
+from .conftest import EB, PLATFORM
 
 APPLICATION, CNAME, BLUE, GREEN = "shop", "shop-ebi", "ebi-blue", "ebi-green"
 HOST = f"{CNAME}.us-east-1.elasticbeanstalk.com"
@@ -66,7 +66,7 @@ def ebi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ebi]:
     running = Localstalk(folder / "localstalk", "--driver", "sim", "--speed", "200")
     (folder / "project").mkdir()
     made = Ebi(running, folder / "project")
-    made.run("eb", "init", APPLICATION, "--region", "us-east-1", "--platform", "docker")
+    made.run("eb", "init", APPLICATION, "--region", "us-east-1", "--platform", PLATFORM)
     yield made
     running.close()
 

@@ -81,6 +81,11 @@ def test_no_member_is_missing(stalk: Localstalk, answers: dict[str, list[Any]], 
     assert reads.missing(operation, model.output_shape, answers[operation]) == []
 
 
+def test_what_is_said_to_be_absent_is_absent(answers: dict[str, list[Any]]) -> None:
+    found = {path for results in answers.values() for result in results for path in reads.paths(result)}
+    assert [path for path in found if path.startswith(tuple(reads.ABSENT))] == []
+
+
 def test_the_answers_are_those_that_boto3_gets(stalk: Localstalk, sdk: Sdk, world: reads.World) -> None:
     asked = {"kind": "call", "name": "DescribeEnvironments", "input": {"EnvironmentNames": [reads.ENVIRONMENT]}}
     (answer,) = sdk.ask(asked)
