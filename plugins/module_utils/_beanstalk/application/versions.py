@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ _UNFINISHED = ("PROCESSING", "BUILDING")
 # What Elastic Beanstalk takes to look into a bundle, and the pace of asking whether it has.
 _PROCESSING_SECONDS = 1.3
 _CACHED = 50
+# After that, somebody may have put another bundle in its place: any instance may write to Elastic Beanstalk's bucket.
+_FRESH_SECONDS = 300.0
 
 
 class Wanted(NamedTuple):
@@ -108,18 +111,20 @@ def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: 
 
 
 def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, timeout: float) -> bool:
-    """See to it that an application has a processed version; returns whether it was made.
+    """See to it that an application has a processed version with its own bundle; returns whether it was made.
 
-    Every deployment of one version on this controller waits for the first, and asks nothing itself. ``s3`` makes the
-    client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "", ``timeout`` is in seconds.
+    Every deployment of one version on this controller waits for the first, and asks nothing itself for a few minutes.
+    ``s3`` makes the client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "", ``timeout`` is in
+    seconds.
     """
     cache = cache_of(client, wanted.application)
     with cache.exclusive_lock(timeout):
-        if wanted.label in (cache.get("versions") or []):
+        if time.time() - (cache.get("provided") or {}).get(wanted.label, 0.0) < _FRESH_SECONDS:
             return False
         version, made = _provide(client, s3(), wanted, arn)
         wait_processed(client, version, Deadline(timeout, _PROCESSING_SECONDS))
-        cache.put(versions=[*(cache.get("versions") or [])[-_CACHED:], wanted.label])
+        known = list((cache.get("provided") or {}).items())[-_CACHED:]
+        cache.put(provided={**dict(known), wanted.label: time.time()})
     return made
 
 
@@ -137,7 +142,7 @@ def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, timeout: float) 
         else:
             _upload_again(client, s3(), found, wanted.src)
         wait_processed(client, found, Deadline(timeout, _PROCESSING_SECONDS))
-        cache.put(versions=[wanted.label])
+        cache.put(provided={wanted.label: time.time()})
     return made
 
 
@@ -152,6 +157,8 @@ def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, 
             raise
         found = get_version(client, wanted.application, wanted.label)
         if found is not None:
+            if missing_bundle(client, s3, found):
+                _upload_again(client, s3, found, wanted.src)
             return found, False
         bucket, checksum = _upload(client, s3, bucket, key, wanted.src)
     params = {"application": wanted.application, "version_label": wanted.label, "process": True}

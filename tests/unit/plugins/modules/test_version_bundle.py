@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application import versions
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application.bundle_checksum import (
     missing_bundle,
 )
@@ -103,3 +104,27 @@ def test_credentials_that_may_not_look_change_nothing(made: Any, s3: Any, eb: An
     with Stubber(s3) as stub:
         stub.add_client_error("head_object", "403", "Forbidden", 403)
         assert missing_bundle(eb, s3, version) == ""
+
+
+def test_bundle_that_somebody_replaced_is_not_deployed_again(
+    run: Run, s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any instance may write to Elastic Beanstalk's bucket; what the label says is put back before it is deployed."""
+    wanted = {
+        "application": "replaced",
+        "name": "replaced-live",
+        "platform": "Docker running on 64bit Amazon Linux 2023",
+        "instance_profile": "aws-elasticbeanstalk-ec2-role",
+        "poll_interval": 0.1,
+    }
+    for label, year in (("v1", 2024), ("v2", 2025)):
+        told = run("environment", **wanted, version_label=label, src=bundle_of(tmp_path, year))
+        assert told.get("changed"), told
+    (first, *_rest) = run("application_version_info", application="replaced", version_labels=["v1"])["versions"]
+    where = {"Bucket": first["source_bundle"]["s3_bucket"], "Key": first["source_bundle"]["s3_key"]}
+    before = s3.get_object(**where)["Body"].read()
+    s3.put_object(**where, Body=b"of an attacker", ChecksumAlgorithm="SHA256")
+    monkeypatch.setattr(versions, "_FRESH_SECONDS", -1.0)
+    told = run("environment", **wanted, version_label="v1", src=bundle_of(tmp_path, 2024))
+    assert told.get("changed"), told
+    assert s3.get_object(**where)["Body"].read() == before
