@@ -79,8 +79,8 @@ class Project:
         return place
 
     def _commit(self, place: Path) -> None:
-        text = self.files.get(".elasticbeanstalk/config.yml", "{}")
-        branches = yaml.safe_load(text).get("branch-defaults", {})
+        config = place / ".elasticbeanstalk/config.yml"
+        branches = yaml.safe_load(config.read_text()).get("branch-defaults", {}) if config.exists() else {}
         for words in (
             ("init", "--quiet", "--initial-branch=main"),
             ("add", "--all"),

@@ -97,7 +97,7 @@ def _commands(bundle: Bundle, settings: Settings, called: list[tuple[str, int, s
 
 
 def _is_own(bundle: Bundle, settings: Settings, name: Any) -> bool:
-    top = str(name).split(".")[0]
+    top = str(name).partition(".")[0]
     roots = {"", *(file.split("/")[0] for file in settings.files if file.count("/") > 1)}
     return str(name).startswith("django.contrib.") or any(f"{top}/" in bundle.listing(root) for root in roots)
 

@@ -21,6 +21,7 @@ _MODULE = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 _READS_VARIABLE = ("get", "getenv", "env", "config", "str", "environ")
 _KEYS = {"NAME": "name", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 _MOST_FILES = 50
+_MOST_FOLDERS = 300
 
 
 @dataclass
@@ -69,14 +70,15 @@ def find_settings(bundle: Bundle) -> Settings:
 def commands_of(bundle: Bundle) -> set[str]:
     """The management commands of the project's own applications, which are at the top or up to two folders below."""
     found: set[str] = set()
-    waiting = [""]
-    for folder in waiting:
+    waiting, folders = [""], 0
+    while waiting and folders < _MOST_FOLDERS:
+        folder, folders = waiting.pop(0), folders + 1
         for name in bundle.listing(folder):
             inside = f"{folder}/{name}".strip("/")
             if name == "management/":
                 commands = bundle.listing(f"{inside}/commands")
                 found |= {each.removesuffix(".py") for each in commands if each.endswith(".py")}
-            elif name.endswith("/") and inside.count("/") < 3 and not name.startswith(".") and len(waiting) < 300:
+            elif name.endswith("/") and inside.count("/") < 3 and not name.startswith("."):
                 waiting.append(inside)
     return found
 
