@@ -13,7 +13,6 @@ from itertools import pairwise
 from .notes import Notes, masked
 from .source import Source
 
-_SHELL = re.compile(r".*\.(?:sh|bash|mk)|.*/[\w-]+|[\w-]+")
 _HARMLESS = (
     *("git reset", "git status", "git restore --staged", "git rm --cached", "git commit", "git push", "git checkout"),
     *(

@@ -20,8 +20,9 @@ from .notes import Note
 from .project import Adopted
 
 _ANSIBLE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+# Where localstalk's load balancer answers; a worker has none.
 _URL = (
-    "{{ lookup('ansible.builtin.url', localstalk_aws.endpoint_url ~ '/_localstalk/url/' ~ eb_cname_prefix, "
+    "{{ '' if eb_cname_prefix is undefined else lookup('ansible.builtin.url', localstalk_aws.endpoint_url ~ '/_localstalk/url/' ~ eb_cname_prefix, "
     "username=localstalk_aws.access_key, password=localstalk_aws.secret_key, force_basic_auth=true, use_proxy=false, "
     "errors='ignore') | default('', true) }}"
 )
@@ -37,7 +38,7 @@ def inventory_files(adopted: Adopted, project: str) -> list[dict[str, str]]:
     )
     local: dict[str, Any] = dict(adopted.local)
     if any("eb_cname_prefix" in host for host in adopted.hosts.values()):
-        local["eb_url"] = "{{ '' if eb_cname_prefix is undefined else " + _URL[3:]
+        local["eb_url"] = _URL
     here = "# A try on this machine: with eb_localstalk nothing else is reached, whatever eb_aws says.\n"
     there = "# Where the environments are on AWS.\n"
     files = {

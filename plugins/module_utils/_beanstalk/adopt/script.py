@@ -11,7 +11,6 @@ marker file), `docker exec` and `docker compose exec`, an activated virtual envi
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -381,11 +380,3 @@ def _service(call: Call, around: Surroundings, statement: Statement) -> dict[str
     raise NotUnderstoodError(
         statement.line, f"docker exec in {call.container}, which is no service of docker-compose.yml"
     )
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a command, or none when its quotes do not match."""
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return []
