@@ -22,7 +22,8 @@ from .project import Adopted
 _ANSIBLE = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
 # Where localstalk's load balancer answers; a worker has none.
 _URL = (
-    "{{ '' if eb_cname_prefix is undefined else lookup('ansible.builtin.url', localstalk_aws.endpoint_url ~ '/_localstalk/url/' ~ eb_cname_prefix, "
+    "{{ '' if eb_cname_prefix is undefined else lookup('ansible.builtin.url', "
+    "localstalk_aws.endpoint_url ~ '/_localstalk/url/' ~ eb_cname_prefix, "
     "username=localstalk_aws.access_key, password=localstalk_aws.secret_key, force_basic_auth=true, use_proxy=false, "
     "errors='ignore') | default('', true) }}"
 )
