@@ -82,7 +82,7 @@ long: ## What is too long for test: leader, policies, cycles, AWX, guides, image
 	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
 
-chaos: ## Cycles and deployments under faults: JACK_CHAOS_WORLDS (10000) random worlds, runs killed at every step, races; takes minutes
+chaos: ## Runs under faults: random worlds (JACK_CHAOS_WORLDS, 10000), kills, cut answers, signals, corrupted content, clocks apart; takes minutes
 	@scripts/setup runtime test
 	$(PYTEST) --numprocesses=2 tests/chaos/test_planner.py
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml $(WORKERS) -m "not containers" \
