@@ -31,17 +31,7 @@ _BRANCHES: dict[str, tuple[str, ...]] = {
     "Corretto": ("8", "11", "17", "21"),
 }
 # What Amazon Linux 2 still has, though AWS has announced its end; everything else of it is retired.
-_AMAZON_LINUX_2 = (
-    "Docker",
-    "ECS",
-    "Python 3.8",
-    "Node.js 18",
-    "PHP 8.1",
-    "Go 1",
-    "Corretto 8",
-    "Corretto 11",
-    "Corretto 17",
-)
+_AMAZON_LINUX_2 = ("Docker", "ECS", "Python 3.8", "Node.js 18", "PHP 8.1", "Go 1")
 _SWAP = "An environment on AWS gets there with eb_deploy_strategy: swap."
 # As branches, solution stacks and the short names of `eb init --platform` call the families.
 _FAMILIES = (
