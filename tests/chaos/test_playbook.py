@@ -154,7 +154,7 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, brows
     (document,) = (json.loads(one.read_text()) for one in (tmp_path / "reports").glob("report-live-*.json"))
     assert (document["result"], document["logical"]) == ("done", "report/report-live")
     assert document["live"]["environment_id"] == document["candidate"]["environment_id"] != first
-    assert {"create", "swap", "prove", "terminate"} <= {one["action"] for one in document["steps"]}
+    assert {"create", "swap", "check_cname", "terminate"} <= {one["action"] for one in document["steps"]}
     assert any("swapping CNAMEs" in one["message"] for one in document["events"])
     assert document["instance_minutes"] > 0
     (page,) = (tmp_path / "reports").glob("report-live-*.html")
@@ -165,7 +165,8 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, brows
     assert document["candidate"]["environment_id"] in browser.find_element("id", "environments").text
     phases = [one.text for one in browser.find_elements("css selector", "#timeline th")]
     # On a slow machine nobody is left to drain at the first look.
-    assert [one for one in phases if one != "drain"] == ["creation", "verification", "swap", "proof", "termination"]
+    wanted = ["creation", "verification", "swap", "CNAME check", "termination"]
+    assert [one for one in phases if one != "drain"] == wanted
     assert all(one.size["width"] > 0 for one in browser.find_elements("css selector", "#timeline rect"))
     assert "goes live in place of" in browser.find_element("id", "steps").text
     assert "swapping CNAMEs" in browser.find_element("id", "events").text
