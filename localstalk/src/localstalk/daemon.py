@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from localstalk import ec2, iam
+from localstalk import accounts, ec2, iam
 from localstalk.clock import ScaledClock
 from localstalk.driver import Driver
 from localstalk.home import Home, Record
@@ -82,6 +82,7 @@ def _warm_up() -> None:
 
     for service in ("s3", "ec2", "autoscaling", "elbv2"):
         get_backend(service)
+    accounts.iam(ACCOUNT)
     ec2.install()
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 from typing import Any
 
+from localstalk import accounts
 from localstalk.keys import Key
 
 ADMINISTRATOR = "localstalk"
@@ -20,9 +21,8 @@ def enforce(account: str, administrator: Key) -> None:
     """From now on, check policies of every call; the administrator of ``account`` may do everything."""
     from moto import settings
     from moto.iam.access_control import IAMRequestBase
-    from moto.iam.models import iam_backends
 
-    backend = iam_backends[account]["aws"]
+    backend = accounts.iam(account)
     backend.create_user("us-east-1", ADMINISTRATOR)
     backend.put_user_policy(ADMINISTRATOR, "everything", json.dumps(_EVERYTHING))
     key = backend.create_access_key(ADMINISTRATOR)

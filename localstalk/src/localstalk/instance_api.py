@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from localstalk import accounts
 from localstalk.access.guard import INSTANCE
 from localstalk.driver import InstanceSpec
 from localstalk.engine.imds import ROLE_PATH
@@ -34,10 +35,9 @@ class InstanceRole:
 
     def describe(self) -> dict[str, Any] | None:
         """What the metadata service shows of the profile; None when IAM has no such profile or no role in it."""
-        from moto.backends import get_backend
         from moto.core.exceptions import ServiceException
 
-        iam: Any = get_backend("iam")[self.spec.account]["aws"]
+        iam = accounts.iam(self.spec.account)
         try:
             profile = iam.get_instance_profile(self.spec.instance_profile)
         except ServiceException:

@@ -15,10 +15,11 @@ from urllib.parse import parse_qs
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__, iam, injection, refusals, ui
+from localstalk import __version__, accounts, iam, injection, refusals, ui
 from localstalk.access.guard import CALLER, Guard
 from localstalk.calls import CallCounter
 from localstalk.driver import Command, DriverError
+from localstalk.keys import ACCOUNT
 from localstalk.model.control import Control
 from localstalk.ui import feed
 
@@ -60,6 +61,8 @@ class Application:
                 from localstalk import run_command
 
                 run_command.install(lambda: self.control)
+            if service == "iam":
+                accounts.iam(ACCOUNT)
             if service == "s3":
                 from localstalk import conditional
 

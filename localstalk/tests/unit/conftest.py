@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from stalk import Stalk
 
+from localstalk import accounts
 from localstalk.clock import ManualClock
 from localstalk.drivers.sim import SimDriver
 from localstalk.elasticbeanstalk import models
@@ -86,6 +87,7 @@ def stalk(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     server.application.moto.app_instances.pop("elasticbeanstalk", None)
     made = Stalk(control, driver, f"http://127.0.0.1:{server.server.port}", account)
     made.eb.create_storage_location()
+    accounts.iam(account)
     yield made
     for client in (made.eb,):
         client.close()

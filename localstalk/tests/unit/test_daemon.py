@@ -437,6 +437,38 @@ def test_a_link_may_do_what_its_signer_may(home: Path, version: str | None) -> N
         assert status_of(link("put_object", "mine"), "PUT") == 403
 
 
+def test_instances_may_what_the_web_tier_may(home: Path) -> None:
+    """The managed policy AWSElasticBeanstalkWebTier: read, list and write Elastic Beanstalk's bucket, nothing else."""
+    cli(home, "up", "--driver", "sim", "--iam")
+    s3 = client(home, "s3")
+    own = str(client(home, "elasticbeanstalk").create_storage_location()["S3Bucket"])
+    s3.create_bucket(Bucket="shop")
+    iam, name = client(home, "iam"), "aws-elasticbeanstalk-ec2-role"
+    role = iam.get_role(RoleName=name)["Role"]["Arn"]
+    # EC2 alone may assume it; the test stands in for it.
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    iam.update_assume_role_policy(
+        RoleName=name, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    session = client(home, "sts").assume_role(RoleArn=role, RoleSessionName="i-1")["Credentials"]
+    instance = boto3.session.Session().client(
+        "s3",
+        endpoint_url=s3.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    instance.put_object(Bucket=own, Key="jack.beanstalk/locks/shop.json", Body=b"{}")
+    assert instance.list_objects_v2(Bucket=own)["KeyCount"] == 1
+    for call in (
+        lambda: instance.put_object(Bucket="shop", Key="a", Body=b""),
+        lambda: instance.delete_object(Bucket=own, Key="jack.beanstalk/locks/shop.json"),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+
+
 def test_no_auth_is_said_at_start_and_takes_every_request(home: Path) -> None:
     both = cli(home, "up", "--driver", "sim", "--iam", "--no-auth")
     assert (both.returncode, both.stderr) == (

@@ -71,7 +71,7 @@ def test_versions(stalk: Stalk) -> None:
     code, message = refusal(
         eb.create_application_version, ApplicationName="app", VersionLabel="v2", SourceBundle=missing
     )
-    assert code == "InvalidParameterValue"
+    assert code == "InvalidParameterCombination"
     assert message.startswith("Unable to download from S3 location (Bucket: ")
     eb.create_application_version(ApplicationName="app", VersionLabel="v2", SourceBundle=bucket, Process=True)
     labels = [each["VersionLabel"] for each in eb.describe_application_versions(MaxRecords=1)["ApplicationVersions"]]
@@ -215,7 +215,8 @@ def test_other_intervals_are_not(stalk: Stalk, value: str) -> None:
 
 def test_values_are_normalized(stalk: Stalk) -> None:
     launch = "aws:autoscaling:launchconfiguration"
-    arn = option(launch, "IamInstanceProfile", "arn:aws:iam::123456789012:instance-profile/web")
+    name = "aws-elasticbeanstalk-ec2-role"
+    arn = option(launch, "IamInstanceProfile", f"arn:aws:iam::{stalk.account}:instance-profile/{name}")
     document = '{\n  "Version": 1,\n  "Rules": {}\n}'
     stalk.create(
         "env-one",
@@ -229,7 +230,7 @@ def test_values_are_normalized(stalk: Stalk) -> None:
     settings = {
         each["OptionName"]: each.get("Value") for each in described["ConfigurationSettings"][0]["OptionSettings"]
     }
-    assert settings["IamInstanceProfile"] == "web"
+    assert settings["IamInstanceProfile"] == name
     assert settings["MonitoringInterval"] == "5 minute"
     assert settings["SSHSourceRestriction"] == "tcp,22,22,10.0.0.0/8"
     assert settings["ConfigDocument"] == '{"Version":1,"Rules":{}}'
@@ -271,6 +272,7 @@ def test_managed_platform_update(stalk: Stalk) -> None:
     update = "aws:elasticbeanstalk:managedactions:platformupdate"
     settings = [
         PROFILE,
+        option("aws:elasticbeanstalk:environment", "ServiceRole", "aws-elasticbeanstalk-service-role"),
         option(MANAGED, "ManagedActionsEnabled", "true"),
         option(MANAGED, "PreferredStartTime", "Tue:09:00"),
         option(update, "UpdateLevel", "minor"),
@@ -332,7 +334,7 @@ def test_tags_of_other_resources(stalk: Stalk) -> None:
 
 def test_compose(stalk: Stalk) -> None:
     manifest = f"EnvironmentName: front+\nSolutionStack: {STACK}\nOptionSettings:\n"
-    manifest += "  aws:autoscaling:launchconfiguration:\n    IamInstanceProfile: web\n"
+    manifest += "  aws:autoscaling:launchconfiguration:\n    IamInstanceProfile: aws-elasticbeanstalk-ec2-role\n"
     stalk.version("v0", **{"env.yaml": manifest})
     source = {"S3Bucket": stalk.region.bucket, "S3Key": "app/v0.zip"}
     stalk.eb.create_application_version(ApplicationName="app", VersionLabel="v1", SourceBundle=source, Process=True)

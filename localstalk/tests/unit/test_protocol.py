@@ -122,15 +122,16 @@ def test_environment_names_have_letters_digits_and_dashes(stalk: Stalk, name: st
 def test_lengths(stalk: Stalk, parameters: dict[str, str], constraint: str) -> None:
     given = {"ApplicationName": "app", "EnvironmentName": "env-one", "SolutionStackName": STACK} | parameters
     code, message = refusal(stalk.eb.create_environment, **given)
-    assert code == "InvalidParameterValue"
+    assert code == "ValidationError"
     assert message.endswith(constraint)
 
 
 def test_unknown_options_and_bad_values(stalk: Stalk) -> None:
     stalk.create()
     assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=[option("N", "O", "V")]) == (
-        "InvalidParameterValue",
-        "Invalid option specification (Namespace: 'N', OptionName: 'O'): Unknown configuration setting.",
+        "ConfigurationValidationException",
+        "Configuration validation exception: Invalid option specification (Namespace: 'N', OptionName: 'O'): "
+        "Unknown configuration setting.",
     )
     rolling = "aws:autoscaling:updatepolicy:rollingupdate"
     bad = [option(rolling, "MaxBatchSize", "0")]

@@ -141,7 +141,7 @@ def test_names_in_configuration_files(stalk: Stalk) -> None:
         ),
         (
             option("aws:autoscaling:asg", "MinSize", "1") | {"ResourceName": "Mine"},
-            "InvalidParameterValue",
+            "ConfigurationValidationException",
             "(Namespace: 'Mine.aws:autoscaling:asg', OptionName: 'MinSize'): Unknown configuration setting.",
         ),
     ],

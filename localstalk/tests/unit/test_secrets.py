@@ -24,6 +24,13 @@ TRUST = {
 
 
 @pytest.fixture
+def readable(stalk: Stalk) -> None:
+    """The instances' role may read secrets, which the managed policies do not allow it."""
+    actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter*"]
+    permit(stalk, {"Effect": "Allow", "Action": actions, "Resource": "*"})
+
+
+@pytest.fixture
 def arns(stalk: Stalk) -> dict[str, str]:
     """One secret and one parameter."""
     secret = stalk.client("secretsmanager").create_secret(Name="db", SecretString='{"password": "s3cret"}')["ARN"]
@@ -45,15 +52,13 @@ def messages(stalk: Stalk) -> list[str]:
     return [event["Message"] for event in stalk.eb.describe_events(EnvironmentName="env-one")["Events"]]
 
 
-def make_profile(stalk: Stalk, *statements: dict[str, Any]) -> None:
+def permit(stalk: Stalk, *statements: dict[str, Any]) -> None:
     iam = stalk.client("iam")
-    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(TRUST))
-    iam.create_instance_profile(InstanceProfileName=ROLE)
-    iam.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
     policy = {"Version": "2012-10-17", "Statement": list(statements)}
     iam.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=json.dumps(policy))
 
 
+@pytest.mark.usefixtures("readable")
 def test_secrets_reach_the_properties(stalk: Stalk, arns: dict[str, str]) -> None:
     stalk.create(
         "env-one",
@@ -77,6 +82,7 @@ def test_secrets_reach_the_properties(stalk: Stalk, arns: dict[str, str]) -> Non
         ("{parameter}/gone", "ParameterNotFound: cannot get the parameter /app/key/gone"),
     ],
 )
+@pytest.mark.usefixtures("readable")
 def test_what_is_missing_fails_the_update(stalk: Stalk, arns: dict[str, str], value: str, reason: str) -> None:
     stalk.create("env-one", option(SECRETS, "PASSWORD", f"{arns['secret']}:password"))
     wanted = value.format(**arns)
@@ -90,7 +96,7 @@ def test_what_is_missing_fails_the_update(stalk: Stalk, arns: dict[str, str], va
 
 
 def test_a_profile_without_the_right_fails_the_update(stalk: Stalk, arns: dict[str, str]) -> None:
-    make_profile(stalk, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    permit(stalk, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
     stalk.create("env-one")
     stalk.update(OptionSettings=[option(SECRETS, "A", arns["secret"])])
     said = " ".join(messages(stalk))
@@ -99,7 +105,7 @@ def test_a_profile_without_the_right_fails_the_update(stalk: Stalk, arns: dict[s
 
 
 def test_a_profile_with_the_right(stalk: Stalk, arns: dict[str, str]) -> None:
-    make_profile(
+    permit(
         stalk,
         {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arns["secret"]},
         {"Effect": "Allow", "Action": "ssm:GetParameter*", "Resource": "*"},
@@ -112,6 +118,7 @@ def test_a_profile_with_the_right(stalk: Stalk, arns: dict[str, str]) -> None:
     assert "AccessDeniedException" in " ".join(messages(stalk))
 
 
+@pytest.mark.usefixtures("readable")
 def test_logs_can_be_had_without_the_secret(stalk: Stalk, arns: dict[str, str]) -> None:
     stalk.create("env-one", option(SECRETS, "KEY", arns["parameter"]))
     stalk.client("ssm").delete_parameter(Name="/app/key")

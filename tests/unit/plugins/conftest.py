@@ -20,6 +20,7 @@ from ansible.module_utils.testing import patch_module_args
 
 Result = dict[str, Any]
 SPEED = "200"
+INSTANCE_ROLE = "aws-elasticbeanstalk-ec2-role"
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -37,9 +38,23 @@ def localstalk_env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     home = tmp_path_factory.mktemp("localstalk")
     _localstalk(home, "up", "--driver", "sim", "--speed", SPEED)
     try:
-        yield json.loads(_localstalk(home, "env", "--format", "json"))
+        env = json.loads(_localstalk(home, "env", "--format", "json"))
+        _prepare(env)
+        yield env
     finally:
         _localstalk(home, "down")
+
+
+def _prepare(env: dict[str, str]) -> None:
+    """What an administrator makes: an instance profile of the tests, and the right to read secrets."""
+    keys = {"aws_access_key_id": env["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": env["AWS_SECRET_ACCESS_KEY"]}
+    iam = boto3.client("iam", endpoint_url=env["AWS_ENDPOINT_URL"], region_name=env["AWS_REGION"], **keys)
+    iam.create_instance_profile(InstanceProfileName="shop-instances")
+    iam.add_role_to_instance_profile(InstanceProfileName="shop-instances", RoleName=INSTANCE_ROLE)
+    actions = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=INSTANCE_ROLE, PolicyName="secrets", PolicyDocument=policy)
 
 
 @pytest.fixture(scope="session")

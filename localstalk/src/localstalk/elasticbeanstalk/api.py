@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from localstalk.model.errors import InvalidParameterValue, ServiceError
 
 T = TypeVar("T")
+_MAX_KEY, _MAX_VALUE = 127, 255
+_TAG_LETTERS = re.compile(r"[\w\s.:/=+@-]*")
 Params = dict[str, Any]
 """Parameters by name, of the types that the service model gives them."""
 Answer = dict[str, Any]
@@ -39,5 +42,17 @@ def read_tags(params: Params, name: str = "Tags") -> dict[str, str]:
                 f"1 validation error detected: Value null at '{name[:1].lower()}{name[1:]}.{number}.member.key' failed "
                 "to satisfy constraint: Member must not be null",
             )
+        _check_tag(tag["Key"], tag.get("Value", ""))
         found[tag["Key"]] = tag.get("Value", "")
     return found
+
+
+def _check_tag(key: str, value: str) -> None:
+    """Raise the service's error for what a tag cannot have (Developer Guide, "Tagging"); its wording is not known."""
+    for word, text, most in (("key", key, _MAX_KEY), ("value", value, _MAX_VALUE)):
+        if len(text) > most:
+            raise InvalidParameterValue(f"Tag {word} '{text}' is longer than {most} characters.")
+        if not _TAG_LETTERS.fullmatch(text):
+            raise InvalidParameterValue(
+                f"Tag {word} '{text}' has other characters than letters, digits, white space and _ . : / = + - @."
+            )

@@ -122,10 +122,8 @@ def new_application(region: Region, call: Call, name: str, description: str | No
 def _set_lifecycle(application: Application, wanted: dict[str, Any]) -> None:
     role = wanted.get("ServiceRole") or application.lifecycle.get("ServiceRole")
     rules = wanted.get("VersionLifecycleConfig") or {}
-    if rules and not role:
-        raise InvalidParameterValue(
-            "A service role must be specified for the application resource lifecycle configuration."
-        )
+    if rules and not str(role or "").startswith("arn:"):
+        raise InvalidParameterValue("ServiceRole is not a valid arn")
     if all((rules.get(name) or {}).get("Enabled") for name in ("MaxCountRule", "MaxAgeRule")):
         raise InvalidParameterValue("MaxCountRule and MaxAgeRule cannot be enabled at the same time.")
     application.lifecycle["ServiceRole"] = role

@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
-from localstalk.elasticbeanstalk.api import Answer, Params, read_tags
+from localstalk.elasticbeanstalk.api import Answer, Params
 from localstalk.elasticbeanstalk.descriptions import describe_environment
 from localstalk.elasticbeanstalk.platforms import Platforms
+from localstalk.elasticbeanstalk.tags import environment_tags
 from localstalk.elasticbeanstalk.templates import Templates
 from localstalk.elasticbeanstalk.versions import Versions
-from localstalk.model import bundles, options, saved_configurations
+from localstalk.model import bundles, options, references, saved_configurations
 from localstalk.model.errors import InvalidParameterCombination, InvalidParameterValue, ServiceError, must_be_ready
 from localstalk.model.region import Region
-from localstalk.model.settings import effective_settings, given_settings, make_draft, option
+from localstalk.model.settings import (
+    balancer,
+    default_settings,
+    effective_settings,
+    given_settings,
+    make_draft,
+    option,
+)
 from localstalk.model.state import TIER_TYPES, Call, Environment, Platform, Settings
 from localstalk.workflows import launch
 from localstalk.workflows.monitor import Monitor
@@ -63,6 +71,8 @@ class Environments:
         removed = options.read_names(params.get("OptionsToRemove"))
         options.refuse_overlap(given, removed)
         options.refuse(given)
+        self._refuse_missing({**base, **given}, {**base, **given}, platform, tier)
+        tags = environment_tags(params)
         cname = self._new_cname(params.get("CNAMEPrefix"), name, tier)
         self._check_quota()
         now = self.region.control.clock.now()
@@ -75,7 +85,7 @@ class Environments:
         environment.template, environment.operations_role = template, params.get("OperationsRole")
         environment.template_settings = {key: value for key, value in base.items() if key not in removed}
         environment.api_settings = given
-        environment.tags = read_tags(params)
+        environment.tags = tags
         environment.started_at = environment.health.since = self.region.control.clock.seconds()
         self.region.environments[environment.id] = environment
         if cname:
@@ -214,6 +224,8 @@ class Environments:
         options.refuse_overlap(given, removed)
         options.refuse(given)
         self._refuse_limits(environment, given)
+        kept = {key: value for key, value in given_settings(environment).items() if key not in removed}
+        self._refuse_missing(given, {**kept, **given}, environment.platform, environment.tier)
         self._refuse_other_balancer(environment, given)
         platform = self.platforms.chosen(params)
         if platform is not None:
@@ -231,6 +243,11 @@ class Environments:
             key: value for key, value in environment.template_settings.items() if key not in removed
         }
         return Change(label, bool(ways or given or removed), before)
+
+    def _refuse_missing(self, given: Settings, chosen: Settings, platform: Platform, tier: str) -> None:
+        """What settings refer to must be there; ``chosen`` are those that will hold, without defaults."""
+        effective = {**default_settings(platform), **chosen}
+        references.check(given, effective, balancer(effective, tier), lambda: self.region.fleet.ec2)
 
     def _refuse_limits(self, environment: Environment, given: Settings) -> None:
         """MinSize and MaxSize must fit each other also when only one of them is given."""

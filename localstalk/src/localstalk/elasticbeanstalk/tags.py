@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from localstalk.elasticbeanstalk.api import Answer, Params, read_tags
 from localstalk.elasticbeanstalk.platforms import Platforms
 from localstalk.model.errors import InvalidParameterValue, MissingRequiredParameter, ServiceError, must_be_ready
@@ -12,6 +14,27 @@ from localstalk.workflows import changes
 from localstalk.workflows.runner import Runner
 
 _MAX_TAGS = 50
+_MAX_ENVIRONMENT_TAGS = 47
+"""Elastic Beanstalk needs the others (Developer Guide, "Tagging Elastic Beanstalk environments")."""
+
+
+def environment_tags(params: Params) -> dict[str, str]:
+    """Tags for a new environment, or the service's error."""
+    tags = read_tags(params)
+    _check_reserved(tags)
+    _check_count(len(tags), _MAX_ENVIRONMENT_TAGS)
+    return tags
+
+
+def _check_reserved(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key.lower().startswith(("aws:", "elasticbeanstalk:")):
+            raise InvalidParameterValue(f"Tag key '{key}' is reserved.")
+
+
+def _check_count(count: int, most: int) -> None:
+    if count > most:
+        raise ServiceError("TooManyTagsException", f"A resource cannot have more than {most} tags.")
 
 
 class Tags:
@@ -38,13 +61,14 @@ class Tags:
             raise MissingRequiredParameter("At least one of TagsToAdd or TagsToRemove must be specified.")
         if set(added) & set(removed):
             raise InvalidParameterValue("A tag cannot be both added and removed in one call.")
-        for key in added:
-            if key.lower().startswith(("aws:", "elasticbeanstalk:")) or key == "Name":
-                raise InvalidParameterValue(f"Tag key '{key}' is reserved.")
+        _check_reserved(added)
+        if "Name" in added:
+            # At creation it is taken (cloudposse/terraform-aws-elastic-beanstalk-environment#37).
+            raise InvalidParameterValue("Tag key 'Name' is reserved.")
         tags = self._tags_of(arn)
-        if len((set(tags) | set(added)) - set(removed)) > _MAX_TAGS:
-            raise ServiceError("TooManyTagsException", f"A resource cannot have more than {_MAX_TAGS} tags.")
         environment = next((each for each in self.region.running() if each.arn == arn), None)
+        count = len((set(tags) | set(added)) - set(removed))
+        _check_count(count, _MAX_TAGS if environment is None else _MAX_ENVIRONMENT_TAGS)
         if environment is None:
             self._change_tags(tags, added, removed)
             return

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks that follow from the service model alone: required members, lengths, ranges and enumerations.
 
-Texts: "Value V at 'P' failed to satisfy constraint: …" under InvalidParameterValue is what users of the service quote;
-a missing member answers ValidationError (recalled, docs/elastic_beanstalk.md §1.2).
+A missing member, lengths, ranges and choices are a ValidationError, "1 validation error detected: …"
+(aws/aws-cli#1891); the letters of a name an InvalidParameterValue, "Value V at 'P' failed to satisfy constraint: …".
 """
 
 from __future__ import annotations
@@ -34,12 +34,7 @@ def validate(operation: OperationModel, params: dict[str, Any]) -> None:
 def _structure(shape: StructureShape, value: dict[str, Any], path: str, operation: str) -> None:
     for name in shape.required_members:
         if value.get(name) is None:
-            where = path + name[:1].lower() + name[1:]
-            raise ServiceError(
-                "ValidationError",
-                f"1 validation error detected: Value null at '{where}' failed to satisfy constraint: "
-                "Member must not be null",
-            )
+            raise invalid(None, path + name, "Member must not be null")
     for name, member in shape.members.items():
         if value.get(name) is not None:
             _member(member, value[name], path + name, name, operation)
@@ -61,12 +56,12 @@ def _string(shape: Shape, value: str, path: str, name: str, operation: str) -> N
     smallest, largest = shape.metadata.get("min"), shape.metadata.get("max")
     creating = operation in _CREATING or name not in _NAMES
     if creating and smallest is not None and len(value) < smallest:
-        raise _refused(value, path, f"Member must have length greater than or equal to {smallest}")
+        raise invalid(value, path, f"Member must have length greater than or equal to {smallest}")
     if largest is not None and len(value) > largest:
-        raise _refused(value, path, f"Member must have length less than or equal to {largest}")
+        raise invalid(value, path, f"Member must have length less than or equal to {largest}")
     choices = getattr(shape, "enum", None)
     if choices and value not in choices:
-        raise _refused(value, path, f"Member must satisfy enum value set: [{', '.join(choices)}]")
+        raise invalid(value, path, f"Member must satisfy enum value set: [{', '.join(choices)}]")
     if operation in _CREATING and name in _NAMES and not _NAMES[name].match(value):
         raise _refused(value, path, _LETTERS)
     if name in ("ApplicationName", "VersionLabel", "TemplateName") and "/" in value:
@@ -76,9 +71,19 @@ def _string(shape: Shape, value: str, path: str, name: str, operation: str) -> N
 def _integer(shape: Shape, value: int, path: str) -> None:
     smallest, largest = shape.metadata.get("min"), shape.metadata.get("max")
     if smallest is not None and value < smallest:
-        raise _refused(str(value), path, f"Member must have value greater than or equal to {smallest}")
+        raise invalid(str(value), path, f"Member must have value greater than or equal to {smallest}")
     if largest is not None and value > largest:
-        raise _refused(str(value), path, f"Member must have value less than or equal to {largest}")
+        raise invalid(str(value), path, f"Member must have value less than or equal to {largest}")
+
+
+def invalid(value: str | None, path: str, constraint: str) -> ServiceError:
+    """The error of a parameter that the service model itself refuses."""
+    where = ".".join(part[:1].lower() + part[1:] for part in path.split("."))
+    said = "null" if value is None else f"'{value}'"
+    return ServiceError(
+        "ValidationError",
+        f"1 validation error detected: Value {said} at '{where}' failed to satisfy constraint: {constraint}",
+    )
 
 
 def _refused(value: str, path: str, constraint: str) -> ServiceError:

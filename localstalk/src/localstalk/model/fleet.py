@@ -30,6 +30,11 @@ class Fleet:
 
         return get_backend(service)[self.account][self.region]
 
+    @property
+    def ec2(self) -> Any:
+        """moto's EC2."""
+        return self._backend("ec2")
+
     def tags(self, environment: Environment) -> dict[str, str]:
         """EB's own tags on everything it makes."""
         stack = environment.resources.stack

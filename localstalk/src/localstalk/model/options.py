@@ -131,16 +131,16 @@ def define(namespace: str, name: str) -> Definition | None:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a setting is refused. ``unknown``: there is no such option."""
+    """Why a setting is refused. ``bare``: in the service's words for parameters, not for settings."""
 
     namespace: str
     name: str
     message: str
-    unknown: bool = False
+    bare: bool = False
 
     def error(self) -> ServiceError:
-        """As the API answers it."""
-        if self.unknown:
+        """As the API answers it (docs/elastic_beanstalk.md §13)."""
+        if self.bare:
             return InvalidParameterValue(self.message)
         return ServiceError("ConfigurationValidationException", f"Configuration validation exception: {self.message}")
 
@@ -148,12 +148,12 @@ class Problem:
 def check(namespace: str, name: str, value: str) -> Problem | None:
     """What is wrong with a setting, if anything (texts: docs/elastic_beanstalk.md §1.2)."""
     if namespace == f".{SCHEDULED}":
-        return Problem(SCHEDULED, name, "The scheduled action name cannot be blank.", unknown=True)
+        return Problem(SCHEDULED, name, "The scheduled action name cannot be blank.", bare=True)
     definition = define(namespace, name)
     if definition is None:
         where = f"(Namespace: '{namespace.removeprefix('.')}', OptionName: '{name}')"
         text = f"Invalid option specification {where}: Unknown configuration setting."
-        return Problem(namespace, name, text, unknown=True)
+        return Problem(namespace, name, text)
     reason = _reason(definition, value)
     if reason is None:
         return None

@@ -7,10 +7,12 @@ Nobody has published the words in which Elastic Beanstalk reports a secret that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
 
+from localstalk import accounts
 from localstalk.model import options
 from localstalk.model.state import Settings
 
@@ -35,7 +37,7 @@ def environment_properties(account: str, region: str, settings: Settings) -> dic
 
 
 class Secrets:
-    """The secret stores of one account and region, seen with an instance profile ("" has all rights)."""
+    """The secret stores of one account and region, seen with an instance profile."""
 
     def __init__(self, account: str, region: str, profile: str) -> None:
         self.account = account
@@ -90,16 +92,13 @@ class Secrets:
         return get_backend(service)[self.account][self.region]
 
     def _permit(self, service: str, actions: tuple[str, ...], arn: str) -> None:
-        """Raise SecretError unless the instance profile's roles allow an action. A profile that IAM lacks has all."""
-        from moto.backends import get_backend
+        """Raise SecretError unless the instance profile's roles allow an action."""
         from moto.core.exceptions import ServiceException
         from moto.iam.access_control import IAMPolicy, PermissionResult
 
-        iam: Any = get_backend("iam")[self.account]["aws"]
-        try:
+        iam, roles = accounts.iam(self.account), []
+        with contextlib.suppress(ServiceException):
             roles = iam.get_instance_profile(self.profile).roles
-        except ServiceException:
-            return
         for role in roles:
             attached, _ = iam.list_attached_role_policies(role.name)
             inline = [iam.get_role_policy(role.name, name)[1] for name in iam.list_role_policies(role.name)]

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from localstalk.keys import Key
-from localstalk.model.errors import InvalidParameterValue, ServiceError
+from localstalk.model.errors import InvalidParameterCombination
 
 _URL_SECONDS = 900
 """Log links are valid for 15 minutes (docs/elastic_beanstalk.md §1.7)."""
@@ -40,12 +40,11 @@ class Storage:
     def check(self, bucket: str, key: str) -> None:
         """Raise the service's error unless the object exists, in a bucket of this region."""
         found = self._backend.buckets.get(bucket)
-        if found is not None and found.region_name != self.region:
-            text = "The specified S3 bucket is not in the same region as the Elastic Beanstalk service."
-            raise ServiceError("S3LocationNotInServiceRegionException", text)
-        if found is None or self.size(bucket, key) is None:
-            raise InvalidParameterValue(
-                f"Unable to download from S3 location (Bucket: {bucket}  Key: {key}). Reason: Not Found"
+        elsewhere = found is not None and found.region_name != self.region
+        if elsewhere or self.size(bucket, key) is None:
+            raise InvalidParameterCombination(
+                f"Unable to download from S3 location (Bucket: {bucket}  Key: {key}). "
+                f"Reason: {'Moved Permanently' if elsewhere else 'Not Found'}"
             )
 
     def _object(self, bucket: str, key: str) -> Any:

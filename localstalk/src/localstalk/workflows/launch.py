@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from localstalk import accounts
 from localstalk.driver import DriverError
+from localstalk.model import references
 from localstalk.model.settings import effective_settings, needs_launch_template
 from localstalk.workflows import checks, databases, scaling
 from localstalk.workflows.bundle_settings import read_bundle_settings
 from localstalk.workflows.commands import report_results, run_command
-from localstalk.workflows.context import ASG, LAUNCH, Failed, NotCreated, WorkflowContext
+from localstalk.workflows.context import ASG, ENVIRONMENT, LAUNCH, Failed, NotCreated, WorkflowContext
 from localstalk.workflows.instances import (
     announce_instances,
     attach,
@@ -56,11 +58,23 @@ async def create(context: WorkflowContext, opening: str = "createEnvironment is 
 
 
 def _validate(context: WorkflowContext) -> bool:
-    if not context.option(LAUNCH, "IamInstanceProfile"):
-        context.record_event("Environment must have instance profile associated with it.", "ERROR")
+    if not identities_exist(context):
         return False
     label = context.environment.version_label
     return label is None or read_bundle_settings(context, label)
+
+
+def identities_exist(context: WorkflowContext) -> bool:
+    """Whether there are the instance profile and the service role that the settings name; an event says what not."""
+    account = context.region.account
+    iam = accounts.iam(account)
+    problems = (
+        references.profile_problem(iam, context.option(LAUNCH, "IamInstanceProfile")),
+        references.role_problem(iam, account, context.option(ENVIRONMENT, "ServiceRole")),
+    )
+    for problem in filter(None, problems):
+        context.record_event(problem, "ERROR")
+    return not any(problems)
 
 
 async def _give_up(context: WorkflowContext) -> None:
@@ -129,16 +143,25 @@ def _make_launch(context: WorkflowContext) -> None:
     (aws/aws-elastic-beanstalk-cli#525)."""
     template = needs_launch_template(effective_settings(context.environment))
     if not template and not context.control.launch_configurations:
-        request, token = context.control.uuid(), context.control.uuid()
-        raise NotCreated(
-            "Auto Scaling launch configuration",
-            "AWSEBAutoScalingLaunchConfiguration",
-            'Resource handler returned message: "The Launch Configuration creation operation is not available in your '
-            "account. Use launch templates to create configuration templates for your Auto Scaling groups. "
-            f'(Service: AutoScaling, Status Code: 400, Request ID: {request})" (RequestToken: {token}, '
-            "HandlerErrorCode: GeneralServiceException)",
+        text = (
+            "The Launch Configuration creation operation is not available in your account. Use launch templates to "
+            "create configuration templates for your Auto Scaling groups."
         )
-    context.fleet.create_launch(context.environment, context.machine(), template=template)
+        kind = "AWSEBAutoScalingLaunchConfiguration"
+        raise NotCreated("Auto Scaling launch configuration", kind, _by_handler(context, text))
+    machine = context.machine()
+    context.fleet.create_launch(context.environment, machine, template=template)
+    if problem := references.architecture_problem(context.fleet.ec2, machine.image, machine.kind):
+        raise NotCreated("Auto Scaling group", "AWSEBAutoScalingGroup", _by_handler(context, problem))
+
+
+def _by_handler(context: WorkflowContext, text: str, service: str = "AutoScaling") -> str:
+    """Why CloudFormation could not make a resource, in its words."""
+    request, token = context.control.uuid(), context.control.uuid()
+    return (
+        f'Resource handler returned message: "{text} (Service: {service}, Status Code: 400, Request ID: {request})" '
+        f"(RequestToken: {token}, HandlerErrorCode: GeneralServiceException)"
+    )
 
 
 def group_limits(context: WorkflowContext, *, balanced: bool) -> tuple[int, int]:
@@ -182,6 +205,11 @@ async def prepare_balancer(context: WorkflowContext) -> None:
 async def open_balancer(context: WorkflowContext) -> None:
     """Open the load balancer; the environment's names lead to it from then on."""
     environment, resources = context.environment, context.environment.resources
+    if context.balancer == "application":
+        problem = references.zones_problem(context.fleet.ec2, effective_settings(environment))
+        if problem:
+            reason = _by_handler(context, problem, "ElasticLoadBalancingV2")
+            raise NotCreated("load balancer", "AWSEBV2LoadBalancer", reason)
     address = await context.call_driver(context.driver.create_load_balancer, environment.id, context.health_check())
     if context.balancer == "classic":
         context.fleet.create_classic_load_balancer(environment)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localstalk.driver import DriverError
+from localstalk.model import references
 from localstalk.model.options import define
 from localstalk.model.settings import INSTANCES, LAUNCH, effective_settings, make_draft
 from localstalk.model.state import Environment, Instance, Option, Platform, Settings
@@ -24,8 +25,9 @@ from localstalk.workflows.instances import (
     register_instances,
     remove_instances,
 )
-from localstalk.workflows.launch import group_limits, open_balancer, prepare_balancer
+from localstalk.workflows.launch import group_limits, identities_exist, open_balancer, prepare_balancer
 
+_IDENTITIES = {(LAUNCH, "IamInstanceProfile"), (ENVIRONMENT, "ServiceRole")}
 _ROLLING = "aws:autoscaling:updatepolicy:rollingupdate"
 _ABORTED_TAIL = (
     "During an aborted deployment, some instances may have deployed the new application version. To ensure all "
@@ -115,6 +117,8 @@ async def _carry_out(context: WorkflowContext, change: Change) -> None:
     change.options = {key for key in now.keys() | old.keys() if now.get(key) != old.get(key)}
     if change.configured:
         context.record_event(f"Updating environment {environment.name}'s configuration settings.")
+    if change.options & _IDENTITIES and not identities_exist(context):
+        raise Failed
     environment.deployment_id += 1
     environment.deployment_started = context.control.clock.seconds()
     replaced = await _configure(context, change)
@@ -159,7 +163,7 @@ async def _configure(context: WorkflowContext, change: Change) -> bool:
     if any(key[0] in (PROCESS, "aws:elasticbeanstalk:application") for key in change.options):
         await context.call_driver(context.driver.configure_load_balancer, environment.id, context.health_check())
     if environment.resources.auto_scaling_group and any(key[0] in (LAUNCH, INSTANCES) for key in change.options):
-        context.fleet.change_launch(environment, context.machine())
+        _change_launch(context)
     await databases.adjust(context)
     await _scale(context, change)
     scaling.schedule(context)
@@ -174,6 +178,14 @@ async def _configure(context: WorkflowContext, change: Change) -> bool:
         )
         await checks.pass_health_checks(context, list(environment.instances.values()))
     return False
+
+
+def _change_launch(context: WorkflowContext) -> None:
+    group, machine = context.environment.resources.auto_scaling_group, context.machine()
+    if problem := references.architecture_problem(context.fleet.ec2, machine.image, machine.kind):
+        context.record_event(f"Updating Auto Scaling group named: {group} failed Reason: {problem}", "ERROR")
+        raise Failed
+    context.fleet.change_launch(context.environment, machine)
 
 
 async def _become_balanced(context: WorkflowContext) -> None:
