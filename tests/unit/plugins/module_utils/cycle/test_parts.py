@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -50,6 +51,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.st
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.clients import ONE_ATTEMPT, Clients
 from ansible_collections.jack.beanstalk.plugins.modules import cycle as cycle_module
 
+ROOT = Path(__file__).resolve().parents[5]
 JOURNAL = Journal("c1", Goal.RECREATE, 10.0, "e-1", "v1", "v1")
 
 
@@ -280,3 +282,8 @@ def test_what_cannot_be_learnt_of_a_failed_candidate_stops_nothing(monkeypatch: 
     found = evidence.failure_of(None, "e-2", 1.0)
     assert found["problem"] == "Must be Ready"
     assert found["lines"][0].endswith("ERROR Failed to launch environment.")
+
+
+def test_the_phases_of_a_report_are_actions_of_the_planner() -> None:
+    role = yaml.safe_load((ROOT / "roles/recreate_and_swap/vars/main.yml").read_text())
+    assert set(role["__recreate_and_swap_phases"]) <= {str(action) for action in Action}
