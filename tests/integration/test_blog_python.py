@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The blog by inventory/local-python, from the source that others have on Docker: page, tasks, static files, a cycle."""
+"""The blog by inventory/local-python, from the source that others have on Docker: page, tasks, static files, cycle."""
 
 from __future__ import annotations
 
