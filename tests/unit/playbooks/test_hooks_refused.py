@@ -18,7 +18,7 @@ DOCKER = "Docker running on 64bit Amazon Linux 2023"
 SERVICES = {"services": {"web": {"build": "."}, "worker": {"build": "."}}}
 OVERLAY = [{"path": "docker-compose.yml", "content": json.dumps(SERVICES)}]
 HOSTS: dict[str, tuple[dict[str, Any], str]] = {
-    "django": ({"eb_platform": "Python 3.11 running on 64bit Amazon Linux 2023"}, "runs no container, so every"),
+    "go": ({"eb_platform": "Go 1 running on 64bit Amazon Linux 2023"}, "runs no container, so every"),
     "node": (
         {"eb_platform": "arn:aws:elasticbeanstalk:::platform/Node.js 20 running on 64bit Amazon Linux 2023"},
         "runs no container, so every",

@@ -32,6 +32,7 @@ class Answers:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._unanswered: dict[str, float] = {}
+        self._answered = False
 
     def attach(self, client: Any) -> None:
         """Follow the requests of a botocore client."""
@@ -44,6 +45,7 @@ class Answers:
             # There is none where the connection failed.
             if parsed_response is not None:
                 self._unanswered.pop(place, None)
+                self._answered = True
 
         client.meta.events.register("before-send", sent)
         client.meta.events.register("response-received", received)
@@ -52,6 +54,10 @@ class Answers:
         """An endpoint that does not answer, "" when there is none."""
         since = self._clock() - SILENCE_SECONDS
         return next((place for place, asked in list(self._unanswered.items()) if asked <= since), "")
+
+    def unheard(self) -> str:
+        """The same until the first answer; "" from then on, for work that waits until AWS comes back."""
+        return "" if self._answered else self.silent()
 
 
 def request_timeouts(limit: float) -> dict[str, float]:

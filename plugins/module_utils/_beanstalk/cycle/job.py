@@ -67,8 +67,10 @@ def cycle_item(name: str, params: Mapping[str, Any], check_mode: bool, file: Pro
     return Item(
         name=name,
         params=params,
-        # An AWS that is silent for a while is waited for: the cycle goes on where it stood.
         timeout=limit(policy_of(params)),
+        # Once a cycle has begun, an AWS that is silent for a while is waited for: it goes on where it stood.
+        silence_timeout=params["ready_timeout"],
+        waits_out_silence=True,
         interval=params["poll_interval"],
         job=CycleJob(params, check_mode),
         progress=ItemProgress(file, name, mask),

@@ -58,9 +58,9 @@ class Clients:
         self,
         params: Mapping[str, Any],
         prepare: Callable[[Any], Any] = lambda client: client,
-        timeouts: Mapping[str, Any] = _TIMEOUTS,
+        timeouts: Mapping[str, Any] | None = None,
     ) -> None:
-        self._params, self._prepare, self._timeouts = params, prepare, timeouts
+        self._params, self._prepare, self._timeouts = params, prepare, timeouts or _TIMEOUTS
         self._session: Any = boto3.session.Session(profile_name=params.get("profile") or None)
         self._clients: dict[str, Any] = {}
         # A client may be used by many threads, but a session must not make two at a time.

@@ -139,7 +139,8 @@ class Job(Protocol):
 class Item:
     """``params`` are its connection arguments, ``timeout`` in seconds is what it may take.
 
-    ``silence_timeout`` is what it may take where AWS does not answer in the end.
+    ``silence_timeout`` is what it may take where AWS does not answer in the end; with ``waits_out_silence``, where AWS
+    has not answered even once.
     """
 
     name: str
@@ -149,16 +150,22 @@ class Item:
     job: Job
     progress: ItemProgress
     silence_timeout: float = math.inf
+    waits_out_silence: bool = False
     result: dict[str, Any] | None = None
 
 
-def _wait_for(thread: threading.Thread, items: Sequence[Item], answers: Answers, began: float) -> None:
+def _silence(items: Sequence[Item], answers: Answers) -> Callable[[], str]:
+    """Which endpoint does not answer, as far as the items of a lane mind."""
+    return answers.unheard if all(item.waits_out_silence for item in items) else answers.silent
+
+
+def _wait_for(thread: threading.Thread, items: Sequence[Item], silent: Callable[[], str], began: float) -> None:
     """Wait for a lane, but not longer than its items may take: one that is stuck in a request cannot leave them."""
     end = began + max(item.timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS
     silence_end = began + max(item.silence_timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS / 2
     while thread.is_alive():
         now = SystemClock().now()
-        if now >= end or (now >= silence_end and answers.silent()):
+        if now >= end or (now >= silence_end and silent()):
             return
         thread.join(max(0.5, min(end, silence_end) - now))
 
@@ -215,7 +222,7 @@ class Engine:
             thread.start()
             threads.append((thread, members, answers))
         for thread, members, answers in threads:
-            _wait_for(thread, members, answers, began)
+            _wait_for(thread, members, _silence(members, answers), began)
             for item in members:
                 if item.result is None:
                     place = answers.silent() or "AWS"
@@ -265,7 +272,8 @@ class Engine:
 
         by_name = {item.name: item for item in items}
         calls = ThreadPool(_CALLS_AT_ONCE)
-        lane = Lane(clock, watch, lock, calls, pool, _LaneReporter(by_name, self.warnings.append), answers.silent)
+        reporter = _LaneReporter(by_name, self.warnings.append)
+        lane = Lane(clock, watch, lock, calls, pool, reporter, _silence(items, answers))
         now = clock.now()
         for item in items:
             item.progress.heard = functools.partial(lane.news, item.name)

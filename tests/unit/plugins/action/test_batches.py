@@ -57,7 +57,7 @@ def test_three_bad_hosts_of_twenty(deploy: Callable[..., dict[str, tuple[int, in
     stopped = deploy("second", bad=BAD, serial=10, max_fail_percentage=20)
     assert stopped == {host: (0, 1) if host in BAD else (1, 0) for host in TWENTY[:10]}
 
-    (tmp_path / "failed.txt").write_text("\n".join(host for host, (_, failed) in stopped.items() if failed))
+    (tmp_path / "failed.txt").write_text("\n".join(host for host, counts in stopped.items() if counts[1]))
     mended = deploy("second", "--limit", "@failed.txt", bad=[])
     assert mended == dict.fromkeys(BAD, (1, 0))
 
