@@ -28,6 +28,7 @@ ROLE = "arn:aws:iam::123456789012:role/aws-elasticbeanstalk-service-role"
 MANAGED = "aws:elasticbeanstalk:managedactions"
 SETTINGS = [
     option("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "aws-elasticbeanstalk-ec2-role"),
+    option("aws:elasticbeanstalk:environment", "ServiceRole", "aws-elasticbeanstalk-service-role"),
     option(MANAGED, "ManagedActionsEnabled", "true"),
     option(MANAGED, "PreferredStartTime", "Sun:10:00"),
     option(MANAGED, "ServiceRoleForManagedUpdates", ROLE),
