@@ -10,7 +10,7 @@ import ansible_collections.amazon
 import ansible_collections.awx
 from built import program, run
 
-IN_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md"}
+IN_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md"}
 IN_IT |= {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
 
 
