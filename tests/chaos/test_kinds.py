@@ -84,12 +84,14 @@ def belongings(aws: dict[str, str]) -> dict[str, int]:
     eb = client(aws, "elasticbeanstalk")
     (application,) = eb.describe_applications(ApplicationNames=["thirty"])["Applications"]
     bucket = eb.create_storage_location()["S3Bucket"]
+    stored = [one["Key"] for one in client(aws, "s3").list_objects_v2(Bucket=bucket).get("Contents", [])]
     reservations = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["running"]}])
     return {
         "environments": len(environments(aws, "thirty")),
         "versions": len(application["Versions"]),
         "saved configurations": len(application["ConfigurationTemplates"]),
-        "objects": len(client(aws, "s3").list_objects_v2(Bucket=bucket).get("Contents", [])),
+        # The log of each deployment is Elastic Beanstalk's own, and stays.
+        "objects": len([key for key in stored if not key.startswith("resources/environments/logs/deployments/")]),
         "instances": sum(len(one["Instances"]) for one in reservations["Reservations"]),
         "groups": len(client(aws, "autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]),
         "load balancers": len(client(aws, "elb").describe_load_balancers()["LoadBalancerDescriptions"]),
