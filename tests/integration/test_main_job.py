@@ -151,10 +151,13 @@ def test_a_dockerfile_that_does_not_build_fails_the_deployment(edited: Project) 
     assert "cannot be built" in message
 
 
-def test_a_bundle_without_a_dockerfile_fails_the_deployment(edited: Project) -> None:
+def test_a_bundle_without_a_dockerfile_is_refused(edited: Project) -> None:
+    before = writes(edited)
     (edited.application / "Dockerfile").unlink()
-    message = broken(edited)
-    assert "Both 'Dockerfile' and 'Dockerrun.aws.json' are missing" in message
+    run = edited.play("deploy.yml")
+    assert run.rc == 2, run.output
+    assert "Add a Dockerfile, a docker-compose.yml or a Dockerrun.aws.json at the top of the bundle." in run.output
+    assert writes(edited) == before
 
 
 def change_page(project: Project, text: str) -> None:
