@@ -38,7 +38,7 @@ def test_success_names_what_ran(box: Any, port: int) -> None:
     ("more", "step", "last"),
     [
         (
-            {".platform/hooks/predeploy/b.sh": "#!/bin/sh\nseq 1 80\necho oops >&2\nexit 3\n"},
+            {".platform/hooks/predeploy/b.sh": "#!/bin/sh\nexec 2>&1\nseq 1 80\necho oops >&2\nexit 3\n"},
             "RunAppDeployPreDeployHooks",
             "oops",
         ),
