@@ -16,6 +16,7 @@ from bench.figures import Figure, Series, figure, read, series_file, text_table,
 TOPICS: dict[str, Callable[[Path, bool], Sequence[Figure | Series]]] = {
     "bundles": bundles.measure,
     "emulator": emulator.measure,
+    "growth": emulator.measure_growth,
     "lifecycle": lifecycle.measure,
     "inventory": inventory.measure,
     "deploys": deploys.measure,

@@ -24,6 +24,8 @@ PROFILE = {
     "Value": "aws-elasticbeanstalk-ec2-role",
 }
 _LAUNCH_LIMIT_S = 300.0
+_GROWTH_CALLS = 20_000
+_WARM_CALLS = 2_000
 
 
 def measure(folder: Path, quick: bool) -> list[Figure]:
@@ -40,6 +42,31 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
         return [figure("localstalk_start_s", starts, "s", 2.0), *_many(stalk, 20 if quick else 1000, runs)]
     finally:
         stalk.down()
+
+
+def measure_growth(folder: Path, quick: bool) -> list[Figure]:
+    """What 20,000 calls add to the memory of a daemon with 5,000 environments."""
+    count, calls, warm = (20, 200, 100) if quick else (5000, _GROWTH_CALLS, _WARM_CALLS)
+    stalk = Stalk(folder, 20)
+    stalk.up()
+    try:
+        launched, _kib = launch(stalk, count, limit=4 * _LAUNCH_LIMIT_S)
+        names = [f"bench-{index % count:04d}" for index in range(calls)]
+        # The first calls make Python and moto fill their caches.
+        _timed(stalk, names[:warm])
+        before = stalk.resident_kib()
+        times = _timed(stalk, names)
+        after = stalk.resident_kib()
+    finally:
+        stalk.down()
+    return [
+        figure("localstalk_growth_environments", [count], "environments"),
+        figure("localstalk_growth_launch_s", [launched], "s"),
+        figure("localstalk_growth_calls", [calls], "calls"),
+        figure("localstalk_growth_p99_ms", [_percentile(times, 99)], "ms"),
+        figure("localstalk_growth_memory_mib", [after / 1024], "MiB"),
+        figure("localstalk_growth_kib", [after - before], "KiB", 4096),
+    ]
 
 
 def _many(stalk: Stalk, count: int, runs: int) -> list[Figure]:
