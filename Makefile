@@ -76,8 +76,8 @@ matrix: ## The tarball with each ansible-core, Python and amazon.aws that it is 
 	@scripts/setup runtime test
 	@scripts/matrix all
 
-long: ## What is too long for test: leader, policies, cycles, AWX, guides, images, ten minutes of fuzzing, the matrix' newest cell (system packages)
-	@scripts/setup runtime test eb
+long: ## What is too long for test: leader, policies, cycles, AWX, ansible-rulebook, guides, images, ten minutes of fuzzing, the matrix' newest cell (system packages)
+	@scripts/setup runtime test eb rulebook
 	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
 	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
@@ -105,7 +105,7 @@ bench: ## Measure the budgets beside their peers (PART=deploys: only those): bui
 lock: ## Pin requirements/*.in anew, with hashes
 	@scripts/setup runtime test
 	cd requirements && for name in bootstrap runtime test; do $(LOCK) --universal --python-version 3.11 $$name.in -o $$name.txt; done
-	cd requirements && for name in eb js importer; do $(LOCK) --python-version 3.11 $$name.in -o $$name.txt; done
+	cd requirements && for name in eb js importer rulebook; do $(LOCK) --python-version 3.11 $$name.in -o $$name.txt; done
 	cd requirements && grep -v '^#' matrix.conf | while read -r core python _; do \
 	  $(LOCK) --python-version $$python core$$core.in -o core$$core.txt; done
 	@scripts/setup js

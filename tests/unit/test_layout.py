@@ -16,7 +16,7 @@ REGISTRY = r"(index-url|find-links|registry|resolved)\"?[ =:]+\"?https?://([a-z:
 LINKED = ROOT / "collections" / "ansible_collections" / "jack" / "beanstalk"
 
 
-@pytest.mark.parametrize("name", ["galaxy.yml", "meta", "playbooks", "plugins", "roles"])
+@pytest.mark.parametrize("name", ["extensions", "galaxy.yml", "meta", "playbooks", "plugins", "roles"])
 def test_collection_links_are_links_to_the_root(name: str) -> None:
     link = LINKED / name
     assert link.is_symlink(), f"{link} must be a link; an archive or a Windows checkout turns it into a file"
@@ -25,7 +25,8 @@ def test_collection_links_are_links_to_the_root(name: str) -> None:
 
 
 def test_collection_folder_holds_nothing_else() -> None:
-    assert sorted(path.name for path in LINKED.iterdir()) == ["galaxy.yml", "meta", "playbooks", "plugins", "roles"]
+    linked = ["extensions", "galaxy.yml", "meta", "playbooks", "plugins", "roles"]
+    assert sorted(path.name for path in LINKED.iterdir()) == linked
 
 
 def test_an_unknown_host_or_inventory_is_an_error() -> None:
