@@ -8,11 +8,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: environment_logs
 version_added: 0.1.0
-short_description: Fetch the end of the logs of an Elastic Beanstalk environment
+short_description: Fetch logs of an Elastic Beanstalk environment
 description:
   - Asks the instances for the last 100 lines of each log, as C(eb logs) does, and returns them or writes them to
-    files.
-  - The environment has to be Ready.
+    files. The environment has to be Ready for it.
+  - Or reads Elastic Beanstalk's own log of the newest deployment, which says what ran and what a failed step printed.
+  - Or has Elastic Beanstalk analyze events, health and logs, as C(eb logs --analyze) does.
 author:
   - The jack.beanstalk team (!UNKNOWN)
 extends_documentation_fragment:
@@ -25,6 +26,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
+    details:
+      - No analysis is asked for, as it costs money.
   diff_mode:
     support: none
   idempotent:
@@ -43,6 +46,17 @@ options:
     type: list
     elements: str
     default: []
+  kind:
+    description:
+      - V(tail) are the ends of all logs.
+      - V(deployment) is the log of the newest deployment, configuration update or restart, also while that goes on.
+        Platform versions of Amazon Linux 2 and 2023 since March 2026 have it. Needs C(s3:GetObject) and
+        C(s3:ListBucket) on Elastic Beanstalk's bucket.
+      - V(analyze) is an analysis by Amazon Bedrock in your account, which costs money and needs rights of the instance
+        profile, see "AI-powered environment analysis" in AWS's guide.
+    type: str
+    choices: [tail, deployment, analyze]
+    default: tail
   poll_interval:
     description:
       - Seconds between two polls.
@@ -61,11 +75,20 @@ EXAMPLES = r"""
     application: blog
     cname_prefix: blog-production
     dest: build/logs
+
+- name: Why did the deployment fail?
+  jack.beanstalk.environment_logs:
+    application: blog
+    cname_prefix: blog-production
+    kind: deployment
 """
 
 RETURN = r"""
 logs:
-  description: Instance id, then path of the log, then its last lines. Empty when they were written to files.
+  description:
+    - Instance id, then path of the log, then its last lines. Empty when they were written to files.
+    - A deployment log is one for all instances, and stands under the environment's id; an analysis has the path
+      C(analysis).
   returned: success
   type: dict
 files:
@@ -97,6 +120,7 @@ def main():
         **ONE_ENVIRONMENT,
         "dest": {"type": "path"},
         "instance_ids": {"default": [], "elements": "str", "type": "list"},
+        "kind": {"choices": ["tail", "deployment", "analyze"], "default": "tail", "type": "str"},
         "poll_interval": {"default": 2, "type": "float"},
         "wait_timeout": {"default": 120, "type": "int"},
     }
@@ -108,9 +132,10 @@ def main():
     )
     calls = ModuleCalls(module)
     try:
-        if module.check_mode and module.params["dest"]:
-            module.exit_json(changed=True, logs={}, files=[], missing=[], api_calls=0)
-        changed, result = calls.in_time(lambda: fetch_logs(calls.client("elasticbeanstalk"), module.params))
+        if module.check_mode and (module.params["dest"] or module.params["kind"] == "analyze"):
+            module.exit_json(changed=bool(module.params["dest"]), logs={}, files=[], missing=[], api_calls=0)
+        client = calls.client("elasticbeanstalk")
+        changed, result = calls.in_time(lambda: fetch_logs(client, calls.client, module.params))
     except AnsibleBeanstalkError as error:
         fail(module, error, api_calls=calls.total)
     module.exit_json(changed=changed, **result, api_calls=calls.total)

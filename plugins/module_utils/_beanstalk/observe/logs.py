@@ -24,6 +24,8 @@ _READ_SECONDS = 60.0
 _FIRST_LOOK_SECONDS = 1.0
 
 Sections = dict[str, list[str]]
+ANALYSIS = "analysis"
+"""What Elastic Beanstalk's analysis (``analyze``) counts as, among the log files of the instance that made it."""
 
 
 def split_tail(text: str) -> Sections:
@@ -50,7 +52,7 @@ def _newest(items: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 class LogRequest:
-    """One environment's request for fresh logs, made at once; `kind` is tail or bundle.
+    """One environment's request for fresh logs, made at once; `kind` is tail, bundle or analyze.
 
     `instances` are those whose logs are wanted; all of them when none is named.
     """
@@ -88,6 +90,8 @@ class LogRequest:
         content = download(url, limits.sent)
         if self._kind == "tail":
             return split_tail(content.decode(errors="replace"))
+        if self._kind == "analyze":
+            return {ANALYSIS: last_lines(content.decode(errors="replace"))}
         found, problem = unzip_logs(content, limits.unpacked)
         if problem and not found:
             raise AnsibleBeanstalkError(message=problem)
@@ -113,10 +117,13 @@ def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dic
 
 
 def request_tails(
-    client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline
+    client: Any, environment_id: str, instances: Sequence[str], deadline: Deadline, kind: str = "tail"
 ) -> dict[str, Sections]:
-    """Fresh tails of one environment's logs, as collect() returns them; an error when none could be downloaded."""
-    request = LogRequest(client, environment_id, instances)
+    """Fresh tails of one environment's logs, as collect() returns them; an error when none could be downloaded.
+
+    ``kind`` is that of a LogRequest.
+    """
+    request = LogRequest(client, environment_id, instances, kind)
     found = collect([request], deadline)[environment_id]
     if request.problem and not found:
         raise AnsibleBeanstalkError(message=request.problem)

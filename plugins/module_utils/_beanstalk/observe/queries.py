@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..core import api, tags
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError
+from ..core.names import own_bucket
 from ..core.shown import all_shown, shown
 from ..core.transformations import (
     application_out,
@@ -25,8 +26,9 @@ from ..core.transformations import (
 )
 from ..core.waiters import Deadline
 from ..platform import resolution
+from .deployment_log import ON_INSTANCE, deployment_log
 from .environments import find_one, select
-from .logs import request_tails
+from .logs import Sections, request_tails
 from .verification import Instance
 
 _AGO = re.compile(r"(\d+)\s*(s|m|h|d)")
@@ -127,21 +129,49 @@ def list_instances(client: Any, params: Mapping[str, Any]) -> list[dict[str, Any
     return result
 
 
-def fetch_logs(client: Any, params: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
-    """The end of every log of an environment's instances; written to files when a folder is named."""
+def fetch_logs(client: Any, clients: Callable[[str], Any], params: Mapping[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Logs of an environment, of the ``kind`` that is wanted; written to files when a folder is named.
+
+    ``clients`` makes a client of a service.
+    """
     environment = find_one(client, params)
-    wanted = params["instance_ids"] or [
-        item["InstanceId"] for item in api.describe_instances_health(client, environment["EnvironmentId"]) or []
-    ]
-    deadline = Deadline(params["wait_timeout"], params["poll_interval"])
-    tails = request_tails(client, environment["EnvironmentId"], wanted, deadline)
-    missing = sorted(set(wanted) - set(tails))
-    if wanted and not tails:
+    missing: list[str] = []
+    if params["kind"] == "deployment":
+        found = _deployment_log(client, clients("s3"), environment)
+    else:
+        found, missing = _requested_logs(client, environment, params)
+    files = _write_logs(params["dest"], found) if params["dest"] else []
+    return bool(files), {"logs": {} if params["dest"] else all_shown(found), "files": files, "missing": missing}
+
+
+def _deployment_log(client: Any, s3: Any, environment: Mapping[str, Any]) -> dict[str, Sections]:
+    bucket = own_bucket(str(environment.get("EnvironmentArn") or "")) or api.create_storage_location(client)
+    log = deployment_log(s3, bucket, environment["EnvironmentId"])
+    if log is None:
         raise AnsibleBeanstalkError(
-            message=f"No instance of {environment['EnvironmentName']} sent logs within {deadline.timeout:.0f} seconds."
+            message=f"No deployment log of {environment['EnvironmentName']} can be read in the bucket {bucket}: its "
+            "platform version is older than March 2026, its instance profile lacks s3:PutObject or you s3:GetObject "
+            "and s3:ListBucket there, or EB_DEPLOYMENT_LOG_S3_DISABLED is set."
         )
-    files = _write_logs(params["dest"], tails) if params["dest"] else []
-    return bool(files), {"logs": {} if params["dest"] else all_shown(tails), "files": files, "missing": missing}
+    return {environment["EnvironmentId"]: {f"{ON_INSTANCE}/{log.name}": log.lines}}
+
+
+def _requested_logs(
+    client: Any, environment: Mapping[str, Any], params: Mapping[str, Any]
+) -> tuple[dict[str, Sections], list[str]]:
+    """What instances send when they are asked, and those that sent nothing; an analysis is made by one of them."""
+    wanted = params["instance_ids"]
+    if params["kind"] == "tail" and not wanted:
+        health = api.describe_instances_health(client, environment["EnvironmentId"])
+        wanted = [item["InstanceId"] for item in health or []]
+    deadline = Deadline(params["wait_timeout"], params["poll_interval"])
+    found = request_tails(client, environment["EnvironmentId"], wanted, deadline, params["kind"])
+    if not found and (wanted or params["kind"] != "tail"):
+        raise AnsibleBeanstalkError(
+            message=f"No instance of {environment['EnvironmentName']} sent "
+            f"{'an analysis' if params['kind'] == 'analyze' else 'logs'} within {deadline.timeout:.0f} seconds."
+        )
+    return found, sorted(set(wanted) - set(found))
 
 
 def _write_logs(dest: str, tails: Mapping[str, Mapping[str, Sequence[str]]]) -> list[str]:

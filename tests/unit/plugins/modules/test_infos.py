@@ -83,6 +83,21 @@ def test_questions(run: Run, pair: dict[str, str], tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_deployment_log_and_analysis(run: Run, pair: dict[str, str], tmp_path: Path) -> None:
+    one = {"application": "infos", "name": "infos-old", "poll_interval": 0.2}
+    told = run("environment_logs", kind="deployment", **one)
+    ((path, lines),) = told["logs"][pair["infos-old"]].items()
+    assert path.startswith("/var/log/deployments/eb-deployment-")
+    assert lines[0].endswith("[INFO] Starting Application deployment")
+    assert lines[-1].endswith("[INFO] Completed Application deployment")
+    assert told["api_calls"] == 3
+    written = run("environment_logs", kind="deployment", dest=str(tmp_path), **one)["files"]
+    assert [Path(file).relative_to(tmp_path) for file in written] == [Path(pair["infos-old"] + path)]
+
+    (analyzed,) = run("environment_logs", kind="analyze", **one)["logs"].values()
+    assert "infos-old" in analyzed["analysis"][0]
+
+
 def test_swap(run: Run, pair: dict[str, str]) -> None:
     old, new = pair["infos-old"], pair["infos-new"]
     wanted = {"application": "infos", "cname_prefix": "infos-old", "environment_id": new, "poll_interval": 0.2}
