@@ -175,6 +175,8 @@ options:
     description:
       - Requests that a candidate, and the live name after the swap, must answer well. None are sent when the
         list is empty.
+      - A candidate is asked at its own address, with the name that visitors use in the C(Host) header and in TLS, so
+        that an application that looks at its host answers as it will when it is live.
     type: list
     elements: dict
     default: []
@@ -184,7 +186,9 @@ options:
         type: str
         default: /
       status:
-        description: Status codes that are good. Redirects are not followed.
+        description:
+          - Status codes that are good. For a redirect give its code, and its C(Location) in
+            O(smoke_tests[].headers), or O(smoke_tests[].follow_redirects).
         type: list
         elements: int
         default: [200]
@@ -199,9 +203,37 @@ options:
         type: float
         default: 0
       timeout:
-        description: Seconds to wait for an answer.
+        description: Seconds to wait for an answer, with the redirects that are followed.
         type: float
         default: 10
+      scheme:
+        description: Whether the request is sent with or without TLS.
+        type: str
+        choices: [http, https]
+        default: http
+      host:
+        description:
+          - Name that visitors use, such as the domain that leads to the live CNAME; the live CNAME when it is not
+            given. With V(https), the certificate must be good for it.
+          - A proxy of the controller (C(http_proxy)) gets plain HTTP requests with the environment's own name.
+        type: str
+      port:
+        description: Port of the environment; V(0) is 80, or 443 with V(https).
+        type: int
+        default: 0
+      follow_redirects:
+        description:
+          - Whether up to five redirects to the same environment are followed, as from C(http) to C(https). One to
+            another host is a bad answer.
+        type: bool
+        default: false
+      validate_certs:
+        description: Whether the certificate must be valid, and for this name.
+        type: bool
+        default: true
+      ca_path:
+        description: File on the controller with certificates of authorities (PEM) that are good beside the system's.
+        type: path
   smoke_test_successes:
     description:
       - Rounds of all smoke tests that must be good, one after another.
@@ -332,6 +364,14 @@ EXAMPLES = r"""
     smoke_tests:
       - path: /healthz
         latency: 1
+      - path: /
+        scheme: https
+        host: www.example.com
+      - path: /
+        status: [301]
+        host: www.example.com
+        headers:
+          Location: https://www.example.com/
     retain_old_for: 3600
   register: cycle
   failed_when: cycle.result | default('') not in ['done', 'skipped']

@@ -56,6 +56,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
             "headers": {"type": "dict"},
             "latency": {"default": 0, "type": "float"},
             "timeout": {"default": 10, "type": "float"},
+            "scheme": {"default": "http", "type": "str", "choices": ["http", "https"]},
+            "host": {"type": "str"},
+            "port": {"default": 0, "type": "int"},
+            "follow_redirects": {"default": False, "type": "bool"},
+            "validate_certs": {"default": True, "type": "bool"},
+            "ca_path": {"type": "path"},
         },
     },
     "stage_ttl": {"default": 900, "type": "int"},
@@ -99,24 +105,35 @@ def policy_of(params: Mapping[str, Any]) -> Policy:
 
 
 def smoke_tests_of(params: Mapping[str, Any]) -> list[SmokeTest]:
-    """The smoke tests."""
-    return [
+    """The smoke tests; raises AnsibleBeanstalkRefusedError for authorities that cannot be read."""
+    tests = [
         SmokeTest(
-            path=one["path"],
-            status=tuple(one["status"]),
-            body=one["body"] or "",
-            headers=one["headers"] or {},
-            latency=one["latency"],
-            timeout=one["timeout"],
+            **{
+                **one,
+                "status": tuple(one["status"]),
+                **{name: one[name] or "" for name in ("body", "host", "ca_path")},
+                "headers": one["headers"] or {},
+            }
         )
         for one in params["smoke_tests"]
     ]
+    for test in tests:
+        try:
+            if test.ca_path:
+                test.tls()
+        except OSError as error:
+            why = error.strerror or error
+            raise AnsibleBeanstalkRefusedError(
+                message=f"ca_path of the smoke test of {test.path}: {test.ca_path} is no file of certificates ({why})."
+            ) from error
+    return tests
 
 
 def _check(params: Mapping[str, Any]) -> None:
     parse(params.get("option_settings") or {})
     purge_mode(params["purge_properties"])
     policy_of(params)
+    smoke_tests_of(params)
 
 
 # The address that tells where a name leads is for services whose names nobody else can resolve.

@@ -37,10 +37,10 @@ class Checks:
         self._observer, self._tester, self._policy, self._client, self._now = observer, tester, policy, client, now
 
     def smoke_test(self, observation: Observation, environment_id: str) -> CheckResult:
-        """Whether an environment answers all smoke tests under its own name."""
-        environment = observation.by_id(environment_id)
+        """Whether an environment, asked at its own address, answers visitors of the live name as the tests want it."""
+        environment, live = observation.by_id(environment_id), observation.live
         cname = environment.cname if environment else ""
-        good, problem = self._tester.run(cname, self._policy.smoke_test_successes)
+        good, problem = self._tester.run(cname, self._policy.smoke_test_successes, live.cname if live else "")
         return CheckResult(environment_id, self._now(), good, problem)
 
     def sample(self, observation: Observation) -> dict[str, Any] | None:

@@ -2,26 +2,29 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Smoke probes: ask an environment over HTTP whether it answers as it should."""
+"""Smoke tests: ask an environment over HTTP, as a visitor of the live name does, whether it answers as it should."""
 
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-from urllib.error import HTTPError
 from urllib.parse import urlsplit, urlunsplit
 
 from ansible.module_utils.urls import open_url
 
-_MAX_BYTES = 1 << 20
+from .visitor import Environment, NoAnswerError, get
 
 
 @dataclass(frozen=True)
 class SmokeTest:
-    """One request and what must be true of its answer. ``latency`` and ``timeout`` are seconds."""
+    """One request and what must be true of its answer. ``latency`` and ``timeout`` are seconds.
+
+    ``host`` is the name that visitors use, in the Host header and in TLS; the live name when it is empty. ``port`` 0 is
+    that of the scheme. ``ca_path`` is a file of the authorities to believe beside the system's own.
+    """
 
     path: str = "/"
     status: tuple[int, ...] = (200,)
@@ -29,10 +32,31 @@ class SmokeTest:
     headers: Mapping[str, str] = field(default_factory=dict)
     latency: float = 0.0
     timeout: float = 10.0
+    scheme: str = "http"
+    host: str = ""
+    port: int = 0
+    follow_redirects: bool = False
+    validate_certs: bool = True
+    ca_path: str = ""
+
+    def url(self, live: str) -> str:
+        """What a visitor asks for when ``live`` is the live name."""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}://{(self.host or live).lower()}{port}/{self.path.removeprefix('/')}"
+
+    def tls(self) -> ssl.SSLContext:
+        """How the certificate is checked. OSError when the file of authorities is none."""
+        context = ssl.create_default_context()
+        if self.ca_path:
+            context.load_verify_locations(self.ca_path)
+        if not self.validate_certs:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 class SmokeTester:
-    """Runs checks against environments by their CNAME.
+    """Runs checks against environments by their CNAME, as visitors of a live name, which may be another one.
 
     ``url_service``, when given, is asked for the address to use in place of ``http://<CNAME>/``: the CNAME is appended
     to it and the answer is the URL as plain text. It is for set-ups in which the names do not resolve.
@@ -43,13 +67,16 @@ class SmokeTester:
     ) -> None:
         self.checks, self.url_service, self._clock = tuple(checks), url_service, clock
 
-    def run(self, cname: str, wanted: int) -> tuple[int, str]:
-        """How many rounds of all checks in a row were good, at most ``wanted``; and what was wrong with the last."""
+    def run(self, cname: str, wanted: int, live: str = "") -> tuple[int, str]:
+        """How many rounds of all checks in a row were good, at most ``wanted``; and what was wrong with the last.
+
+        ``live`` is the name that visitors use, where it is not yet the CNAME that is asked.
+        """
         if not self.checks:
             return wanted, ""
         for good in range(wanted):
             for check in self.checks:
-                if problem := self._problem(cname, check):
+                if problem := self._problem(cname, check, live):
                     return good, problem
         return wanted, ""
 
@@ -74,16 +101,21 @@ class SmokeTester:
         now = _addresses(cname)
         return bool(now & _addresses(old)) and not now & _addresses(new)
 
-    def _problem(self, cname: str, check: SmokeTest) -> str:
+    def _problem(self, cname: str, check: SmokeTest, live: str = "") -> str:
+        live = live or cname
+        follow = {name.lower() for name in (cname, live, check.host)} if check.follow_redirects else ()
         try:
-            base = self._base(cname)
+            environment = Environment(cname, self._base(cname))
             began = self._clock()
-            status, body, headers = _get(base.rstrip("/") + check.path, check.timeout)
+            status, body, headers = get(environment, check.url(live), check.timeout, follow, check.tls)
+        except NoAnswerError as error:
+            return f"{check.path}: {error}"
         except (OSError, ValueError) as error:
             return f"{check.path}: no answer ({error})"
         took = self._clock() - began
         if status not in check.status:
-            return f"{check.path}: status {status}"
+            to = headers.get("location", "").partition("?")[0]  # a query may hold a token
+            return f"{check.path}: status {status}" + (f", to {to}" if to else "")
         if check.body and check.body not in body:
             return f"{check.path}: the answer does not contain the wanted text"
         for name, value in check.headers.items():
@@ -95,7 +127,7 @@ class SmokeTester:
 
     def _base(self, cname: str) -> str:
         if not self.url_service:
-            return f"http://{cname}/"
+            return ""
         where = urlsplit(self.url_service)
         # User name and password stand in the URL; without a challenge, they would not be sent.
         service = urlunsplit(where._replace(netloc=where.netloc.rpartition("@")[2])) + cname
@@ -115,14 +147,3 @@ def _addresses(name: str) -> set[str]:
         return {str(found[4][0]) for found in socket.getaddrinfo(name, 80, type=socket.SOCK_STREAM)}
     except OSError:
         return set()
-
-
-def _get(url: str, timeout: float) -> tuple[int, str, dict[str, str]]:
-    """Status, text and headers; redirects are not followed, as they are an answer of their own."""
-    try:
-        answer: Any = open_url(url, timeout=timeout, follow_redirects="none", http_agent="jack.beanstalk")
-    except HTTPError as error:
-        answer = error
-    with answer:
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return int(answer.code), bytes(answer.read(_MAX_BYTES)).decode(errors="replace"), headers
