@@ -13,6 +13,12 @@ from ..core.connection import connection
 
 Variables = Mapping[str, Any]
 
+# What a user can do in place of a cycle.
+_INSTEAD = {
+    "recreate": "deploy.yml updates it in place",
+    "rollback": "deploy.yml brings an earlier version back, from an earlier eb_source.ref",
+}
+
 
 def cycle_items(
     hosts: Iterable[str], variables: Mapping[str, Variables], goal: str = "recreate"
@@ -29,6 +35,12 @@ def cycle_items(
 
 def cycle_item(host: str, mine: Variables, goal: str) -> dict[str, Any]:
     """The arguments of one host, as ``cycles`` takes them."""
+    if mine.get("eb_tier") == "Worker":
+        problem = (
+            f"{host} is a worker environment (eb_tier: Worker): it has no CNAME, so there is nothing to swap; "
+            f"{_INSTEAD[goal]}. Leave it out with --limit '!{host}'."
+        )
+        return {"item": host, "problem": problem}
     options = dict(mine.get("eb_recreate") or {})
     lock = {**(mine.get("eb_lock") or {}), **(options.pop("lock", None) or {})}
     # A name that several runs have would make one of them end as another did.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argument_spec
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ITEMS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.items import cycle_items
@@ -50,6 +51,24 @@ def test_a_variable_that_is_missing_or_cannot_be_used_fails_its_host_alone() -> 
     assert "problem" not in made["good"]
     assert made["bad"]["problem"].startswith("A variable of bad cannot be used: ")
     assert "eb_application" in made["odd"]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "instead"),
+    [
+        ("recreate", "deploy.yml updates it in place"),
+        ("rollback", "deploy.yml brings an earlier version back, from an earlier eb_source.ref"),
+    ],
+)
+def test_a_worker_is_refused_with_what_to_do_instead(goal: str, instead: str) -> None:
+    hosts = {"shop-eu": HOST, "jobs": {"eb_region": "eu-central-1", "eb_application": "shop", "eb_tier": "Worker"}}
+    web, worker = cycle_items(hosts, hosts, goal)
+    assert "problem" not in web
+    assert worker == {
+        "item": "jobs",
+        "problem": "jobs is a worker environment (eb_tier: Worker): it has no CNAME, so there is nothing to swap; "
+        f"{instead}. Leave it out with --limit '!jobs'.",
+    }
 
 
 def test_an_option_by_its_old_name_is_an_error_that_says_the_new_one() -> None:
