@@ -85,7 +85,8 @@ Ansible compiles hundreds of modules anew, so the `Makefile` clears it.
 The environments of a batch are deployed to by one process, which polls once per tick for each application, however many
 are waited for: starting Python and boto3 for each host was most of the processor time of a fleet. What is left is what
 Ansible itself needs for each task of each host, a skipped one included, so `deploy.yml` has few tasks for each host,
-and plays for some hosts in place of conditions.
+and plays for some hosts in place of conditions. Each of these tasks is a process that loads the filters that its
+templates name, so the collection's filters import what they work with when they are called.
 
 So are the cycles of a batch: in simulated time (`tests/unit/plugins/module_utils/cycle/test_reconciler.py`) two hundred
 of them need 24 requests each and a fiftieth of a second of processor time.

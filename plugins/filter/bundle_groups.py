@@ -38,13 +38,13 @@ _value:
   type: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import (
-    bundle_groups as find_groups,
-)
-
 
 def bundle_groups(hosts, hostvars):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.groups import (
+        bundle_groups as find_groups,
+    )
+
     return find_groups(hosts, hostvars)
 
 

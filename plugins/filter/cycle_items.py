@@ -46,11 +46,13 @@ _value:
   elements: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.items import cycle_items as make_items
-
 
 def cycle_items(hosts, hostvars, goal="recreate"):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.items import (
+        cycle_items as make_items,
+    )
+
     return make_items(hosts, hostvars, goal)
 
 

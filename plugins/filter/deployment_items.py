@@ -42,13 +42,13 @@ _value:
   elements: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.items import (
-    deployment_items as make_items,
-)
-
 
 def deployment_items(hosts, hostvars):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.items import (
+        deployment_items as make_items,
+    )
+
     return make_items(hosts, hostvars)
 
 

@@ -76,14 +76,6 @@ _value:
 import re
 from pathlib import Path
 
-import yaml
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.preview import read_files
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks import render as rendering
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import recognise
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 # YAML 1.1 takes these for ends of lines and folds them, where they are not escaped.
 _BREAKS = re.compile("[\x85\u2028\u2029]")
 
@@ -100,6 +92,13 @@ def hooks_overlay(
     source_overlay=(),
 ):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.bundle.preview import read_files
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.user_errors import BundleError
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.hooks import render as rendering
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lint import targets
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import recognise
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     wrong = rendering.problems(hooks, prefix, generation, once_store, timeout)
     if wrong or not hooks:
         return {"problems": wrong, "overlay": []}
@@ -132,6 +131,8 @@ def _yaml(value):
 
 
 def _dump(value, allow_unicode):
+    import yaml
+
     return yaml.safe_dump(value, allow_unicode=allow_unicode, default_flow_style=False, sort_keys=False, width=1000)
 
 

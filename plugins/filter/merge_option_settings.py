@@ -39,11 +39,11 @@ _value:
   type: raw
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.given import merged
-
 
 def merge_option_settings(given, more):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.given import merged
+
     return merged(given, more)
 
 

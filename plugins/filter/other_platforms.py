@@ -37,16 +37,19 @@ _value:
   elements: dict
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.resolution import Fit, fit, is_arn
-
 
 def other_platforms(environments, platform):
     """The filter; see DOCUMENTATION."""
-    return [one for one in environments if _fit(one["platform"] or "", platform) not in (Fit.RIGHT, Fit.NEWER)]
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.resolution import (
+        Fit,
+        fit,
+        is_arn,
+    )
 
+    def found(name):
+        return fit({"PlatformArn" if is_arn(name) else "SolutionStackName": name}, platform)
 
-def _fit(name, platform):
-    return fit({"PlatformArn" if is_arn(name) else "SolutionStackName": name}, platform)
+    return [one for one in environments if found(one["platform"] or "") not in (Fit.RIGHT, Fit.NEWER)]
 
 
 class FilterModule:

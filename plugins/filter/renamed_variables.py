@@ -41,13 +41,13 @@ _value:
   elements: str
 """
 
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.variable_names import (
-    renamed_variables as find_renamed,
-)
-
 
 def renamed_variables(hosts, hostvars):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.variable_names import (
+        renamed_variables as find_renamed,
+    )
+
     return find_renamed(hosts, hostvars)
 
 

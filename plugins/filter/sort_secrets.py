@@ -49,16 +49,17 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
-    SecretsError,
-)
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
-    sort_secrets as sort,
-)
 
 
 def sort_secrets(secrets, properties=None, options=None, platform=""):
     """The filter; see DOCUMENTATION."""
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
+        SecretsError,
+    )
+    from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.secrets import (
+        sort_secrets as sort,
+    )
+
     try:
         return sort(secrets or {}, properties or {}, options or {}, platform)
     except SecretsError as error:
