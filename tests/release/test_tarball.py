@@ -11,7 +11,7 @@ import ansible_collections.awx
 from built import program, run
 
 IN_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md"}
-IN_IT |= {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+IN_IT |= {"changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"}
 
 
 def test_the_tarball_holds_the_collection_only(tarball: Path) -> None:
