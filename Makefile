@@ -7,7 +7,7 @@ PYTEST = pytest --junitxml=$(CURDIR)/build/junit/$@.xml
 # Tests wait more than they compute, so there are more workers than cores; tests of a file share what they set up.
 WORKERS = --numprocesses=4 --dist=loadfile
 LOCK = uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header
-SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation scripts/matrix .ci/run roles/schedule/files/run_schedule.sh \
+SHELL_SCRIPTS = scripts/setup scripts/as-collection scripts/documentation scripts/matrix scripts/release .ci/run roles/schedule/files/run_schedule.sh \
   roles/recreate_and_swap/files/cycle_status.sh
 
 .PHONY: help deploy down test lint unit integration molecule clients sanity docs pictures localstalk release long chaos matrix bench lock
@@ -67,7 +67,7 @@ sanity: ## ansible-test sanity on an exported copy
 	@scripts/setup runtime test
 	scripts/as-collection ansible-test sanity --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])') --color no
 
-release: ## The tarball: Galaxy's importer, and a deployment elsewhere with the newest ansible-core
+release: ## Tarball, localstalk's wheel and checksums: build/release; Galaxy's importer, and a deployment elsewhere with the newest ansible-core
 	@scripts/setup runtime test importer
 	$(PYTEST) tests/release
 	@scripts/matrix deployment

@@ -10,7 +10,16 @@ import ansible_collections.amazon
 import ansible_collections.awx
 from built import program, run
 
-IN_IT = {"CHANGELOG.md", "CONTRIBUTING.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md"}
+IN_IT = {
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "FILES.json",
+    "LICENSE",
+    "MANIFEST.json",
+    "README.md",
+    "SECURITY.md",
+}
 IN_IT |= {"changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"}
 
 

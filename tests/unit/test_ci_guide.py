@@ -48,5 +48,11 @@ def test_a_file_with_a_wrong_key_is_not(name: str, schema: str, tmp_path: Path) 
     assert "timout" in done.stdout
 
 
+@pytest.mark.parametrize("form", ["bug", "idea"])
+def test_the_forms_of_issues_are_valid(form: str) -> None:
+    done = checked(ROOT / ".github" / "ISSUE_TEMPLATE" / f"{form}.yml", "vendor.github-issue-forms")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_all_files_of_the_guide_are_checked() -> None:
     assert set(files()) == set(SCHEMAS)
