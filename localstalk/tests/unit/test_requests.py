@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from stalk import SINGLE, Stalk, option
 
 from localstalk.driver import Load
+from localstalk.drivers.container.instances import Instance
 from localstalk.engine.agent import OWN_AGENT, AccessLog
 
 ASG = "aws:autoscaling:asg"
@@ -42,15 +44,27 @@ def test_an_environment_tells_the_requests_of_all_its_instances(stalk: Stalk) ->
 def test_the_access_log_is_read_once_and_without_localstalks_own_requests(tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     log = AccessLog(path)
-    assert log.counts() == {}
+    assert log.counts() == ({}, {})
     path.write_text(line(200) + line(503, "ELB-HealthChecker/2.0") + line(200, OWN_AGENT) + "not a request\n")
-    assert log.counts() == {"2": 1, "5": 1}
+    assert log.counts() == ({"2": 1}, {"5": 1}), "health checks apart"
     half = line(404)
     with path.open("a") as file:
         file.write(line(204) + half[:30])
-    assert log.counts() == {"2": 2, "5": 1}
+    assert log.counts() == ({"2": 2}, {"5": 1})
     with path.open("a") as file:
         file.write(half[30:])
-    assert log.counts() == {"2": 2, "4": 1, "5": 1}
+    assert log.counts() == ({"2": 2, "4": 1}, {"5": 1})
     path.write_text(line(200))
-    assert log.counts() == {"2": 3, "4": 1, "5": 1}, "a log that was emptied begins anew"
+    assert log.counts() == ({"2": 3, "4": 1}, {"5": 1}), "a log that was emptied begins anew"
+
+
+def stat(at: float, visits: int, checks: int) -> dict[str, Any]:
+    return {"at": at, "cpu_seconds": 0.0, "requests": {"2": visits, "4": 1}, "checks": {"2": checks}}
+
+
+def test_health_checks_are_counted_as_rarely_as_aws_sends_them() -> None:
+    """At twenty times the speed there are twenty times as many in a real second, which nobody else's visits are."""
+    instance = Instance(spec=None, address="")  # type: ignore[arg-type]
+    assert instance.load(stat(100, 5, 400), 0.05) == Load()
+    assert instance.load(stat(100.5, 50, 4000), 0.05) == Load(), "not before a second is over"
+    assert instance.load(stat(110, 35, 600), 0.05).requests == {"2": 3 + 20 * 0.05}

@@ -91,6 +91,11 @@ def interval(check: HealthCheck, speed: float) -> float:
     return max(MIN_INTERVAL, check.interval / speed)
 
 
+def check_weight(check: HealthCheck, speed: float) -> float:
+    """Return how many of AWS's health checks one of HAProxy's stands for, as those keep pace with the clock."""
+    return interval(check, speed) / check.interval
+
+
 def _backend(environment_id: str, balancer: LoadBalancer, speed: float) -> list[str]:
     check = balancer.health_check
     timeout = max(MIN_TIMEOUT, check.timeout / speed)

@@ -13,7 +13,7 @@ from pathlib import Path
 from localstalk.driver import DriverError, HealthCheck
 
 from .addresses import BALANCERS, GUARD_HOST, HTTP_PORT, NAMES, Pool, choose_port, networks
-from .config import LoadBalancer, State, render
+from .config import LoadBalancer, State, check_weight, render
 from .dns import NameServer
 from .haproxy import BindError, HAProxy
 
@@ -200,6 +200,12 @@ class Edge:
         with self._lock:
             found = self.state.names.get(fqdn.lower())
         return None if found is None else f"http://{self._shown(found[0])}/"
+
+    def check_weight(self, instance_id: str) -> float:
+        """Return how many of AWS's health checks one that the instance gets stands for."""
+        with self._lock:
+            checks = [one.health_check for one in self.state.balancers.values() if instance_id in one.targets]
+        return check_weight(checks[0], self.speed) if checks else 1.0
 
     def address_of(self, fqdn: str) -> str | None:
         """Return the address of the load balancer that a public name leads to now, or None: what DNS answers."""

@@ -37,6 +37,8 @@ FACTS = "LOCALSTALK_INSTANCE"
 """Environment variable: instance_id, region, address, account, generation, imds_v1 and branch as a JSON object."""
 OWN_AGENT = "localstalk-probe"
 """The user agent of localstalk's own requests, which are no visits and no load balancer's checks."""
+CHECKING_AGENT = "ELB-HealthChecker/"
+"""How the user agent of a load balancer's health checks begins."""
 
 ENGINE_START_SECONDS = 20.0
 MAX_REQUEST = 16 * 1024 * 1024
@@ -91,11 +93,12 @@ class AccessLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read = 0
-        self._counts: Counter[str] = Counter()
+        self._visits: Counter[str] = Counter()
+        self._checks: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def counts(self) -> dict[str, int]:
-        """Requests so far by the first digit of their status, without localstalk's own; {} without a log."""
+    def counts(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Requests and health checks so far, by the first digit of their status; localstalk's own are neither."""
         with self._lock, contextlib.suppress(OSError), self.path.open("rb") as file:
             self._read = 0 if file.seek(0, os.SEEK_END) < self._read else self._read
             file.seek(self._read)
@@ -105,15 +108,16 @@ class AccessLog:
                 self._read += len(line)
                 found = self._STATUS.search(line)
                 if found and OWN_AGENT.encode() not in line:
-                    self._counts[found.group(1).decode()] += 1
-        return dict(self._counts)
+                    kind = self._checks if CHECKING_AGENT.encode() in line else self._visits
+                    kind[found.group(1).decode()] += 1
+        return dict(self._visits), dict(self._checks)
 
 
 ACCESS_LOG = AccessLog(Path("/var/log/nginx/access.log"))
 
 
 def stat() -> dict[str, Any]:
-    """Return the seconds of processor time and the requests (by first digit of the status) that there were so far."""
+    """Return the seconds of processor time, the requests and the health checks that there were so far."""
     seconds = 0.0
     version1, version2 = Path("/sys/fs/cgroup/cpuacct/cpuacct.usage"), Path("/sys/fs/cgroup/cpu.stat")
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -121,7 +125,8 @@ def stat() -> dict[str, Any]:
             seconds = int(version1.read_text()) / 1e9
         elif version2.exists():
             seconds = int(version2.read_text().split()[1]) / 1e6
-    return {"cpu_seconds": seconds, "requests": ACCESS_LOG.counts(), "at": time.monotonic()}
+    requests, checks = ACCESS_LOG.counts()
+    return {"cpu_seconds": seconds, "requests": requests, "checks": checks, "at": time.monotonic()}
 
 
 class Handler(socketserver.StreamRequestHandler):

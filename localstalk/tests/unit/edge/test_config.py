@@ -9,7 +9,7 @@ import pytest
 
 from localstalk.driver import HealthCheck
 from localstalk.edge.addresses import NAMES, Pool, networks
-from localstalk.edge.config import LoadBalancer, Paths, State, render
+from localstalk.edge.config import LoadBalancer, Paths, State, check_weight, render
 
 PATHS = Paths(Path("/h/haproxy.cfg"), Path("/r/stats.sock"), Path("/r/master.sock"), Path("/h/servers"))
 
@@ -38,6 +38,11 @@ def test_intervals_follow_the_clock_down_to_a_bound(speed: float, inter: str, ti
     lines = configuration(HealthCheck(), speed)
     assert f"default-server inter {inter} rise 3 fall 5" in lines
     assert f"timeout check {timeout}" in lines
+
+
+@pytest.mark.parametrize(("speed", "weight"), [(1.0, 1), (10.0, 1 / 10), (1000.0, 1 / 30)])
+def test_a_check_of_a_fast_clock_stands_for_a_part_of_one(speed: float, weight: float) -> None:
+    assert check_weight(HealthCheck(interval=15), speed) == pytest.approx(weight)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ class ContainerDriver:
 
     def loads(self, instance_ids: Sequence[str]) -> Mapping[str, Load]:
         """Ask the instances' agents how busy they are."""
-        return self.instances.loads(instance_ids)
+        return self.instances.loads(instance_ids, self.edge.check_weight)
 
     def create_load_balancer(self, environment_id: str, health_check: HealthCheck) -> str:
         """Open the environment's load balancer."""

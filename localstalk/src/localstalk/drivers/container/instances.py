@@ -11,7 +11,8 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -68,21 +69,22 @@ class Instance:
     address: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     close_api: Callable[[], None] | None = None
-    measured: tuple[float, float, dict[str, int]] | None = None
-    """(agent's clock, seconds of processor time, requests by status) when the load was computed last."""
+    measured: Mapping[str, Any] | None = None
+    """The agent's answer when the load was computed last."""
     last_load: Load = field(default_factory=Load)
 
-    def load(self, at: float, cpu_seconds: float, requests: dict[str, int]) -> Load:
-        """Return what was done since the last call at least 1 s ago; of the machine's processors, all are 100 %."""
-        if self.measured is None:
-            self.measured = (at, cpu_seconds, requests)
-        before, cpu_before, requests_before = self.measured
-        elapsed = at - before
+    def load(self, stat: Mapping[str, Any], check_weight: float) -> Load:
+        """Return what was done since the last call at least 1 s ago; of the machine's processors, all are 100 %.
+
+        ``stat`` is the agent's answer. A health check counts as ``check_weight`` requests.
+        """
+        before = self.measured = self.measured or stat
+        elapsed = stat["at"] - before["at"]
         if elapsed >= LOAD_SECONDS:
-            cpu = 100.0 * (cpu_seconds - cpu_before) / elapsed / (os.cpu_count() or 1)
-            rates = {each: (count - requests_before.get(each, 0)) / elapsed for each, count in requests.items()}
-            self.last_load = Load(max(0.0, min(100.0, cpu)), {each: max(0.0, rate) for each, rate in rates.items()})
-            self.measured = (at, cpu_seconds, requests)
+            cpu = 100.0 * (stat["cpu_seconds"] - before["cpu_seconds"]) / elapsed / (os.cpu_count() or 1)
+            visits, checks = (Counter(stat[kind]) - Counter(before[kind]) for kind in ("requests", "checks"))
+            rates = {each: (visits[each] + check_weight * checks[each]) / elapsed for each in visits | checks}
+            self.last_load, self.measured = Load(max(0.0, min(100.0, cpu)), rates), stat
         return self.last_load
 
     def end(self) -> None:
@@ -341,13 +343,13 @@ class Instances:
             return Probe(None, running=False)
         return Probe(_http_status(address, path), running=True)
 
-    def loads(self, instance_ids: Sequence[str]) -> dict[str, Load]:
-        """Ask the agents how busy their instances are."""
+    def loads(self, instance_ids: Sequence[str], check_weight: Callable[[str], float]) -> dict[str, Load]:
+        """Ask the agents how busy their instances are; the weight of their health checks is asked for by id."""
         found = {}
         for instance_id in instance_ids:
             stat = self._stat(instance_id) if self.address(instance_id) is not None else None
             if stat is not None:
-                found[instance_id] = self.get(instance_id).load(stat["at"], stat["cpu_seconds"], stat["requests"])
+                found[instance_id] = self.get(instance_id).load(stat, check_weight(instance_id))
         return found
 
     def _stat(self, instance_id: str) -> dict[str, Any] | None:
