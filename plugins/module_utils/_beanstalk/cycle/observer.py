@@ -233,7 +233,10 @@ class Observer:
         """Requests per minute of the one that has no visitors yet, or should have none any more."""
         if journal is None or raw["Status"] != "Ready" or not self._counting:
             return None
-        one, age = (journal.candidate, self._fresh) if journal.swapped is None else (journal.live, 0.0)
+        one, age = journal.live, 0.0
+        if journal.swapped is None:
+            # Our own smoke tests may be in a count, which then cannot be taken for health checks.
+            one, age = journal.candidate, 0.0 if journal.idle is None else self._fresh
         if raw["EnvironmentId"] != one or (self._draining and journal.swapped is None):
             return None
         return self.recent("requests", one, lambda: self._ask_for_requests(one), age)
