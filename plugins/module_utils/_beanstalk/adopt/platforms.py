@@ -28,7 +28,12 @@ _BRANCHES: dict[str, tuple[str, ...]] = {
     "Ruby": ("3.2", "3.3", "3.4"),
     "PHP": ("8.2", "8.3", "8.4"),
     "Go": ("1",),
-    "Corretto": ("8", "11", "17", "21"),
+    ".NET": ("8", "9"),
+    "Tomcat": tuple(
+        f"{tomcat} with Corretto {java}"
+        for tomcat, java in ((9, 11), (9, 17), (10, 17), (10, 21), (11, 17), (11, 21), (11, 25))
+    ),
+    "Corretto": ("8", "11", "17", "21", "25"),
 }
 # What Amazon Linux 2 still has, though AWS has announced its end; everything else of it is retired.
 _AMAZON_LINUX_2 = ("Docker", "ECS", "Python 3.8", "Node.js 18", "PHP 8.1", "Go 1")
@@ -42,8 +47,12 @@ _FAMILIES = (
     ("Ruby", r"\bruby\b|\bpuma\b"),
     ("PHP", r"\bphp\b"),
     ("Go", r"\bgo(?:lang)?\b"),
+    (".NET", r"(?<!\w)\.net(?: core)?\b(?: on linux)?"),
+    ("Tomcat", r"\btomcat\b"),
     ("Corretto", r"\bcorretto\b|\bjava\b"),
 )
+# Of Tomcat a version is "10 with Corretto 17", or "10 Corretto 17", or "8.5-java-8".
+_AND_JAVA = r"(?:[\s_-]+(?:with\s)?(?:corretto|java)[\s_-]+\d+)?"
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def choose(named: str, file: str, source: Source, options: Mapping[tuple[str, st
 
 
 def _is_offered(family: str, version: str, branch: str) -> bool:
-    return SYSTEM.lower() in branch.lower() and version in _BRANCHES[family]
+    return SYSTEM.lower() in branch.lower() and _number(version) in map(_number, _BRANCHES[family])
 
 
 def _by_files(source: Source, options: Mapping[tuple[str, str], str]) -> Choice:
@@ -125,6 +134,8 @@ def _signs(source: Source, options: Mapping[tuple[str, str], str]) -> list[tuple
         found.append(
             ("Node.js", _node_version(source), "package.json", "there is a package.json and nothing for Docker")
         )
+    if source.has("pom.xml") and "<packaging>war</packaging>" in (source.text("pom.xml") or ""):
+        found.append(("Tomcat", "", "pom.xml", "pom.xml makes a war"))
     for name, family in (
         ("Gemfile", "Ruby"),
         ("composer.json", "PHP"),
@@ -146,7 +157,7 @@ def _family(name: str) -> tuple[str, str]:
     """Family and version of any of a platform's names: ("Python", "3.6") for "python-3.6"; ("", "") for another."""
     text = re.sub(r"amazon linux[\d. ]*(?:v[\d.]+)?", " ", name.lower().rpartition("platform/")[2])
     for family, pattern in _FAMILIES:
-        found = re.search(rf"(?:{pattern})[\s_-]*(\d+(?:\.\d+)?)?", text)
+        found = re.search(rf"(?:{pattern})[\s_-]*(\d+(?:\.\d+)?{_AND_JAVA})?", text)
         if found:
             return family, found[1] or ""
     return "", ""
@@ -162,7 +173,7 @@ def _branch(family: str, version: str) -> str:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def _python_version(source: Source) -> str:

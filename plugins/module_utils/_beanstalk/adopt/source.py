@@ -24,7 +24,7 @@ _SKIPPED = frozenset((".git", ".hg", ".svn", "node_modules", "__pycache__", ".ve
 FOLDERS = (".ebextensions", ".elasticbeanstalk", ".platform")
 _AT_THE_TOP = re.compile(
     r"Procfile|Buildfile|cron\.yaml|env\.yaml|\.ebignore"
-    r"|Dockerrun\.aws\.json|docker-compose[\w.-]*\.ya?ml|compose\.ya?ml"
+    r"|Dockerrun\.aws\.json|aws-windows-deployment-manifest\.json|docker-compose[\w.-]*\.ya?ml|compose\.ya?ml"
 )
 _DOCKERFILE = re.compile(r"(?:.*/)?(?:Dockerfile[\w.-]*|[\w.-]+\.[Dd]ockerfile)")
 # Where people call the EB CLI from: scripts, and what runs them for a team.

@@ -95,7 +95,7 @@ def list_platforms(client: Any, branch: str | None, contains: str | None) -> lis
         found = resolution.branch_of_stack(stack)
         if contains and contains.lower() not in stack.lower():
             continue
-        if branch and (found is None or found[0].lower() != branch.lower()):
+        if branch and (found is None or not resolution.is_same_branch(found[0], branch)):
             continue
         result.append(
             {

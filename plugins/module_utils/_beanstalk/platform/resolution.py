@@ -22,6 +22,8 @@ _ARN = re.compile(
     r"arn:[^:]*:elasticbeanstalk:(?P<region>[^:]*):(?P<account>[^:]*)"
     r":platform/(?P<branch>[^/]+)(?:/(?P<version>[^/]*))?"
 )
+# The stack "… running Tomcat 10 Corretto 17" is of the branch "Tomcat 10 with Corretto 17 running on …".
+_TOMCAT = re.compile(r"(Tomcat [\d.]+) (?=Corretto|Java)", re.IGNORECASE)
 _BRANCH = re.compile(r"(?P<what>.+) running on (?P<system>.+)")
 _SYSTEM = re.compile(r"(?P<bits>\d+)bit (?P<name>.+)")
 _LEGACY = "Amazon Linux AMI"
@@ -56,15 +58,25 @@ def branch_of_stack(stack: str) -> tuple[str, Version] | None:
     found = _STACK.fullmatch(stack)
     if not found:
         return None
-    return f"{found['what']} running on {found['system']}", _version(found["version"])
+    return _official(f"{found['what']} running on {found['system']}"), _version(found["version"])
+
+
+def _official(branch: str) -> str:
+    """The name that AWS gives a branch."""
+    return _TOMCAT.sub(r"\1 with ", branch)
+
+
+def is_same_branch(one: str, other: str) -> bool:
+    """Whether two names mean one branch."""
+    return _official(one).lower() == _official(other).lower()
 
 
 def wanted_platform(platform: str) -> Wanted:
     """A platform by any of its names: ARN with or without version and region, solution stack, branch."""
     if found := _ARN.fullmatch(platform):
-        return Wanted(found["branch"], _version(found["version"] or ""), found["region"], found["account"])
+        return Wanted(_official(found["branch"]), _version(found["version"] or ""), found["region"], found["account"])
     stack = branch_of_stack(platform)
-    return Wanted(*stack) if stack else Wanted(platform)
+    return Wanted(*stack) if stack else Wanted(_official(platform))
 
 
 def arn_of_stack(stack: str, partition: str, region: str) -> str:
@@ -80,7 +92,7 @@ def newest_of_branch(branch: str, stacks: Iterable[str]) -> str | None:
     best: tuple[Version, str] | None = None
     for stack in stacks:
         found = branch_of_stack(stack)
-        if found and found[0].lower() == branch.lower() and (best is None or found[1] > best[0]):
+        if found and is_same_branch(found[0], branch) and (best is None or found[1] > best[0]):
             best = (found[1], stack)
     return best[1] if best else None
 
@@ -117,7 +129,7 @@ def fit(environment: Mapping[str, Any], platform: str) -> Fit:
 
 def _is_of(has: Wanted, wanted: Wanted, *, by_arn: bool) -> bool:
     """Whether a platform is one of the wanted branch; ARNs say besides whose it is."""
-    if has.branch.lower() != wanted.branch.lower():
+    if not is_same_branch(has.branch, wanted.branch):
         return False
     return not by_arn or (has.account == wanted.account and wanted.region in ("", has.region))
 

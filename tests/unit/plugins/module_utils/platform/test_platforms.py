@@ -15,6 +15,7 @@ STACKS = [
     "64bit Amazon Linux 2023 v4.10.1 running Docker",
     "64bit Amazon Linux 2023 v4.3.0 running Python 3.11",
     "64bit Amazon Linux 2 v3.8.0 running Docker",
+    "64bit Amazon Linux 2023 v5.8.1 running Tomcat 10 Corretto 17",
 ]
 BRANCH = "Docker running on 64bit Amazon Linux 2023"
 ARN = "arn:aws:elasticbeanstalk:us-east-1::platform/Docker running on 64bit Amazon Linux 2023/4.3.0"
@@ -22,6 +23,16 @@ ARN = "arn:aws:elasticbeanstalk:us-east-1::platform/Docker running on 64bit Amaz
 
 def test_a_branch_becomes_its_newest_stack_by_number() -> None:
     assert resolution.resolve(BRANCH, STACKS) == {"SolutionStackName": STACKS[1]}
+
+
+@pytest.mark.parametrize("what", ["Tomcat 10 with Corretto 17", "Tomcat 10 Corretto 17", "tomcat 10 with corretto 17"])
+def test_a_branch_of_tomcat_is_found_by_either_name(what: str) -> None:
+    """A stack has no "with"; the branch, which the EB CLI's configuration names, has."""
+    branch = f"{what} running on 64bit Amazon Linux 2023"
+    assert resolution.resolve(branch, STACKS) == {"SolutionStackName": STACKS[4]}
+    assert resolution.fit({"SolutionStackName": STACKS[4]}, branch) is Fit.RIGHT
+    arn = resolution.arn_of_stack(STACKS[4], "aws", "eu-west-1")
+    assert arn.endswith("::platform/Tomcat 10 with Corretto 17 running on 64bit Amazon Linux 2023/5.8.1")
 
 
 def test_stack_and_arn_are_taken_as_they_are() -> None:
