@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,13 @@ def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
         "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
     }
     return subprocess.run(
-        [str(BIN / command[0]), *command[1:]], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+        [str(BIN / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        check=False,
+        timeout=120,
     )
 
 
@@ -67,6 +74,40 @@ def test_refuses_to_write_into_the_project(project):
     assert refused.returncode != 0
     assert "is inside the project; name one outside of it." in refused.stdout + refused.stderr
     assert sorted(project.rglob("*")) == before
+
+
+def test_a_broken_project_ends_with_a_report_in_time_and_twice_alike(tmp_path):
+    """A YAML bomb, circles of links, a binary file and 50,000 files, all in one."""
+    project = tmp_path / "broken"
+    (project / ".ebextensions").mkdir(parents=True)
+    aliases = (f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30))
+    (project / ".ebextensions/01.config").write_text("\n".join(["a0: &a0 {x: y}", *aliases, "commands: *a29", ""]))
+    (project / ".ebextensions/02.config").symlink_to("03.config")
+    (project / ".ebextensions/03.config").symlink_to("02.config")
+    (project / ".platform").symlink_to(".")
+    (project / "Dockerfile").write_bytes(random.Random(1).randbytes(10_000) + b"\0")  # noqa: S311 -- not a secret
+    for number in range(50):
+        folder = project / f"media{number:02}"
+        folder.mkdir()
+        for name in range(1_000):
+            (folder / str(name)).touch()
+    made = adopt(project, tmp_path / "inventory")
+    assert made.returncode == 0, made.stdout + made.stderr
+    report = (tmp_path / "inventory/ADOPTED.md").read_text()
+    assert "The project has more than" in report
+    for name in (".ebextensions/01.config", ".ebextensions/02.config", "Dockerfile"):
+        assert f"`{name}" in report, report
+    again = adopt(project, tmp_path / "inventory")
+    assert (again.returncode, "changed=0" in again.stdout) == (0, True), again.stdout
+    assert (tmp_path / "inventory/ADOPTED.md").read_text() == report
+
+
+def test_a_folder_that_is_no_project_is_said_so(tmp_path):
+    (tmp_path / "nothing").mkdir()
+    refused = adopt(tmp_path / "nothing", tmp_path / "inventory")
+    assert refused.returncode != 0
+    assert "it is no project for Elastic Beanstalk." in refused.stdout
+    assert not (tmp_path / "inventory").exists()
 
 
 def test_asks_for_both_folders():
