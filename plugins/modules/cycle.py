@@ -232,7 +232,7 @@ options:
         type: bool
         default: true
       ca_path:
-        description: File on the controller with certificates of authorities (PEM) that are good beside the system's.
+        description: File on the controller with certificates of authorities (PEM), in place of the system's.
         type: path
   smoke_test_successes:
     description:

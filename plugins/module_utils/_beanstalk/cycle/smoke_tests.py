@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit, urlunsplit
 
-from ansible.module_utils.urls import open_url
+from ansible.module_utils.urls import make_context, open_url
 
 from .visitor import Environment, NoAnswerError, get
 
@@ -23,7 +23,7 @@ class SmokeTest:
     """One request and what must be true of its answer. ``latency`` and ``timeout`` are seconds.
 
     ``host`` is the name that visitors use, in the Host header and in TLS; the live name when it is empty. ``port`` 0 is
-    that of the scheme. ``ca_path`` is a file of the authorities to believe beside the system's own.
+    that of the scheme. ``ca_path`` is a file of the authorities to believe in place of the system's.
     """
 
     path: str = "/"
@@ -46,13 +46,8 @@ class SmokeTest:
 
     def tls(self) -> ssl.SSLContext:
         """How the certificate is checked. OSError when the file of authorities is none."""
-        context = ssl.create_default_context()
-        if self.ca_path:
-            context.load_verify_locations(self.ca_path)
-        if not self.validate_certs:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        made: ssl.SSLContext = make_context(cafile=self.ca_path or None, validate_certs=self.validate_certs)
+        return made
 
 
 class SmokeTester:

@@ -85,10 +85,8 @@ def _ask(environment: Environment, url: SplitResult, end: float, tls: Callable[[
         address = environment.address(url)
         # A local address that stands for the environment is never behind a proxy.
         proxy = "" if environment.base or proxy_bypass(address[0]) else getproxies().get(url.scheme, "")
-        connection = _connected(address, url, proxy, seconds)
+        connection = _connected(address, url, proxy, seconds, tls)
         try:
-            if url.scheme == "https":
-                connection.sock = tls().wrap_socket(connection.sock, server_hostname=url.hostname)
             with _ended_after(connection.sock, end - time.monotonic()):
                 answer = _exchange(connection, address, url, bool(proxy))
         finally:
@@ -103,16 +101,35 @@ def _ask(environment: Environment, url: SplitResult, end: float, tls: Callable[[
         raise NoAnswerError("no answer in time" if late else f"no answer ({error})") from error
 
 
-def _connected(address: tuple[str, int], url: SplitResult, proxy: str, seconds: float) -> HTTPConnection:
-    """A connection without TLS to the environment: directly, by a tunnel, or for plain HTTP to the proxy itself."""
-    if not proxy:
-        connection = HTTPConnection(*address, timeout=seconds)
-    else:
-        by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        connection = HTTPConnection(by.hostname or "", by.port or _PORTS["http"], timeout=seconds)
-        if url.scheme == "https":
-            connection.set_tunnel(*address, headers=_proxy_headers(by))
-    connection.connect()
+class _Connection(HTTPConnection):
+    """A connection to one name whose TLS, where there is any, is for another: ``server`` is the visitor's."""
+
+    def __init__(self, host: str, port: int, seconds: float, server: str, tls: ssl.SSLContext | None) -> None:
+        super().__init__(host, port, timeout=seconds)
+        self.server, self.tls = server, tls
+
+    def connect(self) -> None:
+        """Connect, by a tunnel where one is set, then begin TLS."""
+        super().connect()
+        if self.tls is not None:
+            self.sock = self.tls.wrap_socket(self.sock, server_hostname=self.server)
+
+
+def _connected(
+    address: tuple[str, int], url: SplitResult, proxy: str, seconds: float, tls: Callable[[], ssl.SSLContext]
+) -> _Connection:
+    """A connection to the environment: directly, by a tunnel, or for plain HTTP to the proxy itself."""
+    secure = tls() if url.scheme == "https" else None
+    by = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    host, port = (by.hostname or "", by.port or _PORTS["http"]) if proxy else address
+    connection = _Connection(host, port, seconds, url.hostname or "", secure)
+    if proxy and secure:
+        connection.set_tunnel(*address, headers=_proxy_headers(by))
+    try:
+        connection.connect()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
