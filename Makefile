@@ -53,7 +53,7 @@ localstalk: ## localstalk's own tests: with simulated instances, its table of op
 
 clients: ## Other people's clients, unmodified, against localstalk; says how many checks each had
 	@scripts/setup runtime test eb js
-	$(PYTEST) tests/clients
+	$(PYTEST) -m "not slow" tests/clients
 
 integration: ## The main job and its failures against localstalk with containers
 	@scripts/setup runtime test eb
@@ -76,9 +76,10 @@ matrix: ## The tarball with each ansible-core, Python and amazon.aws that it is 
 	@scripts/setup runtime test
 	@scripts/matrix all
 
-long: ## What is too long for test: leader, policies, cycles, AWX, ansible-rulebook, guides, images, ten minutes of fuzzing, the matrix' newest cell (system packages)
+long: ## What is too long for test: leader, policies, cycles, AWX, ansible-rulebook, guides, images, clients, ten minutes of fuzzing, the matrix' newest cell (system packages)
 	@scripts/setup runtime test eb rulebook
 	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
+	pytest --junitxml=$(CURDIR)/build/junit/long-clients.xml -m slow tests/clients
 	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
 

@@ -87,6 +87,7 @@ def test_deploy(ebi: Ebi, created: None) -> None:
     assert version["Description"] == "The second"
 
 
+@pytest.mark.slow
 def test_blue_green_deployment_swaps(ebi: Ebi, created: None) -> None:
     ebi.run("eb", "clone", BLUE, "--clone_name", GREEN, "--cname", f"{CNAME}-green", "--exact")
     ebi.run("ebi", "bgdeploy", APPLICATION, GREEN, BLUE, CNAME, "--version", "three", "--capacity")
@@ -96,6 +97,7 @@ def test_blue_green_deployment_swaps(ebi: Ebi, created: None) -> None:
     assert found["CNAME"] == HOST
 
 
+@pytest.mark.slow
 def test_clone_and_deploy(ebi: Ebi, created: None) -> None:
     before = ebi.versions
     ebi.run("ebi", "clonedeploy", APPLICATION, "ebi-clone", CNAME, "--version", "four", "--exact")

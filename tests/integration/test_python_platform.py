@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -100,10 +101,11 @@ def blog(running: Project, tmp_path_factory: pytest.TempPathFactory) -> Minimal:
 
 
 @pytest.fixture(scope="module")
-def deployed(blog: Minimal) -> Run:
+def deployed(blog: Minimal) -> Iterator[Run]:
     run = blog.deploy()
     assert run.rc == 0, run.output
-    return run
+    yield run
+    blog.terminate()
 
 
 def test_page_comes_from_the_database_on_every_instance(project: Project, blog: Minimal, deployed: Run) -> None:
@@ -143,6 +145,7 @@ def test_again_changes_nothing(blog: Minimal, deployed: Run) -> None:
     assert (again.rc, again.count("changed")) == (0, 0), again.output
 
 
+@pytest.mark.slow
 def test_a_requirement_that_does_not_exist_fails_the_deployment(project: Project, blog: Minimal, deployed: Run) -> None:
     before = blog.environment()["VersionLabel"]
     requirements = blog.folder / "requirements.txt"
@@ -154,9 +157,9 @@ def test_a_requirement_that_does_not_exist_fails_the_deployment(project: Project
     assert NOT_INSTALLED in failed.output
     assert blog.environment()["VersionLabel"] == before
     assert 'id="posts">1<' in served(project, NAME)[0]
-    blog.terminate()
 
 
+@pytest.mark.slow
 def test_official_eb_cli(running: Project, tmp_path: Path) -> None:
     folder = site(tmp_path / EB_NAME, static=COLLECT)
     git(folder, "init", "--quiet", "--initial-branch", "main")

@@ -29,15 +29,15 @@ def environments(eb: Any) -> dict[str, dict[str, Any]]:
     return {one["EnvironmentName"]: one for one in found if one["Status"] != "Terminated"}
 
 
-@pytest.fixture
-def localstalk(tmp_path: Path) -> Iterator[Localstalk]:
+@pytest.fixture(scope="module")
+def localstalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localstalk]:
     """Simulated instances and a fast clock."""
-    running = Localstalk(tmp_path / "localstalk", "--driver", "sim", "--speed", "200")
+    running = Localstalk(tmp_path_factory.mktemp("home") / "localstalk", "--driver", "sim", "--speed", "200")
     yield running
     running.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def shop(localstalk: Localstalk) -> dict[str, dict[str, Any]]:
     """The environments by name, as they are before."""
     eb = localstalk.client("elasticbeanstalk")
