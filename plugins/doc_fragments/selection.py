@@ -75,3 +75,16 @@ options:
     type: str
     required: true
 """
+
+    HOSTS = r"""
+options:
+  _input:
+    description: The hosts.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: Variables of all hosts.
+    type: dict
+    required: true
+"""

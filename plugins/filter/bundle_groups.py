@@ -13,16 +13,8 @@ author:
 description:
   - Compares the variables of the inventory from which C(deploy.yml) makes a bundle. Hosts with secrets in the bundle
     are left out, as are hosts of which a variable cannot be templated.
-options:
-  _input:
-    description: The hosts.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: Variables of all hosts.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - jack.beanstalk.selection.hosts
 """
 
 EXAMPLES = r"""

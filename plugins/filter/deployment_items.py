@@ -15,16 +15,8 @@ description:
     M(jack.beanstalk.environments) of them.
   - Values of the inventory, of C(-e) and registered ones count. Variables of plays and roles are not in C(hostvars).
   - A host whose variables cannot be used gets an item with a sentence, so that it fails alone.
-options:
-  _input:
-    description: The hosts.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: Variables of all hosts.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - jack.beanstalk.selection.hosts
 """
 
 EXAMPLES = r"""

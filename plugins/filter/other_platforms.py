@@ -41,15 +41,10 @@ _value:
 def other_platforms(environments, platform):
     """The filter; see DOCUMENTATION."""
     from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.resolution import (
-        Fit,
-        fit,
-        is_arn,
+        other_platforms as find_others,
     )
 
-    def found(name):
-        return fit({"PlatformArn" if is_arn(name) else "SolutionStackName": name}, platform)
-
-    return [one for one in environments if found(one["platform"] or "") not in (Fit.RIGHT, Fit.NEWER)]
+    return find_others(environments, platform)
 
 
 class FilterModule:

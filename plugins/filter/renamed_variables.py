@@ -12,16 +12,8 @@ author:
   - The jack.beanstalk team (!UNKNOWN)
 description:
   - Every playbook asks this first, so that a variable by its old name is an error and not ignored.
-options:
-  _input:
-    description: The hosts.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: Variables of all hosts.
-    type: dict
-    required: true
+extends_documentation_fragment:
+  - jack.beanstalk.selection.hosts
 """
 
 EXAMPLES = r"""

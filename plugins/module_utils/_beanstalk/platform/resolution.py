@@ -127,6 +127,16 @@ def fit(environment: Mapping[str, Any], platform: str) -> Fit:
     return Fit.OTHER_KIND if new and kinds and new not in kinds else Fit.CHANGE
 
 
+def other_platforms(environments: Iterable[Mapping[str, Any]], platform: str) -> list[Mapping[str, Any]]:
+    """Those environments, as ``environment_info`` returns them, whose platform is neither the wanted one nor newer."""
+    return [one for one in environments if fit(_described(one), platform) not in (Fit.RIGHT, Fit.NEWER)]
+
+
+def _described(environment: Mapping[str, Any]) -> dict[str, str]:
+    name = environment["platform"] or ""
+    return {"PlatformArn" if is_arn(name) else "SolutionStackName": name}
+
+
 def _is_of(has: Wanted, wanted: Wanted, *, by_arn: bool) -> bool:
     """Whether a platform is one of the wanted branch; ARNs say besides whose it is."""
     if not is_same_branch(has.branch, wanted.branch):
