@@ -14,20 +14,15 @@ description:
   - Takes the variables C(eb_*) of each host, and makes an item for M(jack.beanstalk.cycles) of them.
   - Values of the inventory, of C(-e) and registered ones count. Variables of plays and roles are not in C(hostvars).
   - A host whose variables cannot be used gets an item with a sentence, so that it fails alone.
+  - With the goal V(deploy) only those hosts have an item whose C(eb_deploy_strategy) is V(swap), and whose live
+    environment has another version or platform.
+extends_documentation_fragment:
+  - jack.beanstalk.selection.hosts
 options:
-  _input:
-    description: The hosts.
-    type: list
-    elements: str
-    required: true
-  hostvars:
-    description: Variables of all hosts.
-    type: dict
-    required: true
   goal:
     description: What the cycles are for, as M(jack.beanstalk.cycle) takes it.
     type: str
-    choices: [recreate, rollback]
+    choices: [recreate, deploy, rollback]
     default: recreate
 """
 

@@ -11,6 +11,7 @@ from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import Pro
 
 _HIDDEN = ("invocation",)  # it has the settings of all
 _ELSEWHERE = "runs on the controller and is waited for: use connection: local, without become and async."
+_EACH_BY_ITSELF = ("free", "host_pinned")  # strategies that do not know run_once
 
 
 class BatchActionBase(ProgressActionBase):
@@ -26,6 +27,10 @@ class BatchActionBase(ProgressActionBase):
         """Run the module. It fails only when it cannot be run at all: the failure of an item is a result."""
         if self._task.async_val or not self.can_follow():
             return {"failed": True, "msg": f"{self.ITEMS} {_ELSEWHERE}"}
+        strategy = self._task.get_play().strategy
+        if self._task.run_once and strategy.endswith(_EACH_BY_ITSELF):
+            text = f"{self.ITEMS} works once for all hosts of a batch, and the strategy {strategy} has each host do it"
+            return {"failed": True, "msg": f"{text}: use strategy: linear."}
         results = {}
 
         def heard(line):

@@ -4,28 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
-BIN = Path(sys.executable).parent
+from .action.batch import QUICK_CYCLE, run_playbook
+
 LAUNCH = "aws:autoscaling:launchconfiguration"
 ACTION = "aws:autoscaling:scheduledaction"
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
-# At the pace of simulated instances.
-QUICK = {
-    "poll_interval": 0.2,
-    "bake_time": 0.2,
-    "request_settle_time": 6,
-    "max_decision_age": 5,
-    "dns_ttl": 0.2,
-    "dns_margin": 0.2,
-    "drain_timeout": 0.5,
-    "drain_requests_per_minute": 1000,
-}
 SETTINGS = [
     {"namespace": LAUNCH, "option_name": "IamInstanceProfile", "value": "shop-instances"},
     # The environment begins on Amazon Linux 2, and new accounts know launch templates only.
@@ -55,7 +41,7 @@ class Inventory:
             "eb_environment_properties_purge": True,
             "eb_aws": {key: aws[key] for key in ("endpoint_url", "access_key", "secret_key")},
             "eb_poll_interval": 0.2,
-            "eb_recreate": QUICK,
+            "eb_recreate": QUICK_CYCLE,
         }
 
     def deploy(self, *words: str, **changed: Any) -> tuple[int, str]:
@@ -63,17 +49,7 @@ class Inventory:
         self.variables |= changed
         hosts = {"all": {"hosts": {"shop-settings": self.variables}}}
         (self.folder / "hosts.json").write_text(json.dumps(hosts))
-        done = subprocess.run(
-            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", ROOT / "deploy.yml", *words],
-            cwd=ROOT,
-            env=os.environ
-            | {"ANSIBLE_NOCOLOR": "1", "PATH": f"{BIN}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        return run_playbook("deploy.yml", self.folder / "hosts.json", *words)
 
 
 def test_an_inventory_is_what_the_environment_has(aws: dict[str, str], tmp_path: Path, eb: Any) -> None:

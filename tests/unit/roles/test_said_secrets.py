@@ -22,6 +22,7 @@ NOTIFY = {
     "__recreate_and_swap_text": "text",
     "__recreate_and_swap_summary": {},
     "__recreate_and_swap_failed": False,
+    "__recreate_and_swap_problem": "",
 }
 HOOKS = {"__hooks_rendered": {"problems": [], "overlay": [{"path": "a", "content": HOOK}]}}
 

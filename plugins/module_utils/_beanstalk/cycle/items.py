@@ -10,8 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.connection import connection
+from ..deployment.items import deployment_item
+from ..platform.resolution import other_platforms
 
 Variables = Mapping[str, Any]
+# Of a deployment, what a fresh environment gets.
+_WANTED = ("platform", "platform_downgrade", "option_settings", "purge_properties", "version_label")
 
 # What a user can do in place of a cycle.
 _INSTEAD = {
@@ -23,17 +27,22 @@ _INSTEAD = {
 def cycle_items(
     hosts: Iterable[str], variables: Mapping[str, Variables], goal: str = "recreate"
 ) -> list[dict[str, Any]]:
-    """An item for each host. One whose variables cannot be used has a ``problem``, a sentence, and no arguments."""
+    """An item for each host. One whose variables cannot be used has a ``problem``, a sentence, and no arguments.
+
+    With the goal ``deploy`` only hosts that are deployed to by a swap have one, as the role ``deploy`` found them.
+    """
     items = []
     for host in hosts:
         try:
-            items.append(cycle_item(host, variables[host], goal))
+            wanted = _swapped_in(host, variables) if goal == "deploy" else {}
+            if wanted is not None:
+                items.append(_cycle_item(host, variables[host], goal, wanted))
         except Exception as error:  # whatever a template of the inventory may raise
             items.append({"item": host, "problem": f"A variable of {host} cannot be used: {error}"})
     return items
 
 
-def cycle_item(host: str, mine: Variables, goal: str) -> dict[str, Any]:
+def _cycle_item(host: str, mine: Variables, goal: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of one host, as ``cycles`` takes them."""
     if mine.get("eb_tier") == "Worker":
         problem = (
@@ -52,6 +61,21 @@ def cycle_item(host: str, mine: Variables, goal: str) -> dict[str, Any]:
         "cname_prefix": mine["eb_cname_prefix"],
         "name_prefix": mine.get("eb_environment_name", host),
         "goal": goal,
+        **wanted,
         **options,
         "lock": lock,
     }
+
+
+def _swapped_in(host: str, variables: Mapping[str, Variables]) -> dict[str, Any] | None:
+    """What a fresh environment shall be; None where the live one runs the version on the platform, or there is none."""
+    found = variables[host].get("__deploy_live") or {}
+    live = found.get("environments") or []
+    if variables[host].get("eb_deploy_strategy") != "swap" or "problem" in found or not live:
+        return None
+    item = deployment_item(host, variables)
+    # Another platform needs a fresh environment, even where the version is the same.
+    force = bool(other_platforms(live, item["platform"]))
+    if not force and all(one["version_label"] == item["version_label"] for one in live):
+        return None
+    return {**{name: item[name] for name in _WANTED}, "force": force}

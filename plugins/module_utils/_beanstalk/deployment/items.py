@@ -43,19 +43,23 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
     if "bundle" not in made:
         return {"item": host, "problem": f"The source bundle is missing: {first} failed to make it."}
     bundle = made["bundle"]
+    swap = (mine.get("__deploy_live") or {}) if mine.get("eb_deploy_strategy") == "swap" else {}
+    # In check mode nothing was swapped, so the old environment has its platform still.
+    would_swap = bool(mine.get("ansible_check_mode") and swap.get("environments"))
     properties = mine.get("eb_environment_properties") or {}
     options = mine.get("eb_option_settings") or {}
     secrets = sort_secrets(mine.get("eb_secrets") or {}, properties, options, mine["eb_platform"])
     more = {REFERENCES: secrets["references"], PROPERTIES: {**properties, **secrets["properties"]}}
     return {
         "item": host,
+        **({"problem": swap["problem"]} if "problem" in swap else {}),
         **connection(mine),
         "application": mine["eb_application"],
         "name": mine.get("eb_environment_name", host),
         # A worker takes its work from a queue: it has no CNAME, and its name is what everybody knows it by.
         "cname_prefix": None if mine.get("eb_tier") == "Worker" else mine["eb_cname_prefix"],
         **({"tier": mine["eb_tier"]} if mine.get("eb_tier") else {}),
-        "platform": None if _would_swap(mine) else mine["eb_platform"],
+        "platform": None if would_swap else mine["eb_platform"],
         "platform_downgrade": mine.get("eb_platform_downgrade", False),
         "version_label": bundle["version_label"],
         "src": bundle["path"],
@@ -69,9 +73,3 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
         "wait_timeout": mine.get("eb_wait_timeout", 1800),
         "poll_interval": mine.get("eb_poll_interval", 5),
     }
-
-
-def _would_swap(mine: Variables) -> bool:
-    """Whether it is check mode, in which nothing was swapped, so that the old environment has its platform still."""
-    live = (mine.get("__deploy_live") or {}).get("environments")
-    return bool(mine.get("ansible_check_mode") and mine.get("eb_deploy_strategy") == "swap" and live)

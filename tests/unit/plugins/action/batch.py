@@ -16,6 +16,17 @@ ROOT = Path(__file__).resolve().parents[4]
 PROFILE = {"aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"}}
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
 PLATFORM = "Docker running on 64bit Amazon Linux 2023"
+# At the pace of simulated instances.
+QUICK_CYCLE = {
+    "poll_interval": 0.2,
+    "bake_time": 0.2,
+    "request_settle_time": 6,
+    "max_decision_age": 5,
+    "dns_ttl": 0.2,
+    "dns_margin": 0.2,
+    "drain_timeout": 0.5,
+    "drain_requests_per_minute": 1000,
+}
 
 
 def start_play(folder: Path, hosts: list[str], play: dict[str, Any], *words: str) -> subprocess.Popen[str]:
@@ -37,6 +48,22 @@ def start_play(folder: Path, hosts: list[str], play: dict[str, Any], *words: str
         text=True,
         cwd=folder,
     )
+
+
+def run_playbook(name: str, inventory: Path, *words: str) -> tuple[int, str]:
+    """Run a playbook of the checkout to its end; exit status and output."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    environment = {"ANSIBLE_NOCOLOR": "1", "PATH": f"{program.parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [program, "-i", inventory, ROOT / name, *words],
+        cwd=ROOT,
+        env=os.environ | environment | {"XDG_CACHE_HOME": str(inventory.parent)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
 
 
 def batch_tasks(

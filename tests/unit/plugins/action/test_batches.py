@@ -66,6 +66,17 @@ def test_three_bad_hosts_of_twenty(deploy: Callable[..., dict[str, tuple[int, in
     assert last == {host: (0, 0) if host in TWENTY[:10] else (1, 0) for host in TWENTY}
 
 
+@pytest.mark.parametrize("module", ["environments", "cycles"])
+@pytest.mark.parametrize("strategy", ["free", "ansible.builtin.host_pinned"])
+def test_hosts_that_do_not_wait_for_each_other_are_refused(tmp_path: Path, strategy: str, module: str) -> None:
+    tasks = batch_tasks([{"item": "one"}, {"item": "two"}], module)
+    status, output = played(tmp_path, ["one", "two"], {"strategy": strategy, "tasks": tasks})
+    assert status == 2
+    assert recap(output) == {"one": (0, 1), "two": (0, 1)}
+    text = f"{module} works once for all hosts of a batch, and the strategy {strategy} has each host do it"
+    assert f"{text}: use strategy: linear." in " ".join(output.split())
+
+
 def test_a_role_in_a_loop_or_with_a_condition_means_its_own_host(
     aws: dict[str, str], run: Callable[..., Any], eb: Any, tmp_path: Path
 ) -> None:

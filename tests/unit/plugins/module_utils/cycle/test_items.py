@@ -10,6 +10,8 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import aws_argu
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ITEMS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.items import cycle_items
 
+DOCKER = "Docker"
+MODERN = f"{DOCKER} running on 64bit Amazon Linux 2023"
 HOST = {"eb_region": "eu-central-1", "eb_application": "shop", "eb_cname_prefix": "shop-live"}
 
 
@@ -76,3 +78,28 @@ def test_an_option_by_its_old_name_is_an_error_that_says_the_new_one() -> None:
     assert bad["shop-eu"] == (
         "The environment of shop-eu cannot be managed: lease_ttl is called lock.ttl now; soak is called bake_time now."
     )
+
+
+def swapped(version: str, platform: str, **more: Any) -> dict[str, Any]:
+    """A host that is deployed to by a swap, whose live environment has such a version and platform."""
+    live = {"version_label": version, "platform": platform}
+    bundle = {"path": "build/shop.zip", "version_label": "shop-2", "has_secrets": False}
+    mine = {"eb_platform": MODERN, "bundle_made": {"bundle": bundle}, "eb_deploy_strategy": "swap"}
+    return {**HOST, **mine, "__deploy_live": {"environments": [live]}, **more}
+
+
+def test_a_deployment_has_a_cycle_where_version_or_platform_is_another_one() -> None:
+    hosts = {
+        "version": swapped("shop-1", f"64bit Amazon Linux 2023 v4.8.0 running {DOCKER}"),
+        "platform": swapped("shop-2", f"64bit Amazon Linux 2 v4.1.0 running {DOCKER}"),
+        "same": swapped("shop-2", f"64bit Amazon Linux 2023 v4.8.0 running {DOCKER}"),
+        "first": swapped("", "", __deploy_live={"environments": []}),
+        "in-place": swapped("shop-1", "", eb_deploy_strategy="in_place"),
+        "failed": swapped("shop-1", "", __deploy_live={"environments": [], "problem": "There is no bundle."}),
+    }
+    made = cycle_items(hosts, hosts, "deploy")
+    assert [(one["item"], one["goal"], one["version_label"], one["platform"], one["force"]) for one in made] == [
+        ("version", "deploy", "shop-2", MODERN, False),
+        ("platform", "deploy", "shop-2", MODERN, True),
+    ]
+    assert ITEMS.checked(made[:1], aws_argument_spec(), {})[1] == {}

@@ -112,3 +112,10 @@ def test_a_fleet_does_not_ask_for_each_leader() -> None:
     assert not any(item["gather_leader"] for item in deployment_items(names, variables))
     variables[names[3]] = host(eb_report_leader=True)
     assert [item["item"] for item in deployment_items(names, variables) if item["gather_leader"]] == [names[3]]
+
+
+def test_a_swap_that_failed_is_the_failure_of_its_host() -> None:
+    found = {"environments": [], "problem": "refused: it is Red"}
+    mine = host(eb_deploy_strategy="swap", __deploy_live=found)
+    assert deployment_items(["shop"], {"shop": mine})[0]["problem"] == "refused: it is Red"
+    assert "problem" not in deployment_items(["shop"], {"shop": {**mine, "eb_deploy_strategy": "in_place"}})[0]
