@@ -3,23 +3,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from .test_environments import PROFILE, Start, recap, start
+import pytest
+
+from .batch import QUICK_CYCLE
+from .test_environments import PROFILE, PROPERTIES, Start, killed_at, recap, start
 
 __all__ = ["start"]  # a fixture
-QUICK = {
-    "force": True,
-    "poll_interval": 0.3,
-    "bake_time": 0.2,
-    "request_settle_time": 6,
-    "max_decision_age": 5,
-    "dns_ttl": 0.2,
-    "dns_margin": 0.2,
-    "drain_timeout": 0.5,
-    "drain_requests_per_minute": 1000,
-}
+QUICK = {**QUICK_CYCLE, "force": True}
 
 
 def test_a_bad_one_fails_alone(start: Start, eb: Any) -> None:
@@ -52,7 +46,53 @@ def test_a_bad_one_fails_alone(start: Start, eb: Any) -> None:
     assert live["CNAME"].startswith("turn-one.")
 
 
-def test_check_mode_tells_the_plan(start: Start, run: Callable[..., Any]) -> None:
-    with start({"plan-one": QUICK}, "--check", module="cycles") as play:
+@pytest.fixture
+def deployed(start: Start) -> Callable[..., None]:
+    """Have environments of such names."""
+
+    def deploy(*names: str) -> None:
+        with start({name: {"option_settings": PROFILE} for name in names}) as play:
+            output, _errors = play.communicate(timeout=300)
+        assert play.returncode == 0, output
+
+    return deploy
+
+
+def test_a_module_that_dies_loses_no_finished_item(start: Start, deployed: Callable[..., None], faults: Any) -> None:
+    deployed("dead-one", "dead-two")
+    faults.add(kind="stuck")
+    with start({"dead-one": {"min_age": 3600}, "dead-two": QUICK}, module="cycles") as play:
+        output = killed_at(play, " CREATE ")
+    assert recap(output) == {"dead-one": (0, 0), "dead-two": (0, 1)}, output
+    said = " ".join(output.split())
+    assert "dead-one did skipped: " in said
+    assert "The run ended before this environment did" in said
+
+
+def test_secrets_are_hidden_from_their_own_host_only(start: Start, deployed: Callable[..., None]) -> None:
+    names = ["masks-one", "masks-two"]
+    deployed(*names)
+    # What is one host's secret is a part of what the other one has to tell.
+    secret = {"option_settings": {PROPERTIES: {"SECRET_KEY": "healthy and verified"}}}
+    with start({"masks-one": QUICK | secret, "masks-two": QUICK}, "-vvv", "--diff", module="cycles") as play:
+        output, _errors = play.communicate(timeout=300)
+    assert play.returncode == 0, output
+    told = [name for name in names if re.search(rf"^\[{name}\].*healthy and verified", output, re.MULTILINE)]
+    assert told == ["masks-two"]
+    results = dict(re.findall(r"^changed: \[(masks-\w+)\](.*?)(?=^\w+: \[|^TASK )", output, re.MULTILINE | re.DOTALL))
+    assert ["healthy and verified" in results[name] for name in names] == [False, True]
+    assert "access_key" not in output
+
+
+def test_check_mode_tells_the_plan_and_writes_nothing(start: Start, deployed: Callable[..., None], eb: Any) -> None:
+    deployed("plan-one")
+    (before,) = eb.describe_environments(EnvironmentNames=["plan-one"])["Environments"]
+    with start({"plan-one": QUICK, "plan-none": QUICK}, "--check", "-v", module="cycles") as play:
         output, _errors = play.communicate(timeout=120)
-    assert "No environment holds plan-one: deploy one first." in " ".join(output.split()), output
+    said = " ".join(output.split())
+    assert f"would create an environment like plan-one ({before['EnvironmentId']})" in said
+    assert "No environment holds plan-none: deploy one first." in said
+    after = eb.describe_environments(ApplicationName="batch", IncludeDeleted=False)["Environments"]
+    assert [one["EnvironmentId"] for one in after if one["EnvironmentName"].startswith("plan")] == [
+        before["EnvironmentId"]
+    ]

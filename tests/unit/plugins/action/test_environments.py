@@ -79,30 +79,36 @@ def _descendants(pid: int) -> list[int]:
     return [*children, *(found for child in children for found in _descendants(child))]
 
 
+def killed_at(play: subprocess.Popen[str], text: str) -> str:
+    """All that a playbook prints whose module is killed at a line with the text."""
+    assert play.stdout is not None
+    seen = ""
+    while text not in seen:
+        line = play.stdout.readline()
+        assert line, seen
+        seen += line
+    # The last one below ansible-playbook is the module, which got its code through standard input.
+    os.kill(_descendants(play.pid)[-1], signal.SIGKILL)
+    return seen + play.communicate(timeout=120)[0]
+
+
 def test_a_module_that_dies_loses_no_finished_item(start: Start, faults: Any) -> None:
     faults.add(kind="stuck")
     # Nothing has to be done for the first one, so it has ended when the second one tells of its launch.
     items = {"dying-one": {"state": "absent"}, "dying-two": {"option_settings": PROFILE}}
     with start(items) as play:
-        assert play.stdout is not None
-        seen = ""
-        while "[dying-two]" not in seen:
-            line = play.stdout.readline()
-            assert line, seen
-            seen += line
-        # The last one below ansible-playbook is the module, which got its code through standard input.
-        os.kill(_descendants(play.pid)[-1], signal.SIGKILL)
-        output = seen + play.communicate(timeout=120)[0]
+        output = killed_at(play, "[dying-two]")
     assert recap(output)["dying-two"] == (0, 1), output
     assert recap(output)["dying-one"] == (0, 0), output
     assert "The run ended before this environment did" in " ".join(output.split())
 
 
+@pytest.mark.parametrize("module", ["environments", "cycles"])
 @pytest.mark.parametrize("keywords", [{"become": True}, {"async": 100, "poll": 0}, {"async": 100, "poll": 1}])
-def test_it_is_waited_for_on_the_controller(start: Start, keywords: dict[str, Any]) -> None:
-    with start({"afar-one": {}}, **keywords) as play:
+def test_it_is_waited_for_on_the_controller(start: Start, module: str, keywords: dict[str, Any]) -> None:
+    with start({"afar-one": {}}, module=module, **keywords) as play:
         output, _errors = play.communicate(timeout=120)
-    assert "environments runs on the controller and is waited for" in output
+    assert f"{module} runs on the controller and is waited for" in output
     assert recap(output) == {"afar-one": (0, 1)}
 
 
