@@ -60,8 +60,7 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_applications
 
 
@@ -70,18 +69,10 @@ def main():
         "names": {"default": [], "elements": "str", "type": "list"},
         "tags": {"default": True, "type": "bool"},
     }
-    module = AnsibleAWSModule(
-        argument_spec=argument_spec,
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     calls = ModuleCalls(module)
-    try:
-        applications = calls.in_time(
-            lambda: list_applications(calls.client("elasticbeanstalk"), module.params["names"], module.params["tags"])
-        )
-    except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=calls.total)
-    module.exit_json(changed=False, applications=applications, api_calls=calls.total)
+    eb = calls.client("elasticbeanstalk")
+    calls.answer(lambda: {"applications": list_applications(eb, module.params["names"], module.params["tags"])})
 
 
 if __name__ == "__main__":

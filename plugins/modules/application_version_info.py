@@ -66,8 +66,7 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_versions
 
 
@@ -76,16 +75,9 @@ def main():
         "application": {"required": True, "type": "str"},
         "version_labels": {"default": [], "elements": "str", "type": "list"},
     }
-    module = AnsibleAWSModule(
-        argument_spec=argument_spec,
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     calls = ModuleCalls(module)
-    try:
-        versions = calls.in_time(lambda: list_versions(calls.client("elasticbeanstalk"), module.params))
-    except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=calls.total)
-    module.exit_json(changed=False, versions=versions, api_calls=calls.total)
+    calls.answer(lambda: {"versions": list_versions(calls.client("elasticbeanstalk"), module.params)})
 
 
 if __name__ == "__main__":

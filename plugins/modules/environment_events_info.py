@@ -77,8 +77,7 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import NAMED_BY, ONE_ENVIRONMENT
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_events
 
@@ -98,11 +97,7 @@ def main():
         supports_check_mode=True,
     )
     calls = ModuleCalls(module)
-    try:
-        events = calls.in_time(lambda: list_events(calls.client("elasticbeanstalk"), module.params))
-    except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=calls.total)
-    module.exit_json(changed=False, events=events, api_calls=calls.total)
+    calls.answer(lambda: {"events": list_events(calls.client("elasticbeanstalk"), module.params)})
 
 
 if __name__ == "__main__":

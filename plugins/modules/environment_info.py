@@ -189,8 +189,7 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import MANY_ENVIRONMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.environments import (
     describe_all,
@@ -205,11 +204,7 @@ def main():
     }
     module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     calls = ModuleCalls(module)
-    try:
-        environments = calls.in_time(lambda: describe_all(calls.client, module.params))
-    except AnsibleBeanstalkError as error:
-        fail(module, error)
-    module.exit_json(changed=False, environments=environments, api_calls=calls.total)
+    calls.answer(lambda: {"environments": describe_all(calls.client, module.params)})
 
 
 if __name__ == "__main__":

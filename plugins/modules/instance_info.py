@@ -64,23 +64,15 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import MANY_ENVIRONMENTS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_instances
 
 
 def main():
-    module = AnsibleAWSModule(
-        argument_spec=MANY_ENVIRONMENTS,
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=MANY_ENVIRONMENTS, supports_check_mode=True)
     calls = ModuleCalls(module)
-    try:
-        instances = calls.in_time(lambda: list_instances(calls.client("elasticbeanstalk"), module.params))
-    except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=calls.total)
-    module.exit_json(changed=False, instances=instances, api_calls=calls.total)
+    calls.answer(lambda: {"instances": list_instances(calls.client("elasticbeanstalk"), module.params)})
 
 
 if __name__ == "__main__":

@@ -61,8 +61,7 @@ api_calls:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls, fail
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.module_parts import ModuleCalls
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.queries import list_platforms
 
 
@@ -71,18 +70,10 @@ def main():
         "branch": {"type": "str"},
         "contains": {"type": "str"},
     }
-    module = AnsibleAWSModule(
-        argument_spec=argument_spec,
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec, supports_check_mode=True)
     calls = ModuleCalls(module)
-    try:
-        platforms = calls.in_time(
-            lambda: list_platforms(calls.client("elasticbeanstalk"), module.params["branch"], module.params["contains"])
-        )
-    except AnsibleBeanstalkError as error:
-        fail(module, error, api_calls=calls.total)
-    module.exit_json(changed=False, platforms=platforms, api_calls=calls.total)
+    eb = calls.client("elasticbeanstalk")
+    calls.answer(lambda: {"platforms": list_platforms(eb, module.params["branch"], module.params["contains"])})
 
 
 if __name__ == "__main__":

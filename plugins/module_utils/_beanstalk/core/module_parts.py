@@ -43,6 +43,15 @@ class ModuleCalls(CallCounter):
         """Do the module's work; an error when its limit has passed and AWS does not answer."""
         return in_time(work, self._limit, self._answers)
 
+    def answer(self, work: Callable[[], dict[str, Any]]) -> NoReturn:
+        """Do the work of a module that only reads, and end it with what was found."""
+        try:
+            found = self.in_time(work)
+        except AnsibleBeanstalkError as error:
+            fail(self._module, error, api_calls=self.total)
+        self._module.exit_json(changed=False, **found, api_calls=self.total)
+        raise AssertionError("exit_json ends the module")
+
 
 def check_application_params(params: dict[str, Any]) -> None:
     """Refuse names that Elastic Beanstalk would refuse."""
