@@ -350,7 +350,7 @@ options:
     default: 90
   poll_interval:
     description:
-      - Seconds between two looks.
+      - Seconds between two polls.
     type: float
     default: 10
 """

@@ -54,7 +54,7 @@ options:
     type: str
   poll_interval:
     description:
-      - Seconds between two looks.
+      - Seconds between two polls.
     type: float
     default: 2
   require_health:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chaos.load_generator import APPLICATION
 from chaos.local import add_version, client, deploy, localstalk
-from chaos.visits import APPLICATION
 
 from bench.figures import Figure, figure
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from chaos.load_generator import APPLICATION, SPEED, cycle, terminate_at_once, visitors
 from chaos.local import deploy, localstalk
-from chaos.visits import APPLICATION, SPEED, cycle, terminate_at_once, visitors
 
 from bench.figures import Figure, figure
 

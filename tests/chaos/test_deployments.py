@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import Claim
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LeaseState
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
 from chaos.local import add_version, client, deploy, environments, fault, run
 
@@ -40,7 +40,7 @@ def check(aws: dict[str, str], application: str, first: str, label: str = "v2") 
     assert {one["Deployment"]["VersionLabel"] for one in told} == {label}
     store = LockStore(client(aws, "s3"), eb.create_storage_location()["S3Bucket"], application, f"{application}-live")
     # A run that finds nothing to do leaves the lock alone, also that of a dead one, which is in nobody's way.
-    assert store.read().claim("somebody", store.now) is not Claim.HELD
+    assert store.read().state("somebody", store.now) is not LeaseState.HELD
 
 
 def updates(aws: dict[str, str], application: str) -> int:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from chaos.load_generator import APPLICATION, SPEED, TTL, cycle, terminate_at_once, visitors
 from chaos.local import check_end, deploy, environments, localstalk
-from chaos.visits import APPLICATION, SPEED, TTL, cycle, terminate_at_once, visitors
 
 pytestmark = pytest.mark.containers
 

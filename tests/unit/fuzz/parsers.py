@@ -65,7 +65,7 @@ def _lock(content: Content, _folder: Path) -> Any:
     again = decode(encode(leases))
     assert dict(again) == dict(leases)
     return [
-        (one.claim("me", NOW), json.dumps(show(one, NOW)).encode(), show(one, NOW)["seconds_left"])
+        (one.state("me", NOW), json.dumps(show(one, NOW)).encode(), show(one, NOW)["seconds_left"])
         for one in leases.values()
     ]
 

@@ -86,11 +86,6 @@ class CallCounter:
         client.meta.events.register("before-send", self._count)
         return client
 
-    def note_changes(self, client: Client) -> Client:
-        """Note this client's writes, without counting its requests."""
-        client.meta.events.register("after-call", self._note)
-        return client
-
     def _count(self, event_name: str, **_kwargs: Any) -> None:
         name = event_name.rsplit(".", 1)[-1]
         self.calls[name] = self.calls.get(name, 0) + 1
@@ -222,13 +217,6 @@ def describe_environments(client: Client, **filters: Any) -> list[Answer]:
     params = {key: value for key, value in filters.items() if value}
     found = _pages(client.describe_environments, "Environments", IncludeDeleted=False, **params)
     return [environment for environment in found if environment.get("Status") != "Terminated"]
-
-
-@_question("describe the terminated environment")
-def describe_any_environment(client: Client, environment_id: str) -> Answer | None:
-    """One environment by id, also when it was terminated."""
-    found = client.describe_environments(EnvironmentIds=[environment_id], IncludeDeleted=True)["Environments"]
-    return dict(found[0]) if found else None
 
 
 @_question("describe recent environments")

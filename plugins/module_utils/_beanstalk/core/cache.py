@@ -89,7 +89,7 @@ class Cache:
 
     @contextmanager
     def _held(
-        self, suffix: str, timeout: float, look: float, clock: Callable[[], float] = time.monotonic
+        self, suffix: str, timeout: float, interval: float, clock: Callable[[], float] = time.monotonic
     ) -> Iterator[bool]:
         if self._path is None:
             yield True
@@ -102,7 +102,7 @@ class Cache:
             return
         try:
             while not (mine := _locked(handle)) and clock() < end:
-                time.sleep(look)
+                time.sleep(interval)
             self._values = None
             yield mine
         finally:

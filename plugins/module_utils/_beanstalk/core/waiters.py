@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deadlines on a monotonic clock, how often to look, and waiting in line for others' operations."""
+"""Deadlines on a monotonic clock, how often to poll, and waiting in line for others' operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import api
 from .errors import AnsibleBeanstalkWaitError
 from .transformations import environment_out
 
-# The part of an interval in which two looks are of one tick.
+# The part of an interval in which two polls are of one tick.
 SAME_TICK = 0.8
 # Where nobody knows when the end comes, steps grow with the time that it has taken, up to so many intervals.
 _PART_OF_AGE = 0.05
@@ -24,7 +24,7 @@ _LONGEST_TICKS = 2
 
 
 class Deadline:
-    """A time limit in seconds on the monotonic clock, and the pace of looking."""
+    """A time limit in seconds on the monotonic clock, and the pace of polling."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ def request_id(answer: Mapping[str, Any]) -> str | None:
 
 
 def slowed(interval: float, age: float) -> float:
-    """Seconds until the next look at what nobody knows the end of and what has taken ``age`` seconds so far."""
+    """Seconds until the next poll of what nobody knows the end of and what has taken ``age`` seconds so far."""
     return max(interval, min(_LONGEST_TICKS * interval, _PART_OF_AGE * age))
 
 

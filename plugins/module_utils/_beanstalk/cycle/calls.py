@@ -5,7 +5,7 @@
 """The calls of a cycle that change something. Each is sent once.
 
 A request that the SDK repeats on its own may take effect twice, and a swap that takes effect twice is undone. So the
-client for these calls must not retry (run.clients.ONE_ATTEMPT), and nothing here does: the planner looks again
+client for these calls must not retry (run.clients.ONE_ATTEMPT), and nothing here does: the planner observes again
 and decides.
 """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.errors import AnsibleBeanstalkError, already_exists, error_code, error_text, message_contains
-from ..lock.lease import Claim, Lease
+from ..lock.lease import Lease, LeaseState
 from .planner.model import Action, CheckResult, Journal, Lock, Observation, Result, Step
 from .record import from_document
 
@@ -67,6 +67,6 @@ def lock_of(lease: Lease, owner: str, now: float) -> Lock:
         reason=lease.reason,
         token=lease.token,
         expires=lease.expires,
-        owner_ended=lease.claim(owner, now) is Claim.ORPHANED,
+        owner_ended=lease.state(owner, now) is LeaseState.ORPHANED,
         record=from_document(lease.record),
     )

@@ -104,7 +104,7 @@ def result_of(run: Run, policy: Policy) -> dict[str, Any]:
     """The result, before what is asked for at the end."""
     observation = run.observation
     if observation is None:
-        raise AssertionError("a run looks at least once")
+        raise AssertionError("a run observes at least once")
     journal = run.journal or observation.lock.record.journal
     candidate = observation.by_id(journal.candidate) if journal else None
     previous = observation.by_id(journal.live) if journal else None

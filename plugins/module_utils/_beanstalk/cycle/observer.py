@@ -43,7 +43,7 @@ _LEFT_OVER = ("Ready", "Launching")
 
 
 class Observer:
-    """What one cycle knows of its application. ``raw`` are the service's answers of the last look, by id.
+    """What one cycle knows of its application. ``raw`` are the service's answers of the last observation, by id.
 
     What a candidate's instances say is good for ``fresh`` seconds while Elastic Beanstalk has not changed it. Before a
     cycle, those of the live environment are asked when it has the version ``wanted`` already. Times are of the lane's
@@ -94,7 +94,7 @@ class Observer:
         return (*found, *(described(one) for key, one in self.raw.items() if key not in ids))
 
     def recent(self, what: str, environment_id: str, ask: Callable[[], _Got], age: float = 0.0) -> _Got:
-        """An answer about an environment that is what it was: of this look, or ``age`` seconds ago, or else of now."""
+        """An answer about an environment that is what it was, as old as this observation or ``age`` seconds, or new."""
         raw = self.raw.get(environment_id)
         found = self._answers.get((what, environment_id))
         if found is None or found[0] != raw or found[1] < self._since(age):
@@ -103,11 +103,11 @@ class Observer:
         return found[2]
 
     def _since(self, age: float) -> float:
-        """The moment since which an answer is good: that of this look, or ``age`` seconds ago."""
+        """The moment since which an answer is good: that of this observation, or ``age`` seconds ago."""
         return min(self._not_before, self._clock.now() - age)
 
     def unchanged(self, ids: Collection[str], snapshot: Snapshot) -> bool:
-        """Whether environments are in a snapshot what they were at the last look."""
+        """Whether environments are in a snapshot what they were at the last observation."""
         return all(snapshot.environments.get(one) == self.raw.get(one) for one in ids)
 
     def cname(self, environments: tuple[Environment, ...]) -> str:
@@ -139,7 +139,7 @@ class Observer:
         return {key: value for key, value in tags.items() if key not in (TAG_CYCLE, TAG_LOGICAL, TAG_ROLE)}
 
     def versions(self, environments: tuple[Environment, ...], age: float = 0.0) -> tuple[Version, ...]:
-        """The application's versions, of this look or ``age`` seconds ago, with whether any environment runs them."""
+        """The application's versions, up to ``age`` seconds older than the observation, with whether any runs them."""
         used = {str(one.get("VersionLabel")) for one in self.raw.values()}
         used |= {label for one in environments for label in one.instance_labels}
         ask = functools.partial(api.describe_versions, self.client, self.application)

@@ -55,7 +55,7 @@ class Observing:
         unclear = observer.unclear(self._policy.name_prefix)
         available = not held and not unclear and api.cname_available(observer.client, observer.prefix)
         observation = Observation(
-            now=self._now(),  # after all the looking, so that a decision's age is the age of its journal entry
+            now=self._now(),  # after all requests, so that a decision's age is the age of its journal entry
             started=started,
             me=owner,
             logical=observer.logical,

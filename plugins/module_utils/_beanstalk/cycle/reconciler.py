@@ -50,7 +50,7 @@ _WAITS = (Action.WAIT, Action.DRAIN)
 # Effects that Elastic Beanstalk takes its time for.
 _OPERATIONS = EFFECTS - {Action.DELETE_VERSIONS, Action.DELETE_TEMPLATES}
 _AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
-# A snapshot that is so old, in seconds, is still a look: short beside Policy.max_decision_age.
+# A snapshot that is so old, in seconds, counts as an observation: short beside Policy.max_decision_age.
 _SHARED_SECONDS = 5.0
 _ATTEMPTS = 6  # that fail in a row, before a run gives up; the next run continues
 _EVIDENCE_SECONDS = 30.0
@@ -90,7 +90,7 @@ class CycleReconciler:
         self._started = -math.inf
         self._changed_at = self._waits_since = self._clock.now()
         self._acquired = self._admitted = self._has_token = False
-        self._waiting_for = "the first look at the application"
+        self._waiting_for = "the first observation of the application"
         self._last: tuple[Observation, Step] | None = None
 
     def now(self) -> float:
@@ -108,7 +108,7 @@ class CycleReconciler:
             try:
                 if failed:
                     yield Pause(self._clock.now() + self.policy.poll_interval, self._waiting_for)
-                observation = yield from self._look()
+                observation = yield from self._observe()
                 if (yield from self._turn(observation)):
                     return self.run_so_far
                 failed = 0
@@ -122,9 +122,9 @@ class CycleReconciler:
                     raise
                 self._waiting_for = f"another attempt: {error}"
 
-    # -- look -------------------------------------------------------------------------------------------------------
+    # -- observe ----------------------------------------------------------------------------------------------------
 
-    def _look(self) -> Flow:
+    def _observe(self) -> Flow:
         """The observation now."""
         lease = yield from self._read_lock()
         tick = min(self.policy.poll_interval * SAME_TICK, _SHARED_SECONDS)
@@ -202,7 +202,7 @@ class CycleReconciler:
         return False
 
     def _queued(self, observation: Observation, step: Step) -> Flow:
-        """Whether there was no room for another cycle at once. It waits until there is; then it looks again.
+        """Whether there was no room for another cycle at once. It waits until there is; then it observes again.
 
         That is before the lock is taken, so it holds nothing up, and none of the limits of a cycle runs meanwhile.
         """
@@ -235,7 +235,7 @@ class CycleReconciler:
     # -- act --------------------------------------------------------------------------------------------------------
 
     def _perform(self, observation: Observation, step: Step) -> Flow:
-        """Whether the step was carried out; False when it must be looked again first."""
+        """Whether the step was carried out; False when it must be observed again first."""
         if step.action in EFFECTS:
             return (yield from self._change(observation, step))
         if step.action is Action.ACQUIRE:
@@ -275,7 +275,7 @@ class CycleReconciler:
             self._findings.failure = yield Background(ask)
             return False
         if not self._has_token:
-            # Not after the record is written, either. Who had to wait looks again before the token is used.
+            # Not after the record is written, either. Who had to wait observes again before the token is used.
             self._has_token = True
             if (yield Call(self._services.limiter.acquire)):
                 return False
@@ -296,7 +296,7 @@ class CycleReconciler:
             return False
         self._sent()
         if step.action in _OPERATIONS:
-            # It is not over before the next tick, and cycles that look then share the look.
+            # It is not over before the next tick, and cycles that observe then share the poll.
             yield Pause(self._clock.now() + self.policy.poll_interval, step.reason)
         return True
 

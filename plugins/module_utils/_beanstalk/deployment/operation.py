@@ -20,7 +20,7 @@ from ..core.transformations import environment_out, event_out
 from ..core.waiters import Deadline, request_id, slowed, started_at
 from ..observe import events
 from ..observe.verification import State
-from ..observe.verifier import SETTLE_LOOKS, NotVerifiedError, Verifier, warnings_of
+from ..observe.verifier import SETTLE_POLLS, NotVerifiedError, Verifier, warnings_of
 from ..run.effects import Call, Effect, Observe
 from ..run.engine import Services
 from ..run.progress import ItemProgress
@@ -33,13 +33,13 @@ QUIET_SECONDS = 20.0
 """No deployment of Elastic Beanstalk ends sooner than this, so looking earlier only spends calls."""
 
 # Polls that a Ready environment gets until its label has to be right.
-_LABEL_LOOKS = 6
+_LABEL_POLLS = 6
 # Events tell of the end, so that the environment itself is asked for every so many polls only.
 _DESCRIBE_EVERY = 4
-# Near its end an operation is looked at in steps of this, so often.
+# Near its end an operation is polled in steps of this, so often.
 _SOON_SECONDS = 1.0
-_SOON_LOOKS = 5
-# A look at the very moment of the expected end comes too early every other time.
+_SOON_POLLS = 5
+# A poll at the very moment of the expected end comes too early every other time.
 _LATE_SECONDS = 0.2
 _SLEPT_UP_TO = 45.0
 
@@ -67,28 +67,28 @@ class Operation:
         self._id, self._name = str(answer["EnvironmentId"]), str(answer["EnvironmentName"])
         self._label, self._deadline = label, deadline
         self._since, self._request_id = started_at(answer), request_id(answer)
-        self._verifier = Verifier(services.eb, label, SETTLE_LOOKS, services.scaling)
+        self._verifier = Verifier(services.eb, label, SETTLE_POLLS, services.scaling)
         self._began = deadline.elapsed
-        self._polls = self._ready_looks = self._soon_looks = 0
+        self._polls = self._ready_polls = self._soon_polls = 0
         self._expected: float | None = None
 
     def follow(self, *, quiet: bool, expected: float | None = None) -> Flow:
         """Wait for the end; raises AnsibleBeanstalkWaitError where it failed or does not come in time.
 
-        ``quiet``: do not look before ``QUIET_SECONDS``. ``expected`` is what such an operation took last time, in
-        seconds: the closer its end, the closer the looks.
+        ``quiet``: do not poll before ``QUIET_SECONDS``. ``expected`` is what such an operation took last time, in
+        seconds: the closer its end, the shorter the interval.
         """
         self._expected = expected
         pause = self._pause() if expected else max(QUIET_SECONDS if quiet else 0.0, self._deadline.interval)
         while True:
             self._polls += 1
-            near = bool(self._soon_looks or self._ready_looks)
+            near = bool(self._soon_polls or self._ready_polls)
             wanted = near or self._polls % _DESCRIBE_EVERY == 0
             snapshot = yield self._observe(pause, environments=wanted)
             new = self._read(snapshot)
             if any(map(events.is_ending, new)) and snapshot.environments_at < snapshot.at:
                 snapshot = yield self._observe(0.0, environments=True, events=False)
-            if snapshot.environments_at == snapshot.at and (yield from self._look(snapshot)):
+            if snapshot.environments_at == snapshot.at and (yield from self._examine(snapshot)):
                 return self
             if self._deadline.over:
                 raise self._error(self._late())
@@ -114,7 +114,7 @@ class Operation:
                 }
                 raise AnsibleBeanstalkWaitError(f"Terminating the environment {self._name} {how}: {reason}", report)
 
-    # -- look -------------------------------------------------------------------------------------------------------
+    # -- observe ----------------------------------------------------------------------------------------------------
 
     def _observe(self, pause: float, *, environments: bool, events: bool = True) -> Observe:
         at = self._services.clock.now() + min(pause, max(0.0, self._deadline.timeout - self._deadline.elapsed))
@@ -128,12 +128,12 @@ class Operation:
         self.seen = found
         self._progress.events(new)
         if any(map(events.is_ending, new)) or any(map(events.is_nearly_over, new)):
-            self._soon_looks = _SOON_LOOKS
-        elif self._soon_looks:
-            self._soon_looks -= 1
+            self._soon_polls = _SOON_POLLS
+        elif self._soon_polls:
+            self._soon_polls -= 1
         return new
 
-    def _look(self, snapshot: Snapshot) -> Flow:
+    def _examine(self, snapshot: Snapshot) -> Flow:
         """Whether the operation is over and good."""
         found = snapshot.environments.get(self._id)
         if found is None:
@@ -141,18 +141,18 @@ class Operation:
             raise self._error(f"ended with the environment terminated: {self._reason()}")
         self.environment = dict(found)
         if found.get("Status") != "Ready":
-            self._ready_looks = 0
+            self._ready_polls = 0
             return False
-        self._ready_looks += 1
+        self._ready_polls += 1
         if events.failures(self.seen, self._request_id):
             raise self._error(f"failed: {self._reason()}")
         have = found.get("VersionLabel")
         if self._label is not None and have != self._label:
             # The events may be late; after that nobody will tell why.
-            if self._ready_looks > _LABEL_LOOKS:
+            if self._ready_polls > _LABEL_POLLS:
                 raise self._error(f"ended without the new version: it runs version {have}, not {self._label}")
             return False
-        verdict = yield Call(lambda: self._verifier.look(self.environment, over=False))
+        verdict = yield Call(lambda: self._verifier.poll(self.environment, over=False))
         if verdict is None:
             return False
         if verdict.state is not State.VERIFIED:
@@ -165,9 +165,9 @@ class Operation:
 
     def _pause(self) -> float:
         interval = self._deadline.interval
-        if self._ready_looks:
+        if self._ready_polls:
             return interval
-        if self._soon_looks:
+        if self._soon_polls:
             return min(_SOON_SECONDS, interval)
         elapsed = self._deadline.elapsed - self._began
         left = (self._expected or 0.0) + _LATE_SECONDS - elapsed
@@ -192,7 +192,7 @@ class Operation:
         return str((errors or failed or [{"Message": "Elastic Beanstalk gave no reason"}])[0]["Message"]).strip()
 
     def _late(self) -> str:
-        verdict = f": {self._verifier.verdict.reason}" if self._ready_looks else ""
+        verdict = f": {self._verifier.verdict.reason}" if self._ready_polls else ""
         return (
             f"was not done after {self._deadline.timeout:.0f} seconds; its status is {self.environment.get('Status')} "
             f"and its health {self.environment.get('Health')}{verdict}"

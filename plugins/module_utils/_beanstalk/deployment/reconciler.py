@@ -51,7 +51,7 @@ _MEANWHILE = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
 class EnvironmentReconciler:
     """One wanted environment; ``params`` are those of the module ``environment``. :meth:`run` is the reconciler.
 
-    The order of an update: look, plan, make the version, take the lock, look whether anything is another than it was,
+    The order of an update: observe, plan, make the version, take the lock, see whether anything is another than it was,
     update, watch and verify, free the lock, ask for the leader.
     """
 
@@ -68,7 +68,7 @@ class EnvironmentReconciler:
             self._client, services.clients.get, params, check_mode, self._deadline.timeout
         )
         self._locked = False
-        self._looked = 0.0
+        self._observed = 0.0
         self._bucket = ""
         self._redeployed = False
         self._events: list[dict[str, Any]] = []
@@ -104,7 +104,7 @@ class EnvironmentReconciler:
     def _find(self) -> Flow:
         """The environment that the parameters name, as it is now."""
         snapshot = yield Observe(self._params["application"], self._services.clock.now(), events=False)
-        self._looked = snapshot.environments_at
+        self._observed = snapshot.environments_at
         found = list(snapshot.environments.values())
         environment = yield Call(lambda: find_environment(self._client, self._params, lambda: found))
         return environment
@@ -125,7 +125,7 @@ class EnvironmentReconciler:
                 raise
             since = yield self._acquire("")
         self._locked = True
-        if since <= self._looked:
+        if since <= self._observed:
             return False, environment
         found = yield from self._find()
         return any((found or {}).get(key) != (environment or {}).get(key) for key in _MEANWHILE), found
@@ -161,7 +161,7 @@ class EnvironmentReconciler:
             if found is None:
                 raise AnsibleBeanstalkWaitError(f"The environment {name} was terminated meanwhile", {})
             environment = dict(found)
-            self._looked = snapshot.environments_at
+            self._observed = snapshot.environments_at
             if found.get("Status") == "Ready":
                 break
             if self._deadline.over:
@@ -259,7 +259,7 @@ class EnvironmentReconciler:
             environment = yield from self._carry_out(environment, plan)
         except AnsibleBeanstalkError as error:
             if not (yield from self._goes_on(error)):
-                # Somebody else was quicker: wait in line, then look again at what is still to do.
+                # Somebody else was quicker: wait in line, then observe again what is still to do.
                 if not is_busy(error) or self._deadline.over:
                     raise (yield from self._told(self._explained(error), environment["EnvironmentId"])) from error
                 yield Pause(self._services.clock.now() + self._deadline.interval)
@@ -374,8 +374,8 @@ class EnvironmentReconciler:
         """Judge it, once or until the verdict is final; None when an operation began meanwhile."""
         once = self._check_mode or not self._params["wait"]
         while once or environment.get("Status") == "Ready":
-            look = functools.partial(verifier.look, dict(environment), over=once or self._deadline.over)
-            verdict: Verdict | None = yield Call(look)
+            poll = functools.partial(verifier.poll, dict(environment), over=once or self._deadline.over)
+            verdict: Verdict | None = yield Call(poll)
             if verdict is not None:
                 return verdict
             waiting_for = f"a verdict on {environment['EnvironmentName']}: {verifier.verdict.reason}"

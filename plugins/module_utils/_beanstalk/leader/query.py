@@ -38,7 +38,7 @@ from .sources import (
     read_instances,
 )
 from .timeline import Timeline, read_timelines
-from .verdict import Verdict, World, decide
+from .verdict import DeploymentFacts, Verdict, decide
 
 Environment = Mapping[str, Any]
 
@@ -64,7 +64,7 @@ class Case:
         self.evidence: list[Evidence] = []
         self.tails: dict[str, Sections] = {}
         self.problems: list[str] = []
-        self._world = World(
+        self._deployment_facts = DeploymentFacts(
             self.existing, environment.get("VersionLabel"), timeline, environment.get("HealthStatus") is not None
         )
         self.verdict = self._decide()
@@ -85,7 +85,7 @@ class Case:
         # A new leader may be elected just now, so the one of before is no answer.
         if self.environment.get("Status") != "Ready":
             return Verdict("unknown", None, f"an operation is running ({self.environment.get('Status')})")
-        return decide(self.evidence, self._world)
+        return decide(self.evidence, self._deployment_facts)
 
     @property
     def ready(self) -> bool:
@@ -105,7 +105,7 @@ class Case:
 
     def settle(self, policy: str) -> None:
         """Nobody was elected and somebody left: in a traffic splitting deployment there was no leader to lose."""
-        if policy == "TrafficSplitting" and self._world.timeline.replaced(self.existing):
+        if policy == "TrafficSplitting" and self._deployment_facts.timeline.replaced(self.existing):
             self.verdict = Verdict("none", None, "traffic splitting elects no leader")
 
     def result(self, region: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 
 tags    the EC2 tag of each instance: nothing more than the call that lists the instances
 ssm     one SendCommand for 50 environments, which reads whole logs; a page of answers for 50 instances
-tail    a log request for each environment, and one or more looks for its answer; the last 100 lines of each log
+tail    a log request for each environment, and one or more polls for its answer; the last 100 lines of each log
 bundle  the same with whole logs
 """
 

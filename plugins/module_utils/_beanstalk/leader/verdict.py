@@ -25,7 +25,7 @@ class Verdict(NamedTuple):
     chosen: Evidence | None = None
 
 
-class World(NamedTuple):
+class DeploymentFacts(NamedTuple):
     """What is known of an environment: its instances of now, the version it runs, its last deployment.
 
     `enhanced` says whether it has enhanced health reporting: without it, no event tells of instances that left.
@@ -37,22 +37,22 @@ class World(NamedTuple):
     enhanced: bool = True
 
 
-def decide(evidence: Sequence[Evidence], world: World) -> Verdict:
+def decide(evidence: Sequence[Evidence], facts: DeploymentFacts) -> Verdict:
     """Who led the last deployment. Elections of other versions, of earlier deployments and of single instances that
     Auto Scaling launched since then do not count."""
-    usable = [item for item in evidence if world.label is None or item.version_label in (None, world.label)]
-    usable = [item for item in usable if not _outdated(item, world.timeline) and not _overtaken(item, usable)]
+    usable = [item for item in evidence if facts.label is None or item.version_label in (None, facts.label)]
+    usable = [item for item in usable if not _outdated(item, facts.timeline) and not _overtaken(item, usable)]
     if problem := _contradiction(usable):
         return Verdict("unknown", None, problem)
     elected_at = {item.instance_id: item.at for item in usable}
-    alone = {name for name in world.existing if world.timeline.joined_later(name, elected_at.get(name))}
-    held = [item for item in usable if not world.timeline.joined_later(item.instance_id, item.at)]
+    alone = {name for name in facts.existing if facts.timeline.joined_later(name, elected_at.get(name))}
+    held = [item for item in usable if not facts.timeline.joined_later(item.instance_id, item.at)]
     claims = _newest_claims([item for item in held if item.says == LEADER])
     if claims:
-        return _winner(claims, world)
+        return _winner(claims, facts)
     if not usable and not alone:
-        return _nothing_known(evidence, world)
-    return _nobody(held, alone, world)
+        return _nothing_known(evidence, facts)
+    return _nobody(held, alone, facts)
 
 
 def _outdated(item: Evidence, timeline: Timeline) -> bool:
@@ -98,39 +98,39 @@ def _newest_claims(claims: Sequence[Evidence]) -> list[Evidence]:
     return sorted(by_trust, key=lambda item: newest[item.instance_id], reverse=True)
 
 
-def _winner(claims: Sequence[Evidence], world: World) -> Verdict:
+def _winner(claims: Sequence[Evidence], facts: DeploymentFacts) -> Verdict:
     winners = list(dict.fromkeys(item.instance_id for item in claims))
-    if len(winners) > 1 and not world.timeline.batches:
+    if len(winners) > 1 and not facts.timeline.batches:
         return Verdict("unknown", None, f"{' and '.join(sorted(winners))} both say that they are the leader")
     chosen = claims[0]
     reason = {"tags": "its tag says so"}.get(chosen.via, "its own log says so")
     if len(winners) > 1:
         reason += "; it led the last batch"
-    if chosen.instance_id not in world.existing:
+    if chosen.instance_id not in facts.existing:
         return Verdict("lost", chosen.instance_id, "the leader does not exist any more", chosen)
     return Verdict("found", chosen.instance_id, reason, chosen)
 
 
-def _nothing_known(evidence: Sequence[Evidence], world: World) -> Verdict:
-    if not world.existing:
+def _nothing_known(evidence: Sequence[Evidence], facts: DeploymentFacts) -> Verdict:
+    if not facts.existing:
         return Verdict("unknown", None, "the environment has no instance")
     if evidence:
-        label = f"of version {world.label}" if world.label else "that it runs"
+        label = f"of version {facts.label}" if facts.label else "that it runs"
         return Verdict("unknown", None, f"only elections before the deployment {label} are known")
     return Verdict("unknown", None, "no source tells of an election")
 
 
-def _nobody(held: Sequence[Evidence], alone: Collection[str], world: World) -> Verdict:
+def _nobody(held: Sequence[Evidence], alone: Collection[str], facts: DeploymentFacts) -> Verdict:
     """No instance claims to have led the deployment: is the leader gone, or was there none?"""
-    members = sorted(set(world.existing) - set(alone))
+    members = sorted(set(facts.existing) - set(alone))
     silent = sorted(set(members) - {item.instance_id for item in held})
     if silent:
         return Verdict("unknown", None, f"nothing is known of {', '.join(silent)}")
     if not members:
         return Verdict("lost", None, "every instance was launched after the deployment")
-    if world.timeline.start is None or not world.enhanced:
+    if facts.timeline.start is None or not facts.enhanced:
         return Verdict("unknown", None, "no instance was elected, and no event tells whether one has left")
-    if gone := _departed(members, world.timeline):
+    if gone := _departed(members, facts.timeline):
         which = gone[0] if len(gone) == 1 else None
         return Verdict("lost", which, f"no instance was elected, and {', '.join(gone)} left")
     return Verdict("none", None, "no instance was elected, and none has left")

@@ -42,7 +42,7 @@ class BrokenLockError(AnsibleBeanstalkError):
     etag = ""
 
 
-class Claim(StrEnum):
+class LeaseState(StrEnum):
     """What a lease is to somebody who wants it."""
 
     FREE = "free"
@@ -68,17 +68,17 @@ class Lease:
     process: Mapping[str, Any] | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
-    def claim(self, owner: str, now: float, grace: float = GRACE) -> Claim:
+    def state(self, owner: str, now: float, grace: float = GRACE) -> LeaseState:
         """What this lease is to ``owner`` at ``now``."""
         if not self.owner:
-            return Claim.FREE
+            return LeaseState.FREE
         if self.owner == owner:
-            return Claim.OURS if now < self.expires else Claim.EXPIRED
+            return LeaseState.OURS if now < self.expires else LeaseState.EXPIRED
         if now > self.expires + grace:
-            return Claim.EXPIRED
+            return LeaseState.EXPIRED
         if self.process is not None and processes.has_ended(self.process):
-            return Claim.ORPHANED
-        return Claim.HELD
+            return LeaseState.ORPHANED
+        return LeaseState.HELD
 
     def valid(self, owner: str, now: float) -> bool:
         """Whether ``owner`` may write under this lease."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..core.shown import shown
-from .lease import BrokenLockError, Claim, Lease, LeaseLostError, LockedError
+from .lease import BrokenLockError, Lease, LeaseLostError, LeaseState, LockedError
 from .store import LockStore
 
 
@@ -41,17 +41,17 @@ def _ensure_present(
     store: LockStore, lease: Lease, params: Mapping[str, Any], check_mode: bool
 ) -> tuple[bool, dict[str, Any]]:
     owner, reason, ttl = params["owner"], params["reason"], params["ttl"]
-    claim = lease.claim(owner, store.now)
-    if claim is Claim.OURS and lease.expires - store.now > ttl / 2:
+    state = lease.state(owner, store.now)
+    if state is LeaseState.OURS and lease.expires - store.now > ttl / 2:
         return False, _result(store, lease, lease)
     if check_mode:
-        if claim is Claim.HELD and not params["force"] and not params["wait_timeout"]:
+        if state is LeaseState.HELD and not params["force"] and not params["wait_timeout"]:
             raise LockedError(lease, store.now)
-        token = lease.token if claim is Claim.OURS else lease.token + 1
+        token = lease.token if state is LeaseState.OURS else lease.token + 1
         return True, _result(
             store, lease, replace(lease, owner=owner, reason=reason, token=token, expires=store.now + ttl)
         )
-    if params["force"] and claim is Claim.HELD:
+    if params["force"] and state is LeaseState.HELD:
         return True, _result(store, lease, store.take(lease, owner, reason, ttl))
     wait, poll = params["wait_timeout"], params["poll_interval"]
     return True, _result(store, lease, store.acquire(owner, reason, ttl, wait=wait, poll=poll))

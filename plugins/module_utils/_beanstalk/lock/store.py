@@ -28,7 +28,7 @@ from ..core.cache import Cache
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from ..core.reading import Allowance, ask_again, read_whole
 from ..core.shape import ShapeError, check, number, text
-from .lease import BrokenLockError, Claim, Lease, LeaseLostError, Leases, LockedError, decode, encode, lock_key
+from .lease import BrokenLockError, Lease, LeaseLostError, Leases, LeaseState, LockedError, decode, encode, lock_key
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
 _CONTENDED_SECONDS = 30.0
@@ -62,7 +62,7 @@ class Taken:
     """A lease that was got, what it was before, and since when (monotonic) nobody else can have had it."""
 
     lease: Lease
-    before: Claim
+    before: LeaseState
     since: float
 
 
@@ -161,7 +161,7 @@ class LockStore:
             taken = self.take_free({self.cname_prefix: Wish(owner, reason, ttl)})
             if taken:
                 return taken[self.cname_prefix].lease
-            if self.lease().claim(owner, self.now) is not Claim.HELD:
+            if self.lease().state(owner, self.now) is not LeaseState.HELD:
                 continue  # somebody was quicker, and has freed it again
             left = deadline - self._monotonic()
             if left <= 0:
@@ -175,9 +175,9 @@ class LockStore:
         if fresh:
             self.read()
         while True:
-            claims = {name: self.lease(name).claim(wish.owner, self.now) for name, wish in wanted.items()}
-            free = {name: claim for name, claim in claims.items() if claim is not Claim.HELD}
-            if len(free) < len(claims) and not fresh:
+            states = {name: self.lease(name).state(wish.owner, self.now) for name, wish in wanted.items()}
+            free = {name: state for name, state in states.items() if state is not LeaseState.HELD}
+            if len(free) < len(states) and not fresh:
                 self.read()
                 fresh = True
                 continue
@@ -192,15 +192,15 @@ class LockStore:
                 written = {}
             # A race that was lost has read it, too.
             if len(written) == len(free) or fresh:
-                return self._taken(written, claims, since)
+                return self._taken(written, states, since)
             fresh = True
 
     def _taken(
-        self, written: Mapping[str, Lease], claims: Mapping[str, Claim], since: Mapping[str, float]
+        self, written: Mapping[str, Lease], states: Mapping[str, LeaseState], since: Mapping[str, float]
     ) -> dict[str, Taken]:
         at = self._monotonic()
         return {
-            name: Taken(lease, claims[name], since.get(name, at) if claims[name] is Claim.FREE else at)
+            name: Taken(lease, states[name], since.get(name, at) if states[name] is LeaseState.FREE else at)
             for name, lease in written.items()
         }
 

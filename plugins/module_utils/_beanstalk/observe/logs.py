@@ -65,14 +65,14 @@ class LogRequest:
         """Why a log that arrived could not be read."""
         self._asked = started_at(api.request_logs(client, environment_id, kind))
 
-    def look(self) -> bool:
+    def poll(self) -> bool:
         """Look once what has arrived; returns whether all has."""
         before = len(self._fresh)
         found = _newest(api.retrieve_logs(self._client, self.environment_id, self._kind))
         self._fresh = {key: item for key, item in found.items() if item["SampleTimestamp"] >= self._asked}
         if self._wanted:
             return self._wanted <= set(self._fresh)
-        # Nobody says how many will answer: when the number stands still for a look, all have.
+        # Nobody says how many will answer: when the number stands still for a poll, all have.
         return bool(self._fresh) and len(self._fresh) == before
 
     def read(self, limits: ReadLimits) -> dict[str, Sections]:
@@ -109,7 +109,7 @@ def collect(requests: Sequence[LogRequest], deadline: Deadline) -> dict[str, dic
     while waiting:
         deadline.pause(min(pause, deadline.interval))
         pause *= 3
-        waiting = [request for request in waiting if not request.look()]
+        waiting = [request for request in waiting if not request.poll()]
         if deadline.over:
             break
     limits = ReadLimits()

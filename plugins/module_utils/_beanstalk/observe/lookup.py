@@ -40,11 +40,11 @@ def live_or_refused(
 
 
 def find_environment(
-    client: Any, params: Mapping[str, Any], look: Callable[[], list[Environment]] | None = None
+    client: Any, params: Mapping[str, Any], observe: Callable[[], list[Environment]] | None = None
 ) -> Environment | None:
     """The environment that the parameters name: by id, else by CNAME, else by name.
 
-    ``look`` replaces the request for all environments of the application.
+    ``observe`` replaces the request for all environments of the application.
     Raises AnsibleBeanstalkRefusedError when the names contradict each other or point into another application.
     """
     application = params["application"]
@@ -52,7 +52,7 @@ def find_environment(
         found = api.describe_environments(client, EnvironmentIds=[params["environment_id"]])
         environment = found[0] if found else None
         return _same_application(environment, application)
-    environments = look() if look else api.describe_environments(client, ApplicationName=application)
+    environments = observe() if observe else api.describe_environments(client, ApplicationName=application)
     named = next((item for item in environments if item["EnvironmentName"] == params.get("name")), None)
     prefix, region = params.get("cname_prefix"), api.region_of(client)
     if not prefix:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads what a verification needs, and looks again until the verdict is final."""
+"""Reads what a verification needs, and polls until the verdict is final."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Environment = Mapping[str, Any]
 Instances = list[dict[str, Any]]
 
 # Looks that an environment gets after an operation, until its instances and its health have to be right.
-SETTLE_LOOKS = 24
-# What instances say is refreshed every 10 seconds (developer guide, "Enhanced health reporting"), so that one look too
+SETTLE_POLLS = 24
+# What instances say is refreshed every 10 seconds (developer guide, "Enhanced health reporting"), so that one poll too
 # early is no reason to deploy again.
-CONFIRM_LOOKS = 3
+CONFIRM_POLLS = 3
 _EVENT_PAGES = 3
 
 
@@ -81,27 +81,27 @@ class NotVerifiedError(AnsibleBeanstalkWaitError):
 
 
 class Verifier:
-    """Judges one environment at every look, and says when the verdict is final.
+    """Judges one environment at every poll, and says when the verdict is final.
 
-    ``label`` is the version that shall run, None for any. ``looks`` is how many looks a bad verdict has to last. Health
+    ``label`` is the version that shall run, None for any. ``polls`` is how many polls a bad verdict has to last. Health
     that is accepted with a warning only is so after an operation when it lasts as long.
     """
 
     def __init__(
-        self, client: Any, label: str | None, looks: int = CONFIRM_LOOKS, scaling: Callable[[], Any] | None = None
+        self, client: Any, label: str | None, polls: int = CONFIRM_POLLS, scaling: Callable[[], Any] | None = None
     ) -> None:
-        self.client, self.label, self._limit, self._scaling = client, label, looks, scaling
+        self.client, self.label, self._limit, self._scaling = client, label, polls, scaling
         self.instances: Instances | None = None
         self.verdict = Verdict(State.WAITING)
-        self._looks = 0
+        self._polls = 0
 
-    def look(self, environment: Environment, *, over: bool) -> Verdict | None:
+    def poll(self, environment: Environment, *, over: bool) -> Verdict | None:
         """Look once; the verdict when it is final, or the time is ``over``, else None."""
-        self._looks += 1
+        self._polls += 1
         facts, self.instances = read_facts(self.client, environment, self._scaling)
         # Auto Scaling may be replacing the only instance.
-        settled = over or self._looks >= (SETTLE_LOOKS if facts.empty else self._limit)
-        tolerant = settled or self._limit < SETTLE_LOOKS
+        settled = over or self._polls >= (SETTLE_POLLS if facts.empty else self._limit)
+        tolerant = settled or self._limit < SETTLE_POLLS
         self.verdict = judge(facts, self.label, TOLERANT if tolerant else STRICT)
         if self.verdict.state is State.VERIFIED or over:
             return self.verdict

@@ -44,16 +44,3 @@ class ThreadPool:
             with self._lock:
                 self._busy -= 1
             done(result, error)
-
-
-class Inline:
-    """The same without threads, for a clock that is not the machine's."""
-
-    def submit(self, function: Callable[[], Any], done: Done) -> None:
-        """Run a function at once."""
-        try:
-            result = function()
-        except Exception as problem:
-            done(None, problem)
-        else:
-            done(result, None)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from ..core.clock import Clock
 from ..core.errors import AnsibleBeanstalkError, is_transient
-from ..lock.lease import Claim, Lease, LeaseLostError, LockedError
+from ..lock.lease import Lease, LeaseLostError, LeaseState, LockedError
 from ..lock.store import Taken, Wish
 
 # Those who ask within so many seconds of each other are served with one write.
@@ -248,7 +248,7 @@ class ApplicationLeases:
         outcomes: list[_Outcome] = []
         for name, got in taken.items():
             wish = self._wishes.pop(name)
-            stays = got.before is Claim.OURS and wish.owner != self._owner
+            stays = got.before is LeaseState.OURS and wish.owner != self._owner
             renew_at = self._clock.now() + wish.ttl / 2
             self._held[name] = _Held(wish.who, got.lease, wish.reason, wish.ttl, renew_at, stays)
             outcomes.append((wish.who, got.since))

@@ -25,7 +25,7 @@ Event = dict[str, Any]
 # Events are read again from this long before the newest one: the service may store one a little late.
 OVERLAP = timedelta(seconds=15)
 SOON_SECONDS = 1.0
-# More than so many do not look sooner, as one of a crowd is always near its end.
+# More than so many do not poll sooner, as one of a crowd is always near its end.
 _FEW = 4
 _IDENTITY = ("EventDate", "Severity", "Message", "RequestId", "EnvironmentName")
 

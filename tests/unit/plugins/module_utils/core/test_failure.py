@@ -17,7 +17,6 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.lim
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployment.job import EnvironmentJob
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import logs
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import (
     ApiSource,
     ServiceClock,
@@ -27,6 +26,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ItemProgress, ProgressFile
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.single_flight import SingleFlight
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
+from inline import Inline
 
 NOW = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 GOOD, BAD = "i-0000000000000000a", "i-0000000000000000b"

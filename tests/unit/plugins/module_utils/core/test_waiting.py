@@ -21,7 +21,6 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.deployme
     Operation,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import events
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import ApiSource, ServiceClock
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import (
@@ -30,6 +29,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.prog
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 from botocore.exceptions import EndpointConnectionError
+from inline import Inline
 
 START = datetime(2026, 3, 3, 12, 0, 0, tzinfo=UTC)
 OURS = "11111111-2222-3333-4444-555555555555"

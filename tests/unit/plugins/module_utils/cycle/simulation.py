@@ -16,7 +16,6 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.ans
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.limiter import RateLimiter
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.arguments import ITEMS
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.job import cycle_item
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.engine import Services
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import ApplicationLeases
@@ -24,6 +23,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.prog
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.single_flight import SingleFlight
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 from botocore.exceptions import ClientError
+from inline import Inline
 
 from ..run.simulation import Heard, SimulatedBucket, SimulatedClock
 

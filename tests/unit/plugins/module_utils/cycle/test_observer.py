@@ -154,7 +154,7 @@ def now(service: Service) -> Snapshot:
     return Snapshot(at, {one["EnvironmentId"]: one for one in service.environments()}, at, {})
 
 
-def look(observer: Observer, service: Service, record: Record, *, counting: bool = False) -> tuple[Environment, ...]:
+def observe(observer: Observer, service: Service, record: Record, *, counting: bool = False) -> tuple[Environment, ...]:
     """A look at what is there now."""
     return observer.environments(now(service), record, counting=counting)
 
@@ -172,7 +172,7 @@ def test_what_a_cycle_asks_for_in_one_tick_is_asked_once_and_in_the_next_again()
     # Another cycle has the tags from this one.
     other.environments(tick, Record())
     assert service.asked == {"tags": 2, "settings": 3, "instances": 1, "requests": 1}
-    look(observer, service, record, counting=True)
+    observe(observer, service, record, counting=True)
     assert service.asked == {"tags": 2, "settings": 3, "instances": 2, "requests": 2}
 
 
@@ -180,9 +180,9 @@ def test_a_cycle_sees_its_own_environments_and_all_where_nobody_is_live() -> Non
     service = Service()
     service.names["e-3"] = "shop"
     (observer,) = cycles(service)
-    assert [one.id for one in look(observer, service, Record(journal=BEFORE_SWAP))] == ["e-1", "e-2"]
+    assert [one.id for one in observe(observer, service, Record(journal=BEFORE_SWAP))] == ["e-1", "e-2"]
     service.names["e-1"] = "blog-1"
-    assert [one.id for one in look(observer, service, Record(journal=BEFORE_SWAP))] == ["e-1", "e-2", "e-3"]
+    assert [one.id for one in observe(observer, service, Record(journal=BEFORE_SWAP))] == ["e-1", "e-2", "e-3"]
 
 
 def test_what_instances_say_is_good_for_a_while_unless_the_environment_changed_or_should_be_empty() -> None:
@@ -192,7 +192,7 @@ def test_what_instances_say_is_good_for_a_while_unless_the_environment_changed_o
 
     def asked(journal: Journal) -> dict[str, int]:
         counted = service.asked.copy()
-        look(observer, service, Record(journal=journal), counting=True)
+        observe(observer, service, Record(journal=journal), counting=True)
         return {name: count for name, count in (service.asked - counted).items() if name in ("instances", "requests")}
 
     assert asked(before) == {"instances": 1, "requests": 1}
@@ -211,7 +211,7 @@ def test_requests_are_counted_only_once_they_matter() -> None:
     def counted(**changes: Any) -> list[int | None]:
         journal = replace(BEFORE_SWAP, last_swap=None, **changes)
         counting = counts_requests(journal, Policy(dns_ttl=60, dns_margin=30), 1090.0)
-        found = look(observer, service, Record(journal=journal), counting=counting)
+        found = observe(observer, service, Record(journal=journal), counting=counting)
         return [one.requests for one in found]
 
     assert counted() == [None, None], "the candidate is not healthy yet"
@@ -231,7 +231,7 @@ def test_between_swap_and_drained_nothing_is_asked_again_but_before_anything_is_
 
     def asked(minutes: int, **changes: Any) -> tuple[int, int]:
         before, service.minutes = service.asked.copy(), minutes
-        look(observer, service, Record(journal=replace(SWAPPED, **changes)))
+        observe(observer, service, Record(journal=replace(SWAPPED, **changes)))
         return service.asked["settings"] - before["settings"], service.asked["tags"] - before["tags"]
 
     assert asked(0) == (2, 2), "a run that goes on with another's cycle knows none"
@@ -247,13 +247,13 @@ def test_the_look_that_finds_the_swap_done_asks_for_nothing_but_the_environments
     (observer,) = cycles(service)
     record = Record(journal=replace(SWAPPED, last_swap=1000.0, swapped=None, cname_checked=None))
     service.names = {"e-1": "blog-1", "e-2": "other"}
-    look(observer, service, record, counting=True)
+    observe(observer, service, record, counting=True)
     service.minutes, before = 1, service.asked.copy()
-    look(observer, service, record, counting=True)
+    observe(observer, service, record, counting=True)
     assert (service.asked - before)["tags"] == 2, "nobody holds the live name"
     service.names["e-2"] = "live"
     service.minutes, before = 2, service.asked.copy()
-    look(observer, service, record, counting=True)
+    observe(observer, service, record, counting=True)
     assert service.asked - before == {}
 
 
@@ -261,10 +261,10 @@ def test_tags_that_the_cycle_has_set_are_known_without_asking() -> None:
     service = Service()
     (observer,) = cycles(service)
     record = Record(journal=SWAPPED)
-    look(observer, service, record)
+    observe(observer, service, record)
     observer.tagged("e-2", {"jack:role": "live"})
     service.minutes = 1
-    assert [one.tags for one in look(observer, service, record)] == [{}, {"jack:role": "live"}]
+    assert [one.tags for one in observe(observer, service, record)] == [{}, {"jack:role": "live"}]
     assert service.asked["tags"] == 2
 
 
@@ -277,7 +277,7 @@ def test_versions_and_saved_configurations_are_asked_for_once_by_all_cycles_of_a
         assert observer.templates("old") == ("old-261129-010203",)
     assert (service.asked["versions"], service.asked["applications"]) == (1, 1)
     # A cycle that begins may be told what another was told a moment ago; whoever has deleted some asks anew.
-    environments = look(observer, service, Record())
+    environments = observe(observer, service, Record())
     observer.versions(environments, 60)
     assert service.asked["versions"] == 1
     observer.versions(environments)
@@ -288,9 +288,9 @@ def test_versions_and_saved_configurations_are_asked_for_once_by_all_cycles_of_a
 def test_tags_of_one_that_is_being_terminated_are_what_they_were() -> None:
     service = Service()
     (observer,) = cycles(service)
-    look(observer, service, Record(journal=SWAPPED))
+    observe(observer, service, Record(journal=SWAPPED))
     service.status, service.minutes = "Terminating", 1
-    look(observer, service, Record(journal=SWAPPED))
+    observe(observer, service, Record(journal=SWAPPED))
     assert service.asked["tags"] == 2
 
 
@@ -300,7 +300,7 @@ def test_an_answer_may_be_as_old_as_the_asker_says_while_the_environment_is_the_
     answers = itertools.count()
 
     def answer(age: float) -> int:
-        look(observer, service, Record(journal=SWAPPED))
+        observe(observer, service, Record(journal=SWAPPED))
         return observer.recent("capacity", "e-1", lambda: next(answers), age)
 
     assert [answer(0), answer(60), answer(0), answer(60)] == [0, 0, 1, 1]
@@ -311,7 +311,7 @@ def test_an_answer_may_be_as_old_as_the_asker_says_while_the_environment_is_the_
 def test_a_change_of_either_environment_is_noticed() -> None:
     service = Service()
     (observer,) = cycles(service)
-    look(observer, service, Record())
+    observe(observer, service, Record())
     assert observer.unchanged(["e-1", "e-2"], now(service))
     service.names["e-2"] = "blog-3"
     assert not observer.unchanged(["e-1", "e-2"], now(service))
@@ -325,10 +325,10 @@ def test_in_a_cycle_tags_of_what_is_named_after_another_environment_are_not_read
     service.names |= {"e-3": "shop-261129-010203", "e-4": "blog-261129-010203-2"}
     begun = replace(BEFORE_SWAP, candidate="", candidate_name="blog-261129-010203", last_swap=None)
     (observer,) = cycles(service)
-    look(observer, service, Record(journal=begun))
+    observe(observer, service, Record(journal=begun))
     assert service.asked["tags"] == 2, "of the live one, and of what may be the candidate"
     # Before a cycle, whatever was left over by an earlier one may have any name.
-    look(cycles(service)[0], service, Record())
+    observe(cycles(service)[0], service, Record())
     assert service.asked["tags"] == 2 + 4
 
 
@@ -339,7 +339,7 @@ def test_settings_and_tags_of_an_environment_are_asked_for_again_once_it_was_upd
 
     def asked_in_a_look() -> tuple[int, int]:
         before = service.asked.copy()
-        look(observer, service, record)
+        observe(observer, service, record)
         return service.asked["tags"] - before["tags"], service.asked["settings"] - before["settings"]
 
     assert asked_in_a_look() == (2, 2)

@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader import evidence
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.timeline import Timeline, timeline
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.verdict import Verdict, World, decide
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.verdict import (
+    DeploymentFacts,
+    Verdict,
+    decide,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.logs import split_tail, telling_lines
 
 A, B, C = (f"i-0000000000000000{letter}" for letter in "abc")
@@ -77,8 +81,10 @@ def ask(
 ) -> Verdict:
     told = evidence.gather(tails, "tail")
     told += [item for name, value in (tags or {}).items() for item in evidence.tag_evidence(name, value)]
-    world = World(sorted(tails) if existing is None else existing, label, replace(DEPLOYED, **times), enhanced)
-    return decide(told, world)
+    facts = DeploymentFacts(
+        sorted(tails) if existing is None else existing, label, replace(DEPLOYED, **times), enhanced
+    )
+    return decide(told, facts)
 
 
 def test_found_by_the_engine_log() -> None:

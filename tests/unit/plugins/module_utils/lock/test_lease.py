@@ -20,10 +20,10 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core imp
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import (
     GRACE,
-    Claim,
     Lease,
     LeaseLostError,
     Leases,
+    LeaseState,
     LockedError,
     decode,
     encode,
@@ -79,7 +79,7 @@ def elapse(store: LockStore, seconds: float) -> None:
 
 def test_a_lock_is_taken_renewed_freed_and_taken_by_the_next_with_a_higher_token(store: LockStore) -> None:
     first = store.acquire("a", "deploy", 60)
-    assert (first.token, first.owner, store.read().claim("b", store.now)) == (1, "a", Claim.HELD)
+    assert (first.token, first.owner, store.read().state("b", store.now)) == (1, "a", LeaseState.HELD)
     assert store.acquire("a", "deploy", 60).token == 1
     freed = store.release(store.read(), {"kept": True})
     assert (freed.owner, freed.token) == ("", 1)
@@ -110,13 +110,13 @@ def test_clocks_of_controllers_do_not_matter(store: LockStore) -> None:
     lease = store.acquire("a", "deploy", 60)
     late = another(store, skew=1e9)
     assert abs(late.now - store.now) <= 2
-    assert lease.claim("b", late.now) is Claim.HELD
+    assert lease.state("b", late.now) is LeaseState.HELD
 
 
 def test_grace_covers_the_end_of_a_lease() -> None:
     lease = Lease(owner="a", expires=100)
-    assert lease.claim("b", 100 + GRACE - 1) is Claim.HELD
-    assert lease.claim("b", 100 + GRACE + 1) is Claim.EXPIRED
+    assert lease.state("b", 100 + GRACE - 1) is LeaseState.HELD
+    assert lease.state("b", 100 + GRACE + 1) is LeaseState.EXPIRED
     assert not lease.valid("a", 100)
 
 
@@ -236,10 +236,10 @@ def test_the_holder_is_the_ansible_run_above_and_its_end_is_noticed(tmp_path: Pa
         assert found["pid"] == process.pid
         assert not holder.has_ended(found)
         lease = Lease(owner="a", expires=1000, process=found)
-        assert lease.claim("b", 10) is Claim.HELD
+        assert lease.state("b", 10) is LeaseState.HELD
         process.kill()
     assert holder.has_ended(found)
-    assert lease.claim("b", 10) is Claim.ORPHANED
+    assert lease.state("b", 10) is LeaseState.ORPHANED
 
 
 def test_a_process_that_nobody_has_waited_for_yet_has_ended() -> None:

@@ -12,11 +12,11 @@ from typing import Any
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import decode
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.background import Inline
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.lane import Lane
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import ApplicationLeases
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.watcher import ApplicationWatcher
 from botocore.exceptions import ClientError
+from inline import Inline
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
 

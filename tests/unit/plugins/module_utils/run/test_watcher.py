@@ -14,7 +14,7 @@ from .simulation import START, Service, SimulatedClock
 class Watcher(ApplicationWatcher):
     """One for which somebody always waits."""
 
-    def look(self) -> Snapshot:
+    def observe(self) -> Snapshot:
         self.want("somebody", 0.0)
         self.poll()
         assert self.snapshot is not None
@@ -31,56 +31,56 @@ def test_events_of_the_past_are_not_told() -> None:
     service, watcher = made()
     service.tell("shop", "long ago")
     service.clock.sleep(60)
-    watcher.look()
-    assert watcher.look().events_of("shop", START) == []
+    watcher.observe()
+    assert watcher.observe().events_of("shop", START) == []
 
 
 def test_an_event_that_is_read_twice_is_told_once() -> None:
     service, watcher = made()
-    watcher.look()
+    watcher.observe()
     for _turn in range(4):
         service.tell("shop", "the same text")
         service.clock.sleep(5)
-        watcher.look()
-    assert [event["Message"] for event in watcher.look().events_of("shop", START)] == ["the same text"] * 4
+        watcher.observe()
+    assert [event["Message"] for event in watcher.observe().events_of("shop", START)] == ["the same text"] * 4
 
 
 def test_equal_events_of_one_moment_are_all_told() -> None:
     service, watcher = made()
-    watcher.look()
+    watcher.observe()
     service.tell("shop", "one per instance")
     service.tell("shop", "one per instance")
-    watcher.look()
+    watcher.observe()
     service.tell("shop", "one per instance")
-    watcher.look()
-    assert len(watcher.look().events_of("shop", START)) == 3
+    watcher.observe()
+    assert len(watcher.observe().events_of("shop", START)) == 3
 
 
 def test_an_event_that_is_stored_late_is_told_in_its_place() -> None:
     service, watcher = made()
-    watcher.look()
+    watcher.observe()
     service.clock.sleep(5)
     service.tell("shop", "first")
     late = service.told.pop()
     service.clock.sleep(5)
     service.tell("shop", "second")
-    watcher.look()
+    watcher.observe()
     service.told.insert(0, late)
     service.clock.sleep(5)
-    watcher.look()
-    assert [event["Message"] for event in watcher.look().events_of("shop", START)] == ["first", "second"]
+    watcher.observe()
+    assert [event["Message"] for event in watcher.observe().events_of("shop", START)] == ["first", "second"]
 
 
 def test_events_are_those_of_the_environment_and_of_the_time() -> None:
     service, watcher = made()
-    watcher.look()
+    watcher.observe()
     service.tell("shop", "mine, before")
     service.clock.sleep(5)
     since = service.now()
     service.tell("other", "somebody else's")
     service.tell("shop", "mine")
-    watcher.look()
-    assert [event["Message"] for event in watcher.look().events_of("shop", since)] == ["mine"]
+    watcher.observe()
+    assert [event["Message"] for event in watcher.observe().events_of("shop", since)] == ["mine"]
 
 
 def test_polls_are_an_interval_apart_however_many_wait() -> None:
@@ -109,7 +109,7 @@ def test_whoever_waits_for_later_is_not_served_with_sooner() -> None:
 
 def test_whoever_wants_events_only_saves_the_other_request() -> None:
     service, watcher = made()
-    watcher.look()
+    watcher.observe()
     watcher.want("events", 0.0, environments=False)
     service.clock.sleep(5)
     watcher.poll()
@@ -120,7 +120,7 @@ def test_whoever_wants_events_only_saves_the_other_request() -> None:
 
 def test_near_the_end_a_few_look_sooner_and_a_crowd_does_not() -> None:
     _service, watcher = made()
-    watcher.look()
+    watcher.observe()
     watcher.want("one", 0.5, soon=True)
     assert watcher.due == 1
     for number in range(10):
