@@ -25,9 +25,9 @@ OF_INVENTORIES = {"_add_host_to_composed_groups", "_add_host_to_keyed_groups", "
 OF_MODULES = {"_diff"}
 # What an action plugin says of itself: without it, Ansible refuses tasks with async.
 DECLARED = {"_supports_async"}
-# Documented by Python: private by their look only, and what is set on a thread.
+# Documented by Python: private by their look only, and what is set on a thread, a TLS context or an HTTP connection.
 OF_PYTHON = {"_asdict", "_exit", "_replace"}
-SET_ON_THREADS = {"daemon"}
+OF_PYTHON_TO_SET = {"daemon", "check_hostname", "verify_mode", "sock"}
 # A process that is not ours is not tuned.
 TUNING = {"gc", "register_at_fork"}
 
@@ -76,7 +76,7 @@ def problems(text: str) -> list[str]:
             if node.attr not in allowed:
                 found.append(f"uses {ast.unparse(node)}")
         if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load) and not is_own(node.value):
-            fields = own | collection_names() | SET_ON_THREADS
+            fields = own | collection_names() | OF_PYTHON_TO_SET
             if node.attr not in fields or node.attr.startswith("__"):
                 found.append(f"changes {ast.unparse(node)}")
         if isinstance(node, ast.Attribute | ast.Name | ast.alias):
