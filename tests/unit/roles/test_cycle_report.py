@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from browser import Browser, open_browser, start_chromium
+from selenium.webdriver.common.by import By
 
 from .plays import play
 
 __all__ = ["open_browser", "start_chromium"]  # fixtures
 EVIL = "<script>document.title = 'broken'</script>"
+PICTURES = Path(__file__).resolve().parents[3] / "build" / "pictures"
 START = datetime(2026, 8, 1, 2, 0, 0, 250000, tzinfo=UTC)
 PLAYBOOK = """
 - hosts: all
@@ -118,10 +120,73 @@ def test_timeline_probes_and_tables_are_drawn(browser: Browser, page: Path) -> N
     (line,) = boxes(browser, "#answers line")
     before, after = boxes(browser, "#answers .old"), boxes(browser, "#answers .new")
     assert max(each["left"] for each in before) < line["left"] <= min(each["left"] for each in after)
+    assert texts(browser, "summary") == ["Steps (13)", "Events of Elastic Beanstalk (2, 1 of them warnings or errors)"]
+    unfold(browser)
     assert len(texts(browser, "#steps tbody tr")) == 13
     assert texts(browser, "#events tbody td:last-child") == [EVIL, "Completed swapping CNAMEs"]
+    browser.find_element(By.ID, "grave").click()
+    assert [each["height"] > 0 for each in boxes(browser, "#events tbody tr")] == [True, False]
     assert texts(browser, "#problems td:last-child") == [f"/: status 503 {EVIL}"]
     assert browser.title == "shop/shop-live: done"
+
+
+def unfold(browser: Browser) -> None:
+    for summary in browser.find_elements(By.TAG_NAME, "summary"):
+        summary.click()
+
+
+def test_steps_that_say_the_same_are_one_line(browser: Browser, tmp_path: Path) -> None:
+    waits = [{"at": moment(at), "action": "wait", "reason": "the candidate is launching"} for at in range(10, 900, 10)]
+    page = written(tmp_path, steps=[{"at": moment(0), "action": "create", "reason": "it is time"}, *waits])
+    browser.get(page.as_uri())
+    unfold(browser)
+    assert texts(browser, "#steps tbody tr") == [
+        "02:00:00\tcreate\tit is time",
+        "02:00:10\twait\tthe candidate is launching (89 times, until 02:14:50)",
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_failure_is_in_the_first_screen_and_nothing_is_wider_than_it(
+    browser: Browser, tmp_path: Path, width: int, scheme: str
+) -> None:
+    failed = {"lines": ["ERROR An error occurred during execution of command [app-deploy]", *["more of it"] * 60]}
+    arn = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:6f0e0c4e-1111-2222-3333-444455556666:awseb"
+    events = [{"event_date": moment(5), "severity": "ERROR", "environment_name": "shop-1", "message": f"No {arn}."}]
+    page = written(tmp_path, failure=failed, events=events, result="failed_rolled_back")
+    browser.prefer(scheme)
+    browser.resize(width)
+    browser.get(page.as_uri())
+    browser.picture(PICTURES / f"report-{width}-{scheme}.png")
+    for selector in ("#result", "#sentence", "#failure"):
+        (box,) = boxes(browser, selector)
+        assert box["top"] < 450, selector
+    folded = browser.execute_script("return document.documentElement.scrollHeight")
+    assert folded < 1800
+    unfold(browser)
+    assert browser.overflow() == []
+    assert browser.faint() == []
+    # Only what is longer than a line is broken: an ARN, and no word of a sentence or name.
+    assert lines(browser, "#environments dd, #timeline th, thead th") <= {1}
+
+
+def lines(browser: Browser, selector: str) -> set[int]:
+    """Over how many lines the elements go."""
+    script = """return [...document.querySelectorAll(arguments[0])].filter((one) => one.checkVisibility())
+      .map((one) => Math.round(one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).lineHeight)))"""
+    return set(browser.execute_script(script, selector))
+
+
+@pytest.mark.parametrize("result", ["refused", "locked"])
+def test_a_night_without_a_cycle_has_a_report(browser: Browser, tmp_path: Path, result: str) -> None:
+    (tmp_path / "site.yml").write_text(PLAYBOOK.format(tasks="report"))
+    nothing = {"cycle": None, "steps": [], "samples": [], "events": [], "candidate": None, "instance_minutes": 0}
+    played(tmp_path, "host,", result=result, **nothing)
+    (page,) = tmp_path.glob("shop-live-2*.html")
+    browser.get(page.as_uri())
+    assert texts(browser, "#result, #sentence") == [result, EVIL]
+    assert browser.complaints() == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
