@@ -17,6 +17,10 @@ from localstalk.engine.platforms import kind
 README = Path(__file__).parents[2] / "README.md"
 NODE = "64bit Amazon Linux 2023 v6.8.0 running Node.js 24"
 PYTHON = "64bit Amazon Linux 2023 v4.9.0 running Python 3.11"
+ECS = "64bit Amazon Linux 2023 v4.4.0 running ECS"
+TOMCAT = "64bit Amazon Linux 2023 v5.8.1 running Tomcat 10 Corretto 17"
+CORRETTO = "64bit Amazon Linux 2023 v4.8.0 running Corretto 17"
+DOTNET = "64bit Amazon Linux 2023 v3.5.8 running .NET 8"
 SENTENCE = (
     "localstalk's container driver runs Docker on every Amazon Linux, and Python on Amazon Linux 2023, not Node.js 24 "
     "running on 64bit Amazon Linux 2023: simulate its instances with localstalk up --driver sim."
@@ -61,9 +65,27 @@ def test_readme_names_what_is_refused() -> None:
     assert [name for name in sorted(refused) if name not in row] == []
 
 
-@pytest.mark.parametrize("stack", [NODE, PYTHON, STACK, "64bit Amazon Linux 2023 v4.4.0 running ECS"])
+@pytest.mark.parametrize("stack", [NODE, PYTHON, STACK, ECS, TOMCAT, DOTNET])
 def test_every_platform_is_simulated(stalk: Stalk, stack: str) -> None:
     stalk.version("v1")
     create(stalk, stack)
     assert stalk.environment()["Status"] == "Ready"
     assert stalk.environment()["Health"] == "Green"
+
+
+@pytest.mark.parametrize(("stack", "told"), [(TOMCAT, True), (CORRETTO, False)])
+def test_options_of_tomcat_are_told_of_tomcat_alone(stalk: Stalk, stack: str, told: bool) -> None:
+    stalk.version("v1")
+    create(stalk, stack)
+    (described,) = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")[
+        "ConfigurationSettings"
+    ]
+    namespaces = {one["Namespace"] for one in described["OptionSettings"]}
+    assert ("aws:elasticbeanstalk:container:tomcat:jvmoptions" in namespaces) is told
+    assert described["SolutionStackName"] == stack
+
+
+def test_a_branch_of_tomcat_is_named_with_its_java(stalk: Stalk) -> None:
+    """As in "Supported platforms": the stack says "Tomcat 10 Corretto 17"."""
+    (platform,) = [one for one in catalogue("us-east-1") if one.solution_stack == TOMCAT]
+    assert platform.arn.endswith("::platform/Tomcat 10 with Corretto 17 running on 64bit Amazon Linux 2023/5.8.1")

@@ -104,7 +104,6 @@ class _Kind:
             options.SCHEDULED: self.scales,
             "aws:elasticbeanstalk:sqsd": self.subject.tier == "Worker",
             f"aws:elasticbeanstalk:container:{self.language}": True,
-            "aws:elasticbeanstalk:container:tomcat": self.language == "java",
             "aws:elasticbeanstalk:container:": False,
             "aws:elasticbeanstalk:customoption": False,
             PARAMETERS: False,
@@ -177,11 +176,12 @@ def _groups(given: Settings, namespace: str, generated: str) -> str | None:
 def _parameters(effective: Settings, subject: Subject, instance_type: str) -> Values:
     """Parameters of the environment's stack. The addresses of the platform's assets are ours."""
     platform = subject.platform
-    folder = f"eb_{platform.category.lower()}_{platform.generation}_{platform.version}"
+    family = platform.category.replace(" ", "")
+    folder = f"eb_{family.lower()}_{platform.generation}_{platform.version}"
     assets = f"https://elasticbeanstalk-platform-assets-{subject.region}.s3.amazonaws.com/stalks/{folder}"
     properties = sorted((name, value) for (space, name), value in effective.items() if space == options.ENVIRONMENT)
     found: Values = {
-        (PARAMETERS, "AppSource"): f"{assets}/sampleapp/EBSampleApp-{platform.category}.zip",
+        (PARAMETERS, "AppSource"): f"{assets}/sampleapp/EBSampleApp-{family}.zip",
         (PARAMETERS, "EnvironmentVariables"): ",".join(f"{name}={value}" for name, value in properties) or None,
         (PARAMETERS, "HooksPkgUrl"): f"{assets}/lib/hooks.tar.gz",
         (PARAMETERS, "InstancePort"): "80",
