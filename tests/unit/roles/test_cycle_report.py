@@ -189,6 +189,58 @@ def test_a_night_without_a_cycle_has_a_report(browser: Browser, tmp_path: Path, 
     assert browser.complaints() == []
 
 
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of three nights in two months; the middle one did not end well, and has reports of three hosts at once."""
+    folder = tmp_path_factory.mktemp("reports")
+    (folder / "site.yml").write_text(PLAYBOOK.format(tasks="report").replace("shop-live", "'{{ inventory_hostname }}'"))
+    nights = (("2026-07-30", "done", "a,"), ("2026-08-01", "failed_rolled_back", "a,b,c"), ("2026-08-02", "done", "a,"))
+    for day, result, hosts in nights:
+        steps = [{"at": f"{day}T02:00:00.000Z", "action": "create", "reason": "it is time"}]
+        played(folder, hosts, "--forks", "3", cycle=f"c-{day}", steps=steps, result=result, sentence=f"{day} {EVIL}")
+    return folder / "index.html"
+
+
+def test_the_index_has_failures_first_and_the_nights_as_a_calendar(browser: Browser, index: Path) -> None:
+    browser.get(index.as_uri())
+    assert texts(browser, "#tally") == ["5 reports, 3 of nights that did not end well."]
+    links = "return [...document.querySelectorAll('#failed a')].map((one) => one.getAttribute('href'))"
+    assert sorted(browser.execute_script(links)) == [f"{name}-c-2026-08-01.html" for name in "abc"]
+    assert texts(browser, "main > h3") == ["2026-08-02", "2026-08-01", "2026-07-30"]
+    assert texts(browser, "#months h3") == ["2026-08", "2026-07"]
+    # 1 August 2026 is a Saturday, 1 July a Wednesday.
+    blanks = """return [...document.querySelectorAll('.month')]
+      .map((one) => [...one.children].findIndex((day) => day.innerText))"""
+    assert browser.execute_script(blanks) == [5, 2]
+    assert [
+        len([each for each in texts(browser, f"section:nth-child({one}) .month > *") if each]) for one in (1, 2)
+    ] == [31, 31]
+    assert texts(browser, ".month .bad") == ["1"]
+    assert texts(browser, ".month .good") == ["2", "30"]
+    browser.find_element(By.CSS_SELECTOR, "#failed a").click()
+    assert browser.title == "shop/shop-live: failed_rolled_back"
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_index_can_be_read(browser: Browser, index: Path, width: int, scheme: str) -> None:
+    browser.prefer(scheme)
+    browser.resize(width)
+    browser.get(index.as_uri())
+    browser.picture(PICTURES / f"reports-{width}-{scheme}.png")
+    assert boxes(browser, "#failed li")[0]["top"] < 450
+    assert browser.overflow() == []
+    assert browser.faint() == []
+
+
+def test_a_report_that_was_removed_leaves_the_index(browser: Browser, index: Path) -> None:
+    (index.parent / "a-c-2026-07-30.html").unlink()
+    played(index.parent, "a,", cycle="c-2026-08-02", result="done")
+    browser.get(index.as_uri())
+    assert texts(browser, "#tally") == ["4 reports, 3 of nights that did not end well."]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_needs_nothing_else_and_can_be_read(browser: Browser, page: Path, scheme: str) -> None:
     browser.prefer(scheme)
