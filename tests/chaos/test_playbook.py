@@ -168,6 +168,8 @@ def test_a_cycle_is_reported_and_told(aws: dict[str, str], tmp_path: Path, brows
     wanted = ["creation", "verification", "swap", "CNAME check", "termination"]
     assert [one for one in phases if one != "drain"] == wanted
     assert all(one.size["width"] > 0 for one in browser.find_elements("css selector", "#timeline rect"))
+    for folded in browser.find_elements("tag name", "summary"):
+        folded.click()
     assert "goes live in place of" in browser.find_element("id", "steps").text
     assert "swapping CNAMEs" in browser.find_element("id", "events").text
     assert f"Cost: {document['instance_minutes']} instance-minutes" in browser.find_element("id", "cost").text
