@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 from localstalk import accounts
@@ -99,3 +100,52 @@ def _refine_s3() -> None:
             self.data["Action"] = "GetObject"
 
     ActionAuthenticatorMixin._authenticate_and_authorize_s3_action = check_more
+
+
+def answer_simulations() -> None:
+    """Have moto answer SimulatePrincipalPolicy, which it lacks, by its own evaluation of policies.
+
+    Where nothing is enforced users may do everything, whether there are such users or not; roles of instances may do
+    what their policies say. Resource-based policies and context keys count for nothing, as in moto's own checks.
+    """
+    from moto.core.responses import ActionResult
+    from moto.iam.responses import IamResponse
+
+    def simulate_principal_policy(self: Any) -> Any:
+        policies = _policies(self.backend, str(self._get_param("PolicySourceArn")))
+        results = [
+            {"EvalActionName": action, "EvalResourceName": each, "EvalDecision": _decision(policies, action, each)}
+            for action in self._get_param("ActionNames", [])
+            for each in self._get_param("ResourceArns", []) or ["*"]
+        ]
+        return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+    IamResponse.simulate_principal_policy = simulate_principal_policy
+
+
+def _policies(backend: Any, arn: str) -> list[Any] | None:
+    """The policies of a user or role, as moto collects them for its own checks; None for all rights."""
+    from moto import settings
+    from moto.iam.access_control import AssumedRoleAccessKey, IAMUserAccessKey
+
+    kind, _slash, path = arn.rpartition(":")[2].partition("/")
+    name = path.rpartition("/")[2]
+    who = SimpleNamespace(backend=backend, _owner_user_name=name, _owner_role_name=name)
+    if kind == "role":
+        backend.get_role(name)  # NoSuchEntity where there is none
+        return list(AssumedRoleAccessKey.collect_policies(who))
+    if settings.INITIAL_NO_AUTH_ACTION_COUNT != 0:
+        return None
+    backend.get_user(name)
+    return list(IAMUserAccessKey.collect_policies(who))
+
+
+def _decision(policies: list[Any] | None, action: str, resource: str) -> str:
+    from moto.iam.access_control import IAMPolicy, PermissionResult
+
+    if policies is None:
+        return "allowed"
+    results = [IAMPolicy(policy).is_action_permitted(action, resource) for policy in policies]
+    if PermissionResult.DENIED in results:
+        return "explicitDeny"
+    return "allowed" if PermissionResult.PERMITTED in results else "implicitDeny"

@@ -63,6 +63,11 @@ class Application:
                 run_command.install(lambda: self.control)
             if service == "iam":
                 accounts.iam(ACCOUNT)
+                iam.answer_simulations()
+            if service == "autoscaling":
+                from localstalk.model import groups
+
+                groups.answer_limits(lambda: self.control.quotas["Environment"])
             if service == "s3":
                 from localstalk import conditional
 

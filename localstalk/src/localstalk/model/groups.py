@@ -13,6 +13,8 @@ from typing import Any
 Process = str
 """``Launch``, ``Terminate``, ``HealthCheck``, ``ReplaceUnhealthy``, ``AlarmNotification`` …"""
 
+_GROUPS, _LAUNCH_CONFIGURATIONS = 500, 200
+
 
 @dataclass(frozen=True)
 class Member:
@@ -73,6 +75,29 @@ def install() -> None:
         AutoScalingBackend.notify_terminate_instances = _keeping_unhealthy(
             AutoScalingBackend.notify_terminate_instances
         )
+
+
+def answer_limits(environments: Callable[[], int]) -> None:
+    """Have moto answer DescribeAccountLimits, which it lacks; ``environments`` is Elastic Beanstalk's own quota.
+
+    The limits are AWS's defaults (Amazon EC2 Auto Scaling User Guide, "Quotas"), and more where there may be more
+    environments.
+    """
+    from moto.autoscaling.responses import AutoScalingResponse
+    from moto.core.responses import ActionResult
+
+    def describe_account_limits(self: Any) -> Any:
+        backend = self.autoscaling_backend
+        return ActionResult(
+            {
+                "MaxNumberOfAutoScalingGroups": max(_GROUPS, 2 * environments()),
+                "MaxNumberOfLaunchConfigurations": max(_LAUNCH_CONFIGURATIONS, 2 * environments()),
+                "NumberOfAutoScalingGroups": len(backend.autoscaling_groups),
+                "NumberOfLaunchConfigurations": len(backend.launch_configurations),
+            }
+        )
+
+    AutoScalingResponse.describe_account_limits = describe_account_limits
 
 
 def _unless_suspended(launch: Callable[..., None]) -> Callable[..., None]:
