@@ -29,10 +29,6 @@ BIN = Path(sys.executable).parent
 PLAY_TIMEOUT = 600
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-iam", action="store_true", help="write the policies of docs/iam anew")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files begin first, so that none is left to one worker at the end: those with containers, then many tests."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,49 +39,22 @@ CYCLE = {
     "drain_requests_per_minute": 1000,
 }
 KEEPING = CYCLE | {"retain_old_for": 3600}
-_ENVIRONMENTS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/apples/any"]
-_VERSIONS = ["arn:aws:elasticbeanstalk:us-east-1:123456789012:applicationversion/apples/any"]
-_IN_TROUBLE = {
-    "elasticbeanstalk:AbortEnvironmentUpdate": _ENVIRONMENTS,
-    "elasticbeanstalk:CheckDNSAvailability": ["*"],
-    "elasticbeanstalk:DeleteApplicationVersion": _VERSIONS,
-    "elasticbeanstalk:ListAvailableSolutionStacks": ["*"],
-    "elasticbeanstalk:RequestEnvironmentInfo": _ENVIRONMENTS,
-    "elasticbeanstalk:RetrieveEnvironmentInfo": _ENVIRONMENTS,
-}
-_LEADER = {"ec2:DescribeInstances": ["*"]}
-_SINGLE_INSTANCE = {"ec2:DescribeAccountAttributes": ["*"], "ec2:DescribeAddresses": ["*"]}
-_SETTINGS = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribeConfigurationOptions": ["*"]}
-_COPY = {"ec2:DescribeSecurityGroups": ["*"], "elasticbeanstalk:DescribePlatformVersion": ["*"]}
-_CYCLE = {**_IN_TROUBLE, **_LEADER, **_SINGLE_INSTANCE, **_COPY}
-_RECORD = {"s3:GetObject": ["arn:aws:s3:::elasticbeanstalk-us-east-1-123456789012/jack.beanstalk/records/apples/any"]}
-RARE = {"deploy": {**_LEADER, **_SETTINGS}, "recreate_and_swap": _CYCLE, "rollback": {**_CYCLE, **_RECORD}}
-"""What a smooth run does not ask for: the leader of a deployment that another run began or a gate waits for, a
-candidate that fails or hangs, old versions, another platform, a single instance, security groups, an option that is
-removed, a machine image, and the record of a candidate's settings."""
 Policy = dict[str, Any]
-_PLACES = {"us-east-1": "REGION", "123456789012": "ACCOUNT"}
-_NAMES_IN_PATHS = re.compile(r"((?:environment|applicationversion)/APPLICATION/|instance/|/APPLICATION/)(?!\*).+")
+_PLACES = {"PARTITION": "aws", "REGION": "us-east-1", "ACCOUNT": "123456789012"}
 
 
-def policy(name: str, recorded: Mapping[str, Sequence[str]]) -> Policy:
-    """The least policy that allows what was asked; REGION, ACCOUNT and APPLICATION are for the user to replace."""
-    rare = RARE.get(name, {})
-    asked = {action: [*rare.get(action, ()), *recorded.get(action, ())] for action in {**rare, **recorded}}
-    by_resources: dict[tuple[str, ...], list[str]] = {}
-    for action, arns in asked.items():
-        by_resources.setdefault(tuple(sorted({_general(arn) for arn in arns})), []).append(action)
-    statements = [
-        {"Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
-        for resources, actions in sorted(by_resources.items())
+def uncovered(given: Policy, asked: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """What was asked, action and ARN, that no statement of the policy allows."""
+
+    def allows(statement: Mapping[str, Any], action: str, arn: str) -> bool:
+        return action in statement["Action"] and any(fnmatch.fnmatchcase(arn, one) for one in statement["Resource"])
+
+    return [
+        (action, arn)
+        for action, arns in asked.items()
+        for arn in arns
+        if not any(allows(each, action, arn) for each in given["Statement"])
     ]
-    return {"Version": "2012-10-17", "Statement": statements}
-
-
-def _general(arn: str) -> str:
-    for value, name in (*_PLACES.items(), (f"/{APPLICATION}", "/APPLICATION")):
-        arn = arn.replace(value, name)
-    return _NAMES_IN_PATHS.sub(r"\1*", arn)
 
 
 def shipped(name: str) -> Policy:
@@ -91,7 +65,7 @@ def shipped(name: str) -> Policy:
 def filled_in(given: Policy, application: str) -> Policy:
     """The policy as a user attaches it."""
     text = json.dumps(given)
-    for value, name in (*_PLACES.items(), (application, "APPLICATION")):
+    for name, value in (*_PLACES.items(), ("APPLICATION", application)):
         text = text.replace(name, value)
     return dict(json.loads(text))
 

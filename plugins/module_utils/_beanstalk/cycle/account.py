@@ -8,11 +8,12 @@ All of it is to do better than Elastic Beanstalk's own words allow. Where the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkError, translate_errors
+from ..core.permissions import denied, needed, principal_of
 from ..environment.security_groups import generated_groups
 from ..observe.verifier import desired_of
 from ..option_settings.keys import Key, Settings
@@ -21,6 +22,7 @@ from .planner.model import Capacity
 
 ASG = "aws:autoscaling:asg"
 _TOGETHER_SECONDS = 20.0
+_PERMISSIONS_SECONDS = 600.0
 _Got = TypeVar("_Got")
 _TYPE = Key("aws:elasticbeanstalk:environment", "EnvironmentType")
 
@@ -49,6 +51,35 @@ class Account:
         groups = [str(one["Name"]) for one in resources.get("AutoScalingGroups", [])]
         now = desired_of(lambda: self.client("autoscaling"), groups)
         return Capacity(least, most, len(resources.get("Instances", [])) if now is None else now)
+
+    def lacking(self, live: Mapping[str, Any], bucket: str) -> str:
+        """The actions that a cycle over ``live`` may need and the caller may not do; empty when nobody may know.
+
+        ``bucket`` is that of the lock, "" for Elastic Beanstalk's own. Cycles of one application are alike.
+        """
+        what = f"permissions for {live['ApplicationName']} with {bucket}"
+        found = self._answers.recent(("account", what), _PERMISSIONS_SECONDS, lambda: self._lacking(live, bucket))
+        return ", ".join(found)
+
+    def _lacking(self, live: Mapping[str, Any], bucket: str) -> list[str]:
+        arn = str(live.get("EnvironmentArn")).split(":")
+        if len(arn) < 6:
+            return []
+        place = {
+            "PARTITION": arn[1],
+            "REGION": arn[3],
+            "ACCOUNT": arn[4],
+            "APPLICATION": str(live["ApplicationName"]),
+            "ENVIRONMENT": str(live["EnvironmentName"]),
+            "VERSION": str(live.get("VersionLabel") or live["ApplicationName"]),
+            **({"BUCKET": bucket} if bucket else {}),
+        }
+        try:
+            principal = principal_of(str(_ask(self.client("sts"), "get_caller_identity")["Arn"]))
+            wanted = needed(["recreate_and_swap"], place, reports=False)
+            return denied(self.client("iam"), principal, wanted) if principal else []
+        except AnsibleBeanstalkError:
+            return []
 
     def shortage(self, values: Settings) -> str:
         """Why another environment with these option settings would not fit; empty when it does. Asked once."""

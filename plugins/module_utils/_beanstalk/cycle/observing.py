@@ -21,7 +21,10 @@ from .settings import CandidateSettings
 
 
 class Observing:
-    """Makes the observations of one run. ``now`` is the service's clock: that of the lock, in seconds."""
+    """Makes the observations of one run. ``now`` is the service's clock: that of the lock, in seconds.
+
+    ``bucket`` is that of the lock, "" for Elastic Beanstalk's own.
+    """
 
     def __init__(
         self,
@@ -31,8 +34,9 @@ class Observing:
         policy: Policy,
         findings: Findings,
         now: Callable[[], float],
+        bucket: str = "",
     ) -> None:
-        self.observer = observer
+        self.observer, self._bucket = observer, bucket
         self._account, self._candidate, self._policy, self._findings = account, candidate, policy, findings
         self._now = now
 
@@ -101,7 +105,10 @@ class Observing:
             return observation
         values = self._candidate.predicted(self.observer.settings(self.observer.raw[live.id]))
         shortage = observation.shortage or (self._account.shortage(values) if journal is None else "")
+        lacking = ""
+        if journal is None:
+            lacking = self._account.lacking(self.observer.raw[live.id], self._bucket)
         # What was learnt before the cycle says whether it may begin; how large a candidate is made is asked again.
         age = self._policy.max_decision_age if journal is not None else observation.now - observation.started
         capacity = self.observer.recent("capacity", live.id, lambda: self._account.capacity(live.id, values), age)
-        return replace(observation, capacity=capacity, shortage=shortage)
+        return replace(observation, capacity=capacity, shortage=shortage, lacking=lacking)

@@ -103,7 +103,9 @@ class CycleReconciler:
         candidate = yield Call(functools.partial(CandidateSettings.of, services, self._account, self._params))
         self.warnings = candidate.warnings
         self._changes = Changes(services.eb, services.writer, self.observer, candidate)
-        self._observing = Observing(self.observer, self._account, candidate, self.policy, self._findings, self.now)
+        self._observing = Observing(
+            self.observer, self._account, candidate, self.policy, self._findings, self.now, self._bucket
+        )
         while True:
             try:
                 if failed:

@@ -198,6 +198,12 @@ def _preflight_new(observation: Observation, live: Environment, policy: Policy) 
         return Verdict(
             Result.REFUSED, f"Version {label} no longer exists in the application {observation.application}."
         )
+    if observation.lacking:
+        return Verdict(
+            Result.REFUSED,
+            "A cycle would end half-way (the credentials may not do this: allow "
+            f"{observation.lacking} in their IAM policy, see docs/iam of jack.beanstalk).",
+        )
     return (
         Verdict(Result.REFUSED, f"There is no room for a candidate: {observation.shortage}.")
         if observation.shortage

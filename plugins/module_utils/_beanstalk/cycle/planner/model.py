@@ -307,6 +307,7 @@ class Observation:
     journal's candidate name or its DNS name belongs to somebody else. ``capacity`` is None where the number of
     instances is fixed, or not known.
     ``shortage`` says why the account has no room for a candidate; empty when it has, or when nobody may know.
+    ``lacking`` are the actions that a cycle may need and the caller may not do; empty likewise.
     ``leader_tasks`` is what a candidate's leader tasks did (``good`` is 1 when they ran). ``refusals`` counts this
     run's failed attempts per action, ``last_error`` is what the last of them said.
     """
@@ -324,6 +325,7 @@ class Observation:
     cname_available: bool = False
     capacity: Capacity | None = None
     shortage: str = ""
+    lacking: str = ""
     leader_tasks: CheckResult | None = None
     smoke_test: CheckResult | None = None
     cname_check: CheckResult | None = None
