@@ -46,30 +46,38 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
     swap = (mine.get("__deploy_live") or {}) if mine.get("eb_deploy_strategy") == "swap" else {}
     # In check mode nothing was swapped, so the old environment has its platform still.
     would_swap = bool(mine.get("ansible_check_mode") and swap.get("environments"))
-    properties = mine.get("eb_environment_properties") or {}
-    options = mine.get("eb_option_settings") or {}
-    secrets = sort_secrets(mine.get("eb_secrets") or {}, properties, options, mine["eb_platform"])
-    more = {REFERENCES: secrets["references"], PROPERTIES: {**properties, **secrets["properties"]}}
     return {
         "item": host,
         **({"problem": swap["problem"]} if "problem" in swap else {}),
         **connection(mine),
-        "application": mine["eb_application"],
-        "name": mine.get("eb_environment_name", host),
-        # A worker takes its work from a queue: it has no CNAME, and its name is what everybody knows it by.
-        "cname_prefix": None if mine.get("eb_tier") == "Worker" else mine["eb_cname_prefix"],
-        **({"tier": mine["eb_tier"]} if mine.get("eb_tier") else {}),
+        **wanted_environment(host, mine),
         "platform": None if would_swap else mine["eb_platform"],
         "platform_downgrade": mine.get("eb_platform_downgrade", False),
         "version_label": bundle["version_label"],
         "src": bundle["path"],
         "remove_src": bundle["has_secrets"],
-        "option_settings": merged(options, {name: values for name, values in more.items() if values}),
         "purge_properties": mine.get("eb_environment_properties_purge", False),
-        "tags": mine.get("eb_tags") or None,
         "purge_tags": False,
-        "lock": mine.get("eb_lock") or {},
         "gather_leader": bool(mine.get("eb_report_leader", not many)),
         "wait_timeout": mine.get("eb_wait_timeout", 1800),
         "poll_interval": mine.get("eb_poll_interval", 5),
+    }
+
+
+def wanted_environment(host: str, mine: Variables) -> dict[str, Any]:
+    """Which environment a host is, and what it is to be, whatever version it runs. SecretsError for bad secrets."""
+    properties = mine.get("eb_environment_properties") or {}
+    options = mine.get("eb_option_settings") or {}
+    secrets = sort_secrets(mine.get("eb_secrets") or {}, properties, options, mine["eb_platform"])
+    more = {REFERENCES: secrets["references"], PROPERTIES: {**properties, **secrets["properties"]}}
+    return {
+        "application": mine["eb_application"],
+        "name": mine.get("eb_environment_name", host),
+        # A worker takes its work from a queue: it has no CNAME, and its name is what everybody knows it by.
+        "cname_prefix": None if mine.get("eb_tier") == "Worker" else mine["eb_cname_prefix"],
+        **({"tier": mine["eb_tier"]} if mine.get("eb_tier") else {}),
+        "platform": mine["eb_platform"],
+        "option_settings": merged(options, {name: values for name, values in more.items() if values}),
+        "tags": mine.get("eb_tags") or None,
+        "lock": mine.get("eb_lock") or {},
     }

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from .bundle import Bundle
@@ -80,20 +80,29 @@ def _origins(settings: Settings) -> Iterator[Finding]:
 
 
 def _commands(bundle: Bundle, settings: Settings, called: list[tuple[str, int, str]]) -> list[Finding]:
-    """Commands that nothing has, where all applications are the project's own or Django's."""
-    applications = settings.surely("INSTALLED_APPS", UNKNOWN)
-    if (
-        not called
-        or not isinstance(applications, list | tuple)
-        or not all(_is_own(bundle, settings, name) for name in applications)
-    ):
-        return []
-    known = _BUILT_IN | commands_of(bundle)
+    unknown = unknown_commands(bundle, settings, [name for _file, _line, name in called])
     return [
         finding("django-command", file, line, f"manage.py {name}: no application of the project has that command")
         for file, line, name in called
-        if name not in known
+        if name in unknown
     ]
+
+
+def unknown_commands(bundle: Bundle, settings: Settings, names: Collection[str]) -> set[str]:
+    """Commands that nothing has; none where an application is neither the project's own nor Django's."""
+    applications = settings.surely("INSTALLED_APPS", UNKNOWN)
+    if (
+        not names
+        or not isinstance(applications, list | tuple)
+        or not all(_is_own(bundle, settings, name) for name in applications)
+    ):
+        return set()
+    return set(names) - _BUILT_IN - commands_of(bundle)
+
+
+def commands_in(text: str) -> list[str]:
+    """Names of the management commands that a shell command calls."""
+    return _CALLS.findall(text)
 
 
 def _is_own(bundle: Bundle, settings: Settings, name: Any) -> bool:
@@ -104,7 +113,7 @@ def _is_own(bundle: Bundle, settings: Settings, name: Any) -> bool:
 
 def _called(bundle: Bundle) -> Iterator[tuple[str, int, str]]:
     for file, line, text in _texts(bundle):
-        for name in _CALLS.findall(text):
+        for name in commands_in(text):
             yield file, line, name
 
 

@@ -1,0 +1,103 @@
+# Copyright: Contributors to the jack.beanstalk project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who one is, what one may do, and the roles of instances and of Elastic Beanstalk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from ..facts import Facts, Role
+from ..findings import Finding, error, ok, warning
+from ..wanted import Wanted
+
+# What hooks, ledger and logs need: "Managing Elastic Beanstalk instance profiles" of the Developer Guide.
+_FOR_TIER = {False: "AWSElasticBeanstalkWebTier", True: "AWSElasticBeanstalkWorkerTier"}
+_FOR_COMMANDS = "AmazonSSMManagedInstanceCore"
+_FOR_HEALTH = "AWSElasticBeanstalkEnhancedHealth"
+_FOR_UPDATES = "AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy"
+_SHOWN = 8
+
+
+def identity(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
+    """Account, partition and region."""
+    where = f"in account {facts.account}, region {facts.region}, partition {facts.partition}"
+    if facts.arn.endswith(":root"):
+        yield warning(
+            f"The credentials are those of the root user, {where}.",
+            "Use a user or role with the policies of docs/iam: nothing limits the root user.",
+        )
+    else:
+        yield ok(f"The credentials are those of {facts.arn}, {where}.")
+
+
+def permissions(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """What the playbooks may ask for on any way."""
+    playbooks = " and ".join(f"{name}.yml" for name in wanted.playbooks)
+    if facts.denied is None:
+        if not facts.arn.endswith(":root"):
+            yield warning(
+                f"Whether the credentials may do all that {playbooks} may ask for cannot be told.",
+                "Allow iam:SimulatePrincipalPolicy on the user or role itself, or compare its policies with docs/iam.",
+            )
+    elif facts.denied:
+        more = f" and {len(facts.denied) - _SHOWN} more" if len(facts.denied) > _SHOWN else ""
+        yield error(
+            f"The credentials may not do what {playbooks} may ask for: {', '.join(facts.denied[:_SHOWN])}{more}.",
+            "Allow it as docs/iam of jack.beanstalk does.",
+        )
+    else:
+        yield ok(f"The credentials may do all that {playbooks} may ask for.")
+
+
+def unread(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
+    """What this look itself could not read."""
+    for what, why, what_to_do in facts.unread:
+        yield warning(f"Nothing is known of {what}: {why}.", what_to_do)
+
+
+def instance_profile(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Instances get their rights by it: fetching bundles, logs, hooks, health."""
+    name, role = wanted.profile, facts.profile
+    if not name:
+        yield error(
+            "No instance profile is given, so that the instances may do nothing.",
+            "Set IamInstanceProfile of aws:autoscaling:launchconfiguration, as the example inventory does.",
+        )
+    elif role is not None:
+        needed = [_FOR_TIER[wanted.worker], *([_FOR_COMMANDS] if "clean_hooks" in wanted.playbooks else [])]
+        yield from _role(role, f"instance profile {name}", "ec2.amazonaws.com", needed)
+
+
+def service_role(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Elastic Beanstalk watches and updates environments by it."""
+    name, role = wanted.service_role, facts.service_role
+    if not name:
+        yield ok("Elastic Beanstalk's service-linked role is used.")
+    elif role is not None:
+        managed = wanted.option("aws:elasticbeanstalk:managedactions", "ManagedActionsEnabled") == "true"
+        needed = [_FOR_HEALTH, *([_FOR_UPDATES] if managed else [])]
+        yield from _role(role, f"service role {name}", "elasticbeanstalk.amazonaws.com", needed)
+
+
+def _role(role: Role, what: str, service: str, needed: Collection[str]) -> Iterator[Finding]:
+    # In China services are called ec2.amazonaws.com.cn and so on.
+    trusted = any(one in (service, f"{service}.cn") for one in role.trusts)
+    if not role.exists:
+        yield error(
+            f"There is no {what}, or it has no role.",
+            f"Create it with a role that trusts {service} and has {' and '.join(needed)}.",
+        )
+    elif not trusted:
+        yield error(
+            f"The role {role.name} of the {what} does not trust {service}.",
+            f"Let its trust policy allow sts:AssumeRole to {service}.",
+        )
+    elif missing := sorted(set(needed) - role.policies):
+        yield warning(
+            f"The role {role.name} of the {what} lacks {' and '.join(missing)}.",
+            "Attach it, unless policies of your own allow the same.",
+        )
+    else:
+        yield ok(f"The {what} trusts {service} and has {' and '.join(needed)}.")
