@@ -73,8 +73,8 @@ def silence(place: str, seconds: float) -> AnsibleBeanstalkWaitError:
     )
 
 
-def in_time(work: Callable[[], _Result], limit: float, answers: Answers) -> _Result:
-    """Do the work in another thread; :func:`silence` after ``limit`` seconds if AWS does not answer then."""
+def begin(work: Callable[[], Any]) -> queue.SimpleQueue[tuple[Any, BaseException | None]]:
+    """Do the work in a daemon thread; its result, or its exception, comes through the queue."""
     outcomes: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -83,8 +83,14 @@ def in_time(work: Callable[[], _Result], limit: float, answers: Answers) -> _Res
         except BaseException as error:  # SystemExit too: it is how modules end
             outcomes.put((None, error))
 
-    began = time.monotonic()
     threading.Thread(target=run, daemon=True).start()
+    return outcomes
+
+
+def in_time(work: Callable[[], _Result], limit: float, answers: Answers) -> _Result:
+    """Do the work in another thread; :func:`silence` after ``limit`` seconds if AWS does not answer then."""
+    began = time.monotonic()
+    outcomes = begin(work)
     while True:
         left = began + limit - time.monotonic()
         try:

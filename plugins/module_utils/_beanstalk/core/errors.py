@@ -96,7 +96,7 @@ def already_exists(error: BaseException) -> bool:
     return message_contains(error, "already exists")
 
 
-_BROKEN_OFF = frozenset({"IncompleteReadError", "ResponseParserError", "ResponseStreamingError"})
+_BROKEN_OFF = frozenset({"IncompleteReadError", "ResponseParserError", "ResponseStreamingError", "StalledError"})
 _TRANSIENT = _BROKEN_OFF | {
     "EndpointConnectionError",
     "ConnectTimeoutError",

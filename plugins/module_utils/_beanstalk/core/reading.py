@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import queue
+import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException
@@ -16,17 +19,31 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
 
+from .answers import begin
 from .errors import AnsibleBeanstalkError, is_broken_off
 
 _PAUSES = (0.2, 1.0)
 """Seconds before an answer that broke off is asked for again."""
+STALL_SECONDS = 10.0
+"""An answer of which nothing came for so long has stalled."""
 _SOCKET_SECONDS = 20.0
 _CHUNK = 1 << 16
+_RECEIVED = 1 << 12
+"""Bytes that are waited for together, at most ``STALL_SECONDS``: who sends less is as good as silent."""
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Result = TypeVar("_Result")
 
 
 class _Readable(Protocol):
     def read(self, amount: int, /) -> bytes: ...
+
+
+class _Closable(_Readable, Protocol):
+    def close(self) -> None: ...
+
+
+class StalledError(Exception):
+    """An answer began, and then nothing more came."""
 
 
 class Allowance:
@@ -80,6 +97,52 @@ def read_whole(body: _Readable, allowance: Allowance) -> bytes:
     return b"".join(chunks)
 
 
+def receive(body: _Closable, allowance: Allowance) -> bytes:
+    """The same of a body that comes over the network, and closes it; StalledError when nothing comes for a while.
+
+    A timeout of the socket is none of the whole: each drop of an answer that drips begins it anew.
+    """
+    chunks: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+
+    def read() -> None:
+        try:
+            while chunk := body.read(_RECEIVED):
+                chunks.put(chunk)
+            chunks.put(b"")
+        except BaseException as error:
+            chunks.put(error)
+        with contextlib.suppress(Exception):  # it was read, or broke
+            body.close()
+
+    threading.Thread(target=read, daemon=True).start()
+    parts: list[bytes] = []
+    while True:
+        try:
+            chunk = chunks.get(timeout=max(0.01, min(STALL_SECONDS, allowance.seconds_left)))
+        except queue.Empty:
+            allowance.take(0)
+            raise StalledError(f"nothing came for {STALL_SECONDS:.0f} seconds") from None
+        if isinstance(chunk, BaseException):
+            if type(chunk).__name__ == "ReadTimeoutError":  # botocore's, by a shorter timeout of the socket
+                raise StalledError("nothing came for a while") from chunk
+            raise chunk
+        if not chunk:
+            return b"".join(parts)
+        allowance.take(len(chunk))
+        parts.append(chunk)
+
+
+def within(seconds: float, work: Callable[[], _Result]) -> _Result:
+    """Do something that has no deadline of its own; TimeoutError after so many seconds, and it is left."""
+    try:
+        result, error = begin(work).get(timeout=max(0.01, seconds))
+    except queue.Empty:
+        raise TimeoutError(f"nothing within {seconds:g} seconds") from None
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
 def download(url: str, allowance: Allowance) -> bytes:
     """What is behind a presigned URL. AnsibleBeanstalkError says why not; the address, which is signed, stays out."""
     if urlsplit(url).scheme not in ("http", "https"):
@@ -88,9 +151,10 @@ def download(url: str, allowance: Allowance) -> bytes:
     for pause in (*_PAUSES, 0.0):
         try:
             timeout = max(1.0, min(_SOCKET_SECONDS, allowance.seconds_left))
-            with open_url(url, timeout=timeout, http_agent="jack.beanstalk", decompress=False) as answer:
-                content = read_whole(answer, allowance)
-                missing = int(answer.headers.get("Content-Length") or len(content)) - len(content)
+            ask = functools.partial(open_url, url, timeout=timeout, http_agent="jack.beanstalk", decompress=False)
+            answer = within(timeout, ask)
+            content = receive(answer, allowance)
+            missing = int(answer.headers.get("Content-Length") or len(content)) - len(content)
             if missing <= 0:
                 return content
             problem = f"the answer broke off {missing} bytes before its end"
@@ -102,6 +166,8 @@ def download(url: str, allowance: Allowance) -> bytes:
         except AnsibleBeanstalkError as error:
             problem = str(error.message)
             break
+        except StalledError as error:
+            problem = str(error)
         except (OSError, ValueError, HTTPException) as error:
             problem = type(error).__name__
         if not allowance.seconds_left:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, denied_action, error_code, translate_errors
-from ..core.reading import Allowance, ask_again, read_whole
+from ..core.reading import Allowance, ask_again, receive
 from .record import MAX_BYTES, Record, RecordUnreadableError, decode, encode, record_key
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
@@ -99,7 +99,7 @@ class RecordStore:
     @ask_again
     def _get(self, s3: Any, bucket: str) -> tuple[bytes, str]:
         answer = s3.get_object(Bucket=bucket, Key=self.key)
-        return read_whole(answer["Body"], Allowance(MAX_BYTES, _READ_SECONDS)), str(answer["ETag"])
+        return receive(answer["Body"], Allowance(MAX_BYTES, _READ_SECONDS)), str(answer["ETag"])
 
     @translate_errors("write the record")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]

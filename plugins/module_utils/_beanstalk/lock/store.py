@@ -26,7 +26,7 @@ from ..core import process as processes
 from ..core.api import ThrottlingRetry
 from ..core.cache import Cache
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
-from ..core.reading import Allowance, ask_again, read_whole
+from ..core.reading import Allowance, ask_again, receive
 from ..core.shape import ShapeError, check, number, text
 from .lease import BrokenLockError, Lease, LeaseLostError, Leases, LeaseState, LockedError, decode, encode, lock_key
 
@@ -331,7 +331,7 @@ class LockStore:
     @ask_again
     def _get(self) -> tuple[dict[str, Any], bytes]:
         answer = self.s3.get_object(Bucket=self.bucket, Key=self.key)
-        return answer, read_whole(answer["Body"], Allowance(_MAX_BYTES, _READ_SECONDS))
+        return answer, receive(answer["Body"], Allowance(_MAX_BYTES, _READ_SECONDS))
 
     @translate_errors("write the lock")
     @ThrottlingRetry.jittered_backoff(retries=12, delay=1, max_delay=20)  # type: ignore[untyped-decorator]

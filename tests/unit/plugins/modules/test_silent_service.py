@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A service that accepts requests and never answers: every module ends within its limit and 10 seconds."""
+"""A service that never answers, or never to the end: every module ends within its limit and 10 seconds."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import answers, module_parts
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import answers, module_parts, reading
 
 ROOT = Path(__file__).resolve().parents[4]
 MODULES = ROOT / "plugins" / "modules"
@@ -44,11 +47,42 @@ WANTED: dict[str, dict[str, Any]] = {
 ELSEWHERE = {"environments", "cycle", "cycles"}
 
 
+HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nDate: Tue, 03 Mar 2026 12:00:00 GMT\r\nETag: "1"\r\n'
+BEGUN = HEAD + b"Content-Length: 1000\r\n\r\n<"
+# How far an answer comes, and what then comes every so often.
+ENDLESS = {"mute": (b"", b""), "head drips": (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), "body stalls": (BEGUN, b""),
+           "body drips": (BEGUN, b" ")}  # fmt: skip
+
+
+@contextlib.contextmanager
+def listening(begin: bytes, more: bytes) -> Iterator[str]:
+    """The address of a listener that begins to answer, and does not end."""
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            connection.recv(1 << 16)
+            connection.sendall(begin)
+            while not over.wait(0.2):
+                connection.sendall(more)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
 @pytest.fixture
 def silent(aws: dict[str, str]) -> Iterator[dict[str, str]]:
     """Connection parameters of a listener that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        yield aws | {"endpoint_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+    with listening(*ENDLESS["mute"]) as url:
+        yield aws | {"endpoint_url": url}
 
 
 @pytest.fixture
@@ -64,14 +98,31 @@ def test_every_module_that_calls_aws_is_here() -> None:
     assert calling - ELSEWHERE == set(WANTED)
 
 
+@pytest.mark.parametrize("how", ENDLESS)
 @pytest.mark.parametrize("name", WANTED)
-def test_module_ends_within_its_limit(run: Run, silent: dict[str, str], impatient: float, name: str) -> None:
-    began = time.monotonic()
-    told = run(name, **WANTED[name], **silent)
-    assert time.monotonic() - began < impatient + 10
+def test_module_ends_within_its_limit(run: Run, aws: dict[str, str], impatient: float, name: str, how: str) -> None:
+    with listening(*ENDLESS[how]) as url:
+        began = time.monotonic()
+        told = run(name, **WANTED[name], **aws | {"endpoint_url": url})
+        assert time.monotonic() - began < impatient + 10
     assert told["failed"]
-    assert f"{silent['endpoint_url']} does not answer" in told["msg"], told["msg"]
+    assert f"{url} does not answer" in told["msg"], told["msg"]
     assert not told.get("changed")
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+@pytest.mark.parametrize("name", ["lock", "lock_info"])
+def test_lock_whose_body_does_not_end(
+    run: Run, aws: dict[str, str], impatient: float, monkeypatch: pytest.MonkeyPatch, name: str, how: str
+) -> None:
+    """The bucket is given, so S3 is the first that is asked; botocore leaves it to others to read a body."""
+    monkeypatch.setattr(reading, "STALL_SECONDS", 0.5)
+    with listening(*ENDLESS[how]) as url:
+        began = time.monotonic()
+        told = run(name, **WANTED[name], bucket="locks", **aws | {"endpoint_url": url})
+        assert time.monotonic() - began < impatient + 10
+    assert told["failed"]
+    assert "does not answer" in told["msg"] or "nothing came for" in told["msg"], told["msg"]
 
 
 def test_silence_is_told_after_seconds_and_not_minutes(run: Run, silent: dict[str, str]) -> None:
@@ -91,6 +142,8 @@ def test_items_of_a_run_are_given_up(
 ) -> None:
     progress = tmp_path / "progress.jsonl"
     progress.touch()
+    followed = progress.open("r+")
+    fcntl.flock(followed, fcntl.LOCK_EX)  # as the action plugin does
     items = [
         {"item": f"host-{number}", "application": "shop", "cname_prefix": f"shop-{number}", **limit}
         for number in range(3)
@@ -98,6 +151,7 @@ def test_items_of_a_run_are_given_up(
     began = time.monotonic()
     run(module, **{module: items}, progress_file=str(progress), **silent)
     assert time.monotonic() - began < impatient + 15
+    followed.close()
     results = [line["result"] for line in map(json.loads, progress.read_text().splitlines()) if "result" in line]
     assert [one["failed"] for one in results] == [True, True, True]
     assert all("does not answer" in one["msg"] or "Read timeout" in one["msg"] for one in results), results
