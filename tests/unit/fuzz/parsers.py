@@ -18,8 +18,18 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cac
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.process import boot
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.reading import Allowance
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shape import ShapeError, load
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shape import ANYTHING, ShapeError, load
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shown import all_shown, shown
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle import record as cycles
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
+    Entry,
+    Goal,
+    Journal,
+    PendingResize,
+    Record,
+    Result,
+    Retired,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment import record
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image import dockerfile, locks, requirements
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.image.requirement import LockError
@@ -47,6 +57,12 @@ class Parser:
 
 NOW = 1_772_000_000.0
 LEASE = Lease("deploy@build-3", "deploy", 3, NOW, NOW + 180, "0123456789abcdef", {"pid": 1}, {"journal": None})
+CYCLES = Record(
+    Journal("20260301T020000Z-7", Goal.RECREATE, NOW, "e-1", "v1", "v1", healthy=NOW, min_size=2),
+    (Retired("e-0", "v0", NOW, NOW + 60, "why", termination_requested=True),),
+    (Entry("20260228T020000Z-6", "me", Result.DONE, NOW, "e-1", "v1"),),
+    PendingResize("e-1", 3, 1),
+)
 HOOK = (
     '{"at": "2026-03-03T12:00:09Z", "hook": "migrate", "phase": "postdeploy", "config_deploy": false, '
     '"leader_only": true, "leader": true, "ledger": "off", "ran": true, "reason": "", "rc": 0, "seconds": 1.250, '
@@ -156,6 +172,11 @@ def _no_file(_name: str) -> None:
 
 PARSERS: dict[str, Parser] = {
     "lock object": Parser(_lock, (encode(Leases.of({"blog": LEASE, "shop": Lease()})),), (AnsibleBeanstalkError,)),
+    "record of cycles": Parser(
+        lambda content, _folder: cycles.to_document(cycles.from_document(load(content, {str: ANYTHING}))),
+        (json.dumps(cycles.to_document(CYCLES)).encode(),),
+        (AnsibleBeanstalkError, ShapeError),
+    ),
     "record object": Parser(
         _record,
         (record.encode(record.Record(frozenset("ab"), frozenset("c"), frozenset("d"), "e-1", {"x": ("1", "2")})),),

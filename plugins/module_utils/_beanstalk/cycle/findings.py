@@ -60,13 +60,13 @@ class Run:
     changed: bool = False
 
 
-def lock_of(lease: Lease, owner: str, now: float) -> Lock:
-    """The lease as the planner sees it."""
+def lock_of(lease: Lease, owner: str, now: float, place: str = "the lock object") -> Lock:
+    """The lease as the planner sees it; ``place`` is where it was read."""
     return Lock(
         owner=lease.owner,
         reason=lease.reason,
         token=lease.token,
         expires=lease.expires,
         owner_ended=lease.state(owner, now) is LeaseState.ORPHANED,
-        record=from_document(lease.record),
+        record=from_document(lease.record, place),
     )

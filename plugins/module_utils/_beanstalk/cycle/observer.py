@@ -75,6 +75,11 @@ class Observer:
         self._draining = False
         self._answers: dict[tuple[str, str], tuple[Answer | None, float, Any]] = {}
 
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences about environments that concern this cycle."""
+        return [text for one in sorted(self._last_tags) for text in self._tags.dropped.get(one, ())]
+
     def environments(self, snapshot: Snapshot, record: Record, *, counting: bool = False) -> tuple[Environment, ...]:
         """The environments that concern this cycle, in the detail that each needs; all where nobody is live.
 

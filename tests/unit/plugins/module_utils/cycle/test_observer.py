@@ -74,6 +74,26 @@ def test_tags_are_read_again_after_a_change_unless_the_environment_is_anothers()
     assert service.asked == ["e-1", "e-3"]
 
 
+def test_tags_that_no_cycle_writes_are_dropped_with_a_sentence() -> None:
+    service = Tags()
+    right = {"jack:logical": "blog/live", "jack:cycle": "20260301T020000Z-7", "jack:role": "retired", "team": "web"}
+    service.tags["e-1"] = dict(right)
+    service.tags["e-2"] = right | {"jack:cycle": "mine", "jack:role": "king"}
+    cache = TagCache(service)
+    assert cache.of(described("e-1"), "blog/live") == right
+    assert cache.of(described("e-2"), "blog/live") == {"jack:logical": "blog/live", "team": "web"}
+    assert cache.dropped == {
+        "e-1": [],
+        "e-2": [
+            f"Somebody else than a cycle wrote a tag, which is not used: {what}."
+            for what in (
+                "the tag jack:cycle of e-2 is a text, and not the id of a cycle",
+                "the tag jack:role of e-2 is a text, and not one of candidate, live, retired",
+            )
+        ],
+    }
+
+
 def test_tags_of_an_environment_that_is_being_changed_are_never_remembered() -> None:
     service = Tags()
     cache = TagCache(service)

@@ -74,11 +74,25 @@ def test_a_record_can_be_stored_and_read() -> None:
         {"journal": {**to_document(Record(journal=JOURNAL))["journal"], "goal": "other"}},
         {"retired": [{"environment": "e"}]},
         {"ledger": ["x"]},
+        {"ledger": {"cycle": "c0"}},
+        {"journal": {**to_document(Record(journal=JOURNAL))["journal"], "started": "yesterday"}},
+        {"journal": {**to_document(Record(journal=JOURNAL))["journal"], "min_size": 1.5}},
+        {"journal": {**to_document(Record(journal=JOURNAL))["journal"], "abandoned": "no"}},
+        {"journal": "c1"},
+        {"pending_resize": {"environment": "e-1", "start_size": -1, "min_size": 1}},
+        {"retired": [{"environment": "e", "label": ["v"], "since": 1, "keep_until": 2}]},
     ],
 )
 def test_a_record_that_is_not_understood_stops_the_run(document: dict[str, Any]) -> None:
-    with pytest.raises(AnsibleBeanstalkError, match="cannot be read"):
+    with pytest.raises(AnsibleBeanstalkError, match=r"^The record of cycles in LOCK cannot be read: .+\. Update the"):
+        from_document(document, "LOCK")
+
+
+def test_a_record_says_what_is_wrong_with_it() -> None:
+    document = to_document(Record(journal=JOURNAL)) | {"ledger": ({"cycle": "c0", "owner": "me", "result": "fine"},)}
+    with pytest.raises(AnsibleBeanstalkError) as refused:
         from_document(document)
+    assert "ledger[0].result is a text, and not one of done, " in str(refused.value)
 
 
 class Site(http.server.BaseHTTPRequestHandler):
