@@ -106,6 +106,12 @@ lock:
       description: Whether anybody holds it now.
       type: bool
       returned: always
+    stopped:
+      description:
+        - Whether its holder ended without freeing it, as a run that is killed does. I(reason) says what it was about to
+          do, and the next run of the playbook goes on from there.
+      type: bool
+      returned: always
     owner:
       description: Who holds it, or held it last when its time ran out; null when it is free.
       type: str

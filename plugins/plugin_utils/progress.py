@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import multiprocessing
+import os
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ansible import constants
@@ -58,33 +61,46 @@ class ProgressActionBase(ActionBase):
 
 @contextmanager
 def _followed_file(heard):
-    """Make a file that only this user can read, and hear every line that is written to it within the block."""
+    """Make a file that only this user can read, and hear every line that is written to it within the block.
+
+    It is locked for as long as somebody listens, by which the module knows that it is waited for.
+    """
     # Ansible removes its folder of temporary files at its end, also after a signal.
     with tempfile.TemporaryDirectory(prefix="beanstalk-", dir=constants.DEFAULT_LOCAL_TMP) as folder:
         path = Path(folder, "progress.jsonl")
         path.touch(mode=0o600)
         over = threading.Event()
-        follower = threading.Thread(target=_follow, args=(path, heard, over), daemon=True)
-        follower.start()
-        try:
-            yield path
-        finally:
-            over.set()
-            follower.join()
+        with path.open("r+", encoding="ascii", errors="replace") as file:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            parent = getattr(multiprocessing.parent_process(), "pid", os.getppid())
+            follower = threading.Thread(target=_follow, args=(file, heard, over, parent), daemon=True)
+            follower.start()
+            try:
+                yield path
+            finally:
+                over.set()
+                follower.join()
 
 
-def _follow(path, heard, over):
-    """Hear every line that is added to the file, until the module has ended and nothing is left."""
-    with path.open(encoding="ascii", errors="replace") as file:
-        part = ""
-        while True:
-            ended = over.wait(_POLL_SECONDS)
-            lines = (part + file.read()).split("\n")
-            part = lines.pop()
-            for line in lines:
-                try:
-                    heard(load(line, LINE))
-                except ShapeError as error:
-                    display.warning(f"A line of the progress of a module is dropped: {error}.")
-            if ended:
-                return
+def _follow(file, heard, over, parent):
+    """Hear every line that is added to the file, until the module has ended and nothing is left.
+
+    Or until ansible-playbook, the ``parent`` of this worker, has ended without it: killed, or with the terminal. Then
+    nobody sees what the module does, and it is to stop.
+    """
+    part = ""
+    while True:
+        ended = over.wait(_POLL_SECONDS)
+        if os.getppid() != parent:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            return
+        lines = (part + file.read()).split("\n")
+        part = lines.pop()
+        for line in lines:
+            try:
+                heard(load(line, LINE))
+            except ShapeError as error:
+                display.warning(f"A line of the progress of a module is dropped: {error}.")
+        if ended:
+            return

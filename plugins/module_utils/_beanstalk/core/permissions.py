@@ -120,7 +120,11 @@ _CYCLE = (
 )
 PLAYBOOKS: Mapping[str, tuple[Statement, ...]] = {
     "deploy": _DEPLOY,
-    "status": _LOOK,
+    "status": (
+        *_LOOK,
+        Statement(("s3:ListBucket",), (_BUCKET,), reports=True),
+        Statement(("s3:GetObject",), (_LOCK,), reports=True),
+    ),
     "recreate_and_swap": _CYCLE,
     # Without an environment that is still kept, it makes one.
     "rollback": _CYCLE,

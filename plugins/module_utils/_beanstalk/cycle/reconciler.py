@@ -18,7 +18,7 @@ from typing import Any
 from ..core.errors import AnsibleBeanstalkError, denied_action, error_code
 from ..core.limiter import Admission
 from ..core.waiters import SAME_TICK, slowed
-from ..lock.lease import Lease, LeaseLostError, LockedError
+from ..lock.lease import Lease, LeaseLostError, LockedError, lock_key
 from ..run.effects import Acquire, Background, Call, Effect, Keep, Observe, Pause, ReadLock, WriteRecord
 from ..run.engine import Services
 from ..run.progress import ItemProgress
@@ -54,6 +54,7 @@ _AT_WORK = frozenset(Status) - {Status.READY, Status.TERMINATED}
 _SHARED_SECONDS = 5.0
 _ATTEMPTS = 6  # that fail in a row, before a run gives up; the next run continues
 _EVIDENCE_SECONDS = 30.0
+_LONGEST_REASON = 500
 _LONGEST_QUEUE_SECONDS = 15.0  # the rate may be another by then
 
 
@@ -66,7 +67,7 @@ class CycleReconciler:
     def __init__(self, services: Services, params: Mapping[str, Any], check_mode: bool, progress: ItemProgress) -> None:
         self.policy = policy_of(params)
         self.run_so_far = Run()
-        self.warnings: list[str] = []
+        self._candidate: CandidateSettings | None = None
         self._services, self._clock, self._progress = services, services.clock, progress
         self._owner, self._dry = params["lock"]["owner"] or services.owner, check_mode
         self._stop_at = Stage(params["stop_at"]) if params["stop_at"] else None
@@ -93,6 +94,11 @@ class CycleReconciler:
         self._waiting_for = "the first observation of the application"
         self._last: tuple[Observation, Step] | None = None
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know, as sentences."""
+        return [*(self._candidate.warnings if self._candidate else []), *self.observer.warnings]
+
     def now(self) -> float:
         """The lock's clock, in seconds since the epoch."""
         return self._clock.now() + self._offset
@@ -101,7 +107,7 @@ class CycleReconciler:
         """Go on until the stage, or to the end of the run; in check mode only to the next step. Returns a Run."""
         services, failed = self._services, 0
         candidate = yield Call(functools.partial(CandidateSettings.of, services, self._account, self._params))
-        self.warnings = candidate.warnings
+        self._candidate = candidate
         self._changes = Changes(services.eb, services.writer, self.observer, candidate)
         self._observing = Observing(
             self.observer, self._account, candidate, self.policy, self._findings, self.now, self._bucket
@@ -136,7 +142,8 @@ class CycleReconciler:
             lease = (yield self._read()).lease  # it may have been renewed meanwhile
         if (again := self._waits_on(snapshot, lease)) is not None:
             return again
-        lock = lock_of(lease, self._owner, self.now())
+        place = f"{lock_key(self._application)} in {self._bucket or 'the bucket of Elastic Beanstalk'}"
+        lock = lock_of(lease, self._owner, self.now(), place)
         observe = functools.partial(self._observing.observe, snapshot, lock, self._owner, self._started)
         return (yield Call(observe))
 
@@ -156,7 +163,9 @@ class CycleReconciler:
     def _acquire(self) -> Flow:
         """Take the lease, or raise LockedError; who had it before may have changed something until now."""
         reason, ttl = f"{self.policy.goal} of {self.observer.logical}", self.policy.lock_ttl
-        yield Acquire(self._application, self.observer.prefix, reason, self._bucket, self._owner, ttl, wait=0.0)
+        got = yield Acquire(self._application, self.observer.prefix, reason, self._bucket, self._owner, ttl, wait=0.0)
+        if got.stopped:
+            self._progress.tell("RESUME", f"{got.stopped}; this run goes on from there")
         self._acquired = True
         self._changed_at = self._clock.now()
 
@@ -315,7 +324,9 @@ class CycleReconciler:
         self._check_age(observation)
         record = None if step.record is None else to_document(step.record)
         free = step.action is Action.RELEASE
-        yield WriteRecord(self._application, self.observer.prefix, record, free, self._bucket)
+        # Whoever finds the lease of a killed run reads there what it was about to do.
+        reason = self._progress.fit(f"{self.policy.goal} of {self.observer.logical}: {step.action}, {step.reason}")
+        yield WriteRecord(self._application, self.observer.prefix, record, free, self._bucket, reason[:_LONGEST_REASON])
 
 
 def _may_pass(error: AnsibleBeanstalkError) -> bool:

@@ -56,6 +56,12 @@ class Plan:
         """Whether nothing has to be done."""
         return self.tracker.empty and not self.actions
 
+    def sentence(self, environment: Environment) -> str:
+        """What is going to be done, for people."""
+        label = self.update.get("VersionLabel")
+        version = f" to version {label}" if label else ""
+        return f"bringing the environment {environment['EnvironmentName']}{version} ({', '.join(self.actions)})"
+
     def redeploy(self, label: str, verdict: Verdict) -> None:
         """The version is there, but does not run everywhere."""
         self.tracker.add("instances_behind", list(verdict.instances) or verdict.reason, [])

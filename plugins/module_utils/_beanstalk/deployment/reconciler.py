@@ -109,8 +109,11 @@ class EnvironmentReconciler:
         environment = yield Call(lambda: find_environment(self._client, self._params, lambda: found))
         return environment
 
-    def _changed_meanwhile(self, environment: Environment | None) -> Flow:
-        """Take the lock before the first write; whether the environment is another than the one decided about."""
+    def _changed_meanwhile(self, environment: Environment | None, reason: str) -> Flow:
+        """Take the lock before the first write; whether the environment is another than the one decided about.
+
+        ``reason`` is what is going to be done, for those who wait or come after a run that was killed.
+        """
         lock = self._params.get("lock")
         if lock is None or self._locked:
             return False, environment
@@ -119,13 +122,15 @@ class EnvironmentReconciler:
             raise AnsibleBeanstalkRefusedError(message=message)
         arn = str((environment or {}).get("EnvironmentArn") or "")
         try:
-            since = yield self._acquire(lock["bucket"] or own_bucket(arn))
+            got = yield self._acquire(lock["bucket"] or own_bucket(arn), reason)
         except AnsibleBeanstalkError as error:
             if lock["bucket"] or error_code(error) != "NoSuchBucket":
                 raise
-            since = yield self._acquire("")
+            got = yield self._acquire("", reason)
         self._locked = True
-        if since <= self._observed:
+        if got.stopped:
+            self._progress.tell("RESUME", f"{got.stopped}; this run goes on from what Elastic Beanstalk has")
+        if got.since <= self._observed:
             return False, environment
         found = yield from self._find()
         return any((found or {}).get(key) != (environment or {}).get(key) for key in _MEANWHILE), found
@@ -136,13 +141,13 @@ class EnvironmentReconciler:
         worker = self._params["name"] if self._params["tier"] == "Worker" else ""
         return str(self._params.get("cname_prefix") or worker or "")
 
-    def _acquire(self, bucket: str) -> Acquire:
+    def _acquire(self, bucket: str, reason: str) -> Acquire:
         lock = self._params["lock"]
         self._bucket = bucket
         return Acquire(
             self._params["application"],
             self._logical,
-            "deploy",
+            self._progress.fit(f"deploy: {reason}"),
             bucket=bucket,
             owner=lock["owner"] or "",
             ttl=lock["ttl"],
@@ -194,7 +199,7 @@ class EnvironmentReconciler:
         platform = yield Call(lambda: resolution.choose(self._client, params["platform"]))
         yield Call(lambda: secret_references.check_platform(self._client, self._wanted, platform))
         if not self._check_mode:
-            _changed, found = yield from self._changed_meanwhile(None)
+            _changed, found = yield from self._changed_meanwhile(None, self._creation)
             if found is not None:
                 return (yield from self._update(found))
         answer = predicted(params, platform)
@@ -213,7 +218,13 @@ class EnvironmentReconciler:
                 raise (yield from self._told(error, str(answer["EnvironmentId"]))) from error
         return (yield from self._update(answer))
 
+    @property
+    def _creation(self) -> str:
+        label = self._params["version_label"]
+        return f"creating the environment {self._params['name']}{f' with version {label}' if label else ''}"
+
     def _request_creation(self, call: Mapping[str, Any]) -> Flow:
+        self._progress.tell("CREATE", self._creation)
         try:
             return (yield Call(lambda: api.create_environment(self._client, **call)))
         except AnsibleBeanstalkError as error:
@@ -242,7 +253,7 @@ class EnvironmentReconciler:
             if self._check_mode:
                 self._note(plan)
                 return self._predicted(environment)
-            changed, found = yield from self._changed_meanwhile(environment)
+            changed, found = yield from self._changed_meanwhile(environment, plan.sentence(environment))
             if changed:
                 if found is None:
                     return (yield from self._create())
@@ -276,6 +287,7 @@ class EnvironmentReconciler:
         while calls:
             call = calls.pop(0)
             request = functools.partial(api.update_environment, self._client, environment["EnvironmentId"], **call)
+            self._progress.tell("UPDATE", plan.sentence(environment))
             try:
                 answer = yield Call(request)
             except AnsibleBeanstalkError as error:
@@ -293,6 +305,7 @@ class EnvironmentReconciler:
             label = label or environment.get("VersionLabel")
             environment = yield from self._watch(answer, label, quiet="VersionLabel" in call)
         if plan.tag_plan is not None and "tags" in plan.tracker.names:
+            self._progress.tell("TAG", f"changing tags of the environment {environment['EnvironmentName']}")
             yield Call(functools.partial(tags.apply_tags, self._client, environment["EnvironmentArn"], plan.tag_plan))
             if not noted:
                 self._note(plan)
@@ -309,6 +322,8 @@ class EnvironmentReconciler:
 
     def _provide_version(self, environment: Environment | None) -> Flow:
         """Make the version of its bundle, before anybody is kept waiting by the lock."""
+        if self._params["src"] and self._params["version_label"] and not self._check_mode:
+            self._progress.tell("VERSION", f"providing the version {self._params['version_label']}")
         if (yield Background(functools.partial(self._version.provide, environment))):
             self.actions.append("create_version")
 
@@ -433,7 +448,8 @@ class EnvironmentReconciler:
             if not self._check_mode:
                 yield from self._watch_end(environment)
             return None
-        if not self._check_mode and (yield from self._changed_meanwhile(environment))[0]:
+        reason = _termination(environment)
+        if not self._check_mode and (yield from self._changed_meanwhile(environment, reason))[0]:
             raise AnsibleBeanstalkRefusedError(
                 message=f"The environment {environment['EnvironmentId']} was changed by somebody else meanwhile."
             )
@@ -450,6 +466,7 @@ class EnvironmentReconciler:
         check_may_terminate(self._client, environment, known, self._params["cname_prefix"])
 
     def _request_termination(self, environment: Environment) -> Flow:
+        self._progress.tell("TERMINATE", _termination(environment))
         while True:
             try:
                 return (yield Call(lambda: api.terminate_environment(self._client, environment["EnvironmentId"])))
@@ -497,6 +514,10 @@ class EnvironmentReconciler:
             "actions": self.actions,
             "diff": {"before": before, "after": after},
         }
+
+
+def _termination(environment: Environment) -> str:
+    return f"terminating the environment {environment['EnvironmentName']}"
 
 
 def not_verified(environment: Environment, verifier: Verifier, *, hint: bool) -> NotVerifiedError:

@@ -191,3 +191,10 @@ def held_sentence(lease: Lease, now: float) -> str:
         f"{lease.owner} holds the lock ({lease.reason or 'no reason given'}), since {now - lease.acquired:.0f} seconds "
         f"and for {max(0.0, lease.expires - now):.0f} more unless it is renewed."
     )
+
+
+def stopped_sentence(lease: Lease, owner: str, state: LeaseState) -> str:
+    """At what somebody else than ``owner`` stopped who never freed the lease; "" for one that is free, or held."""
+    if state not in (LeaseState.EXPIRED, LeaseState.ORPHANED) or lease.owner == owner:
+        return ""
+    return f"{lease.owner} ended without freeing the lock and stopped at: {lease.reason or 'no reason given'}"

@@ -87,6 +87,7 @@ def show(lease: Lease, now: float) -> dict[str, Any]:
     held = bool(lease.owner) and now < lease.expires
     return {
         "held": held,
+        "stopped": lease.state("", now) in (LeaseState.EXPIRED, LeaseState.ORPHANED),
         "owner": shown(lease.owner) or None,
         "reason": shown(lease.reason) or None,
         "token": lease.token,

@@ -28,7 +28,18 @@ from ..core.cache import Cache
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
 from ..core.reading import Allowance, ask_again, receive
 from ..core.shape import ShapeError, check, number, text
-from .lease import BrokenLockError, Lease, LeaseLostError, Leases, LeaseState, LockedError, decode, encode, lock_key
+from .lease import (
+    BrokenLockError,
+    Lease,
+    LeaseLostError,
+    Leases,
+    LeaseState,
+    LockedError,
+    decode,
+    encode,
+    lock_key,
+    stopped_sentence,
+)
 
 _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409")
 _CONTENDED_SECONDS = 30.0
@@ -59,11 +70,15 @@ class _Known:
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease that was got, what it was before, and since when (monotonic) nobody else can have had it."""
+    """A lease that was got, what it was before, and since when (monotonic) nobody else can have had it.
+
+    ``stopped`` says at what another run stopped that never freed it, "" where none did.
+    """
 
     lease: Lease
     before: LeaseState
     since: float
+    stopped: str = ""
 
 
 class Wish(NamedTuple):
@@ -182,6 +197,7 @@ class LockStore:
                 fresh = True
                 continue
             since = dict(self._known.since) if self._known else {}
+            stopped = {name: stopped_sentence(self.lease(name), wanted[name].owner, free[name]) for name in free}
             taken = {
                 name: self.lease(name).taken(wanted[name].owner, wanted[name].reason, self.now, wanted[name].ttl)
                 for name in free
@@ -192,17 +208,19 @@ class LockStore:
                 written = {}
             # A race that was lost has read it, too.
             if len(written) == len(free) or fresh:
-                return self._taken(written, states, since)
+                return self._taken(written, states, since, stopped)
             fresh = True
 
     def _taken(
-        self, written: Mapping[str, Lease], states: Mapping[str, LeaseState], since: Mapping[str, float]
+        self,
+        written: Mapping[str, Lease],
+        states: Mapping[str, LeaseState],
+        since: Mapping[str, float],
+        stopped: Mapping[str, str],
     ) -> dict[str, Taken]:
         at = self._monotonic()
-        return {
-            name: Taken(lease, states[name], since.get(name, at) if states[name] is LeaseState.FREE else at)
-            for name, lease in written.items()
-        }
+        known = {name: since.get(name, at) if state is LeaseState.FREE else at for name, state in states.items()}
+        return {name: Taken(lease, states[name], known[name], stopped.get(name, "")) for name, lease in written.items()}
 
     def take(self, lease: Lease, owner: str, reason: str, ttl: float, record: Mapping[str, Any] | None = None) -> Lease:
         """Write ``owner`` over exactly what was read. A new holder gets the next fencing token.

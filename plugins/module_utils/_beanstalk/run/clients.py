@@ -51,7 +51,8 @@ def connection_key(params: Mapping[str, Any]) -> str:
 class Clients:
     """``get(service)`` is the client of a service; ``prepare`` is called with each new one.
 
-    ``timeouts`` are settings of botocore's that all of them have.
+    ``timeouts`` are settings of botocore's that all of them have; ``guard`` is called with every client, those of
+    :meth:`new` included.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Clients:
         params: Mapping[str, Any],
         prepare: Callable[[Any], Any] = lambda client: client,
         timeouts: Mapping[str, Any] | None = None,
+        guard: Callable[[Any], object] = lambda client: None,
     ) -> None:
         self._params, self._prepare, self._timeouts = params, prepare, timeouts or _TIMEOUTS
+        self._guard = guard
         self._session: Any = boto3.session.Session(profile_name=params.get("profile") or None)
         self._clients: dict[str, Any] = {}
         # A client may be used by many threads, but a session must not make two at a time.
@@ -82,7 +85,7 @@ class Clients:
         verify: bool | str | None = None if params.get("validate_certs", True) else False
         if verify is None and params.get("aws_ca_bundle"):
             verify = str(params["aws_ca_bundle"])
-        return self._session.client(
+        client = self._session.client(
             service,
             region_name=params.get("region") or None,
             endpoint_url=params.get("endpoint_url") or None,
@@ -92,3 +95,5 @@ class Clients:
             verify=verify,
             config=config,
         )
+        self._guard(client)
+        return client

@@ -56,8 +56,8 @@ class Observe:
 class Acquire:
     """Take the lease of a logical environment, and have it renewed; LockedError is thrown after ``wait`` seconds.
 
-    It is sent since when nobody else can have had it: what was seen after that is still true. ``bucket`` is empty for
-    Elastic Beanstalk's own, ``owner`` for the run's own name.
+    It is sent :class:`Acquired`. ``bucket`` is empty for Elastic Beanstalk's own, ``owner`` for the run's own name.
+    ``reason`` is shown to whoever waits for it, and to whoever comes after a run that was killed.
 
     A lease that is lost meanwhile is thrown as LeaseLostError, wherever the reconciler is. None is held after its end.
     """
@@ -69,6 +69,17 @@ class Acquire:
     owner: str = ""
     ttl: float = 180.0
     wait: float = 300.0
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """Since when nobody else can have had a lease (what was seen after that is still true).
+
+    ``stopped`` says at what another run stopped that never freed it, "" where none did.
+    """
+
+    since: float
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,7 @@ class ReadLock:
 class WriteRecord:
     """Store a record (None for the one that is there) under a lease of this reconciler's, which renews or frees it.
 
+    ``reason`` is what the lease is for from now on, "" for what it was for before.
     It is sent the lease as written; LeaseLostError is thrown where somebody else has it by now.
     """
 
@@ -93,6 +105,7 @@ class WriteRecord:
     record: Mapping[str, Any] | None = None
     free: bool = False
     bucket: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ..core.clock import Clock, SystemClock
 from ..core.errors import AnsibleBeanstalkWaitError
 from ..core.limiter import RateLimiter, given_rate
 from ..lock.store import LockStore
+from .abandoned import AbandonedError, refuse_writes
 from .background import ThreadPool
 from .clients import ONE_ATTEMPT, Clients, connection_key
 from .effects import Reconciler
@@ -33,6 +34,9 @@ from .watcher import ApplicationWatcher
 
 # So much longer than the last deadline of its items a lane may take before it is left.
 _STUCK_SECONDS = 5.0
+# How often it is looked whether anybody waits for the run, and how long a lane has to end where nobody does.
+_LOOK_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
 # Requests of one account and region that are waited for at the same time; the limiter says how often one is sent.
 _CALLS_AT_ONCE = 4
 
@@ -159,15 +163,23 @@ def _silence(items: Sequence[Item], answers: Answers) -> Callable[[], str]:
     return answers.unheard if all(item.waits_out_silence for item in items) else answers.silent
 
 
-def _wait_for(thread: threading.Thread, items: Sequence[Item], silent: Callable[[], str], began: float) -> None:
-    """Wait for a lane, but not longer than its items may take: one that is stuck in a request cannot leave them."""
+def _wait_for(
+    thread: threading.Thread, items: Sequence[Item], silent: Callable[[], str], began: float, over: Callable[[], bool]
+) -> None:
+    """Wait for a lane, but not longer than its items may take: one that is stuck in a request cannot leave them.
+
+    ``over``: it is not to be waited for any more.
+    """
     end = began + max(item.timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS
     silence_end = began + max(item.silence_timeout for item in items) + GRACE_SECONDS + _STUCK_SECONDS / 2
     while thread.is_alive():
         now = SystemClock().now()
         if now >= end or (now >= silence_end and silent()):
             return
-        thread.join(max(0.5, min(end, silence_end) - now))
+        if over():
+            thread.join(_LEAVE_SECONDS)
+            return
+        thread.join(min(_LOOK_SECONDS, max(0.5, min(end, silence_end) - now)))
 
 
 class _LaneReporter:
@@ -195,10 +207,12 @@ class _LaneReporter:
 class Engine:
     """``run`` gives each item a ``result``. ``warnings`` are those of no item in particular.
 
-    ``clock`` makes the clock of a lane.
+    ``clock`` makes the clock of a lane. ``abandoned`` says whether nobody waits for the run any more: then nothing more
+    is written, neither to environments nor to locks.
     """
 
     clock: Callable[[], Clock] = SystemClock
+    abandoned: Callable[[], bool] = lambda: False
     owner: str = field(default_factory=made_up_owner)
     warnings: list[str] = field(default_factory=list)
     counters: list[api.CallCounter] = field(default_factory=list)
@@ -214,32 +228,40 @@ class Engine:
         for item in items:
             lanes.setdefault(connection_key(item.params), []).append(item)
         pool = ThreadPool()
+        clocks: list[Clock] = []
         threads = []
         began = SystemClock().now()
         for members in lanes.values():
-            answers = Answers()
-            thread = threading.Thread(target=self._run_lane, args=(members, pool, answers), daemon=True)
+            answers, clock = Answers(), self.clock()
+            clocks.append(clock)
+            thread = threading.Thread(target=self._run_lane, args=(members, pool, answers, clock), daemon=True)
             thread.start()
             threads.append((thread, members, answers))
+
+        def over() -> bool:
+            gone = self.abandoned()
+            for clock in clocks if gone else ():
+                clock.wake()
+            return gone
+
         for thread, members, answers in threads:
-            _wait_for(thread, members, _silence(members, answers), began)
+            _wait_for(thread, members, _silence(members, answers), began, over)
             for item in members:
                 if item.result is None:
                     place = answers.silent() or "AWS"
                     late = AnsibleBeanstalkWaitError(f"Gave up at the deadline: {place} does not answer", {})
-                    item.result = item.progress.result(item.job.failed(late))
+                    item.result = item.progress.result(item.job.failed(AbandonedError() if over() else late))
 
-    def _run_lane(self, items: list[Item], pool: ThreadPool, answers: Answers) -> None:
+    def _run_lane(self, items: list[Item], pool: ThreadPool, answers: Answers, clock: Clock) -> None:
         try:
-            lane = self._lane(items, pool, answers)
+            lane = self._lane(items, pool, answers, clock)
             lane.run()
         except Exception as error:  # a fault of the lane is one of each item that has no result yet
             for item in items:
                 if item.result is None:
                     item.result = item.progress.result(item.job.failed(error))
 
-    def _lane(self, items: list[Item], pool: ThreadPool, answers: Answers) -> Lane:
-        clock = self.clock()
+    def _lane(self, items: list[Item], pool: ThreadPool, answers: Answers, clock: Clock) -> Lane:
         limiter, service_clock, counter = RateLimiter(clock, given_rate()), ServiceClock(clock), api.CallCounter()
         self.counters.append(counter)
 
@@ -253,7 +275,9 @@ class Engine:
 
         # The least patient item decides: what it waits for must be tried again within its limit.
         timeouts = request_timeouts(min(min(item.timeout, item.silence_timeout) for item in items))
-        clients = Clients(items[0].params, prepare, timeouts)
+        clients = Clients(
+            items[0].params, prepare, timeouts, guard=lambda client: refuse_writes(client, self.abandoned)
+        )
         services = Services(clients, clock, service_clock, counter, limiter, SingleFlight(clock), answers, self.owner)
         interval = min(item.interval for item in items)
 
@@ -273,7 +297,7 @@ class Engine:
         by_name = {item.name: item for item in items}
         calls = ThreadPool(_CALLS_AT_ONCE)
         reporter = _LaneReporter(by_name, self.warnings.append)
-        lane = Lane(clock, watch, lock, calls, pool, reporter, _silence(items, answers))
+        lane = Lane(clock, watch, lock, calls, pool, reporter, _silence(items, answers), self.abandoned)
         now = clock.now()
         for item in items:
             item.progress.heard = functools.partial(lane.news, item.name)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from ..core.clock import Clock
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError, is_transient
+from .abandoned import AbandonedError
 from .background import Done
 from .effects import (
     Acquire,
@@ -86,7 +87,8 @@ class Lane:
 
     ``watch`` makes the watcher of an application, ``lock`` the leases of an application in a bucket. Calls and
     background work run in pools of their own, so that neither keeps the other, or a poll, waiting. ``silent`` names an
-    endpoint that does not answer, "" for none.
+    endpoint that does not answer, "" for none. Once ``abandoned`` says that nobody waits for the run, all are left, and
+    their leases end by themselves.
     """
 
     def __init__(
@@ -98,9 +100,10 @@ class Lane:
         background: Pool,
         reporter: Reporter,
         silent: Callable[[], str] = str,
+        abandoned: Callable[[], bool] = bool,
     ) -> None:
         self._clock, self._watch, self._lock, self._reporter = clock, watch, lock, reporter
-        self._calls, self._background, self._silent = calls, background, silent
+        self._calls, self._background, self._silent, self._abandoned = calls, background, silent, abandoned
         self._outstanding = 0
         """Calls and background work whose answers have not come yet."""
         self._order = itertools.count()
@@ -130,7 +133,10 @@ class Lane:
     def run(self) -> None:
         """Serve all reconcilers until they have ended and their leases are free."""
         while self._tasks:
-            self._turn()
+            if self._abandoned():
+                self._leave_all()
+            else:
+                self._turn()
         for leases in self._leases.values():
             leases.close()
             self._warn(leases)
@@ -189,6 +195,11 @@ class Lane:
             # Since when the service does not answer, nothing is known of what is waited for.
             why = self._problem or (f"{silent} does not answer" if silent else "")
             self._finish(task, None, AnsibleBeanstalkWaitError(f"{text}: {why}" if why else text, {}))
+
+    def _leave_all(self) -> None:
+        for task in list(self._tasks.values()):
+            self._finish(task, None, AbandonedError())
+        self._leases.clear()
 
     def _send_heartbeats(self, now: float) -> None:
         for task in self._tasks.values():
@@ -308,7 +319,7 @@ class Lane:
         who, prefix = (task, task.turn), effect.cname_prefix
         match effect:
             case Acquire() if (leases, prefix) in task.leases and leases.holds(prefix):
-                leases.write(who, prefix, None, free=False)  # it ran out, and nobody has taken it
+                leases.take_again(who, prefix)
             case Acquire():
                 task.waiting_for = f"the lock of {prefix}"
                 leases.want(who, prefix, effect.reason, effect.ttl, effect.wait, effect.owner)
@@ -319,7 +330,7 @@ class Lane:
                 else:
                     leases.read(who, prefix)
             case WriteRecord():
-                leases.write(who, prefix, effect.record, free=effect.free)
+                leases.write(who, prefix, effect.record, free=effect.free, reason=effect.reason)
             case Keep():
                 leases.keep(prefix, effect.seconds)
                 self._resume(task)

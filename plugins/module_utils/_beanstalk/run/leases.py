@@ -18,6 +18,7 @@ from ..core.clock import Clock
 from ..core.errors import AnsibleBeanstalkError, is_transient
 from ..lock.lease import Lease, LeaseLostError, LeaseState, LockedError
 from ..lock.store import Taken, Wish
+from .effects import Acquired
 
 # Those who ask within so many seconds of each other are served with one write.
 _GATHER_SECONDS = 2.0
@@ -91,6 +92,7 @@ class _Writing:
     record: Mapping[str, Any] | None
     free: bool
     asked_at: float
+    answer: Acquired | None = None
 
 
 class ApplicationLeases:
@@ -129,10 +131,16 @@ class ApplicationLeases:
         """Have a lease read for somebody."""
         self._readers[who] = (prefix, self._clock.now())
 
-    def write(self, who: Any, prefix: str, record: Mapping[str, Any] | None, *, free: bool) -> None:
+    def write(self, who: Any, prefix: str, record: Mapping[str, Any] | None, *, free: bool, reason: str = "") -> None:
         """Write a record (None for the one that is there) under a held lease, which that renews or frees."""
-        self._lease_of(prefix)
+        held = self._lease_of(prefix)
+        held.reason = reason or held.reason
         self._writings[prefix] = _Writing(who, record, free, self._clock.now())
+
+    def take_again(self, who: Any, prefix: str) -> None:
+        """Renew a lease that this run has and that ran out, unless somebody took it meanwhile."""
+        self.write(who, prefix, None, free=False)
+        self._writings[prefix].answer = Acquired(self._clock.now())
 
     def holds(self, prefix: str) -> bool:
         """Whether this run has a lease, which may have run out."""
@@ -251,7 +259,7 @@ class ApplicationLeases:
             stays = got.before is LeaseState.OURS and wish.owner != self._owner
             renew_at = self._clock.now() + wish.ttl / 2
             self._held[name] = _Held(wish.who, got.lease, wish.reason, wish.ttl, renew_at, stays)
-            outcomes.append((wish.who, got.since))
+            outcomes.append((wish.who, Acquired(got.since, got.stopped)))
         return outcomes + self._expired(None)
 
     def _expired(self, error: AnsibleBeanstalkError | None) -> list[_Outcome]:
@@ -290,7 +298,7 @@ class ApplicationLeases:
                 held.lease, held.renew_at = written[name], self._clock.now() + held.ttl / 2
         for name, one in writings.items():
             if name in written:
-                outcomes.append((one.who, written[name]))
+                outcomes.append((one.who, one.answer or written[name]))
                 if one.free:
                     del self._held[name]
         return outcomes

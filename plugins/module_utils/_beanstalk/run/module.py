@@ -20,8 +20,9 @@ MakeItem = Callable[[str, Mapping[str, Any], bool, ProgressFile], Item]
 def run_one(module: Any, make: MakeItem, invocation: Mapping[str, Any]) -> NoReturn:
     """Run the module's own parameters as the only item, and end the module with its result."""
     params = module.params
-    item = make("", params, module.check_mode, ProgressFile(params["progress_file"]))
-    engine = Engine()
+    file = ProgressFile(params["progress_file"])
+    item = make("", params, module.check_mode, file)
+    engine = Engine(abandoned=file.abandoned)
     engine.run([item])
     result = {**(item.result or {}), "api_calls": engine.api_calls, "invocation": invocation}
     for text in [*engine.warnings, *result.pop("warnings", [])]:
@@ -45,7 +46,7 @@ def run_many(module: Any, key: str, spec: ItemSpec, make: MakeItem, connection: 
     for name, problem in bad.items():
         file.write({"item": name, "result": {"changed": False, "failed": True, "msg": problem}})
     items = [make(name, params, module.check_mode, file) for name, params in good.items()]
-    engine = Engine()
+    engine = Engine(abandoned=file.abandoned)
     engine.run(items)
     for text in engine.warnings:
         module.warn(text)

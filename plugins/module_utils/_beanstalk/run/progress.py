@@ -11,6 +11,7 @@ one and collects the other, and a module that dies loses no finished item.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -32,14 +33,35 @@ _DONE = re.compile(
 
 
 class ProgressFile:
-    """Writes lines into a file that is there; without one nobody listens. It never fails for want of a reader."""
+    """Writes lines into a file that somebody follows; without one nobody listens. It never fails for want of a reader.
+
+    Whoever follows the file holds a lock on it (flock(2)), which ends with that process, however it ends.
+    """
 
     def __init__(self, path: str | None = None) -> None:
         self._lock = threading.Lock()
-        self._descriptor = -1
+        self._descriptor, self._parent, self._gone = -1, os.getppid(), False
         if path:
-            with contextlib.suppress(OSError):
+            try:
                 self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except FileNotFoundError:
+                self._gone = True
+            except OSError:
+                pass
+
+    def abandoned(self) -> bool:
+        """Whether whoever waited for this run has ended: the process that began it, or the one that follows it."""
+        self._gone = self._gone or os.getppid() != self._parent or self._unlocked()
+        return self._gone
+
+    def _unlocked(self) -> bool:
+        if self._descriptor < 0:
+            return False
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # it is held, or this file system has no locks
+            return False
+        return True
 
     def write(self, line: Mapping[str, Any]) -> None:
         """One line, whole: it is one write."""
@@ -68,9 +90,13 @@ class ItemProgress:
         self._batches: dict[str, set[str]] = {}
         self._done: set[str] = set()
 
+    def fit(self, message: str) -> str:
+        """A sentence as it may be shown and stored: without the item's secrets, and without control characters."""
+        return shown(str(self._mask(message)))
+
     def tell(self, severity: str, message: str, at: datetime | None = None, total: int | None = None) -> None:
         """Tell a sentence; ``at`` is the service's own time of it. The same one twice in a row is told once."""
-        text = shown(str(self._mask(message)))
+        text = self.fit(message)
         if (severity, text) == self._last:
             return
         self._last = (severity, text)

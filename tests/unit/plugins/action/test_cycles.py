@@ -41,7 +41,8 @@ def test_a_bad_one_fails_alone(start: Start, eb: Any) -> None:
     assert "turn-twin and turn-other are for the same logical environment, turn-pair" in said
     assert "[turn-one]" in output
     assert " SWAP " in output
-    (live,) = eb.describe_environments(ApplicationName="batch", IncludeDeleted=False)["Environments"]
+    left = eb.describe_environments(ApplicationName="batch", IncludeDeleted=False)["Environments"]
+    (live,) = (one for one in left if one["EnvironmentName"].startswith("turn-one"))
     assert live["EnvironmentId"] != first["EnvironmentId"]
     assert live["CNAME"].startswith("turn-one.")
 

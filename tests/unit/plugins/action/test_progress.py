@@ -105,7 +105,7 @@ def test_events_come_while_it_waits(
     for host in ("live-one", "live-two"):
         lines = told(done.stdout, host)
         messages = [line[5] for line in lines]
-        assert messages[0] == "createEnvironment is starting."
+        assert messages[:2] == [f"creating the environment {host}", "createEnvironment is starting."]
         assert messages.count("createEnvironment is starting.") == 1
         assert f"Successfully launched environment: {host}" in messages
         assert re.fullmatch(r"Ready, version .*, health Green", messages[-1])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -171,14 +172,15 @@ class Heard:
 class World:
     """A lane with all of that around it. ``interval`` is that of polls, in seconds."""
 
-    def __init__(self, interval: float = 5.0) -> None:
+    def __init__(self, interval: float = 5.0, abandoned: Callable[[], bool] = bool) -> None:
         self.clock = SimulatedClock()
         self.service, self.bucket, self.heard = Service(self.clock), SimulatedBucket(self.clock), Heard(self.clock)
 
         def watch(application: str) -> ApplicationWatcher:
             return ApplicationWatcher(self.service, application, self.clock, interval)
 
-        self.lane = Lane(self.clock, watch, lambda *_where: self.leases("run"), Inline(), Inline(), self.heard)
+        pools = Inline(), Inline()
+        self.lane = Lane(self.clock, watch, lambda *_where: self.leases("run"), *pools, self.heard, abandoned=abandoned)
 
     def leases(self, owner: str) -> ApplicationLeases:
         return ApplicationLeases(self.bucket.store(), owner, self.clock)

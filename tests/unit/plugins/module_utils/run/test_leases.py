@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.cache import Cache
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import LeaseLostError, LockedError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.lease import (
+    GRACE,
+    LeaseLostError,
+    LockedError,
+    decode,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.lock.store import LockStore
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.effects import Acquired
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.leases import (
     ApplicationLeases,
     LockReading,
@@ -70,10 +76,10 @@ def test_what_the_controller_knows_saves_the_look(bucket: SimulatedBucket, tmp_p
     bucket.clock.sleep(10)
     second = leases(bucket, "next", hints)
     want(second, "shop")
-    since = got(second)["shop"]
+    acquired = got(second)["shop"]
     assert bucket.calls == {"get": 1, "put": 3}
     # Nobody had it since the first run freed it.
-    assert since == 0
+    assert acquired == Acquired(0)
 
 
 def test_whoever_wrote_meanwhile_is_noticed(bucket: SimulatedBucket, tmp_path: Path) -> None:
@@ -93,7 +99,7 @@ def test_whoever_wrote_meanwhile_is_noticed(bucket: SimulatedBucket, tmp_path: P
     bucket.clock.sleep(10)
     ours = leases(bucket, "ours", hints)
     want(ours, "shop")
-    assert got(ours)["shop"] == pytest.approx(20, abs=0.1)
+    assert got(ours)["shop"].since == pytest.approx(20, abs=0.1)
 
 
 def test_one_renewal_is_for_all_and_comes_at_half_of_the_time(bucket: SimulatedBucket) -> None:
@@ -249,3 +255,25 @@ def test_what_is_kept_is_renewed_until_the_run_ends_and_outlives_it(bucket: Simu
     run.close()
     kept = read(leases(bucket), "shop-0").lease
     assert kept.expires - kept.acquired == pytest.approx(900 + 120, abs=1)
+
+
+def test_whoever_comes_after_a_run_that_was_killed_reads_where_it_stopped(bucket: SimulatedBucket) -> None:
+    first = leases(bucket, "first")
+    want(first, "shop")
+    got(first)
+    first.write("shop", "shop", {}, free=False, reason="recreate: swap the CNAMEs")
+    first.tend()
+    assert decode(bucket.body)["shop"].reason == "recreate: swap the CNAMEs"
+    # The renewal of a lease keeps what it is for.
+    bucket.clock.sleep(40)
+    first.tend()
+    bucket.clock.sleep(60 + GRACE + 1)
+    second = leases(bucket, "second")
+    want(second, "shop")
+    (acquired,) = got(second).values()
+    assert acquired.stopped == "first ended without freeing the lock and stopped at: recreate: swap the CNAMEs"
+    second.release("shop")
+    second.tend()
+    third = leases(bucket, "third")
+    want(third, "shop")
+    assert got(third)["shop"].stopped == ""
