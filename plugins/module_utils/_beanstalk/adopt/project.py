@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..lint.bundle import open_bundle
+from ..lint.django import OF_COMMANDS
 from ..lint.findings import Finding
 from ..lint.runner import lint_bundle
 from ..lint.settings import find_settings
@@ -130,8 +131,16 @@ class _Reader:
             aws["eb_image"] = {"name": name}
             plain = re.sub(r"[^a-z0-9._-]+", "-", name.rpartition("/")[2].lower()).strip("-.")
             local["eb_image"] = {"name": f"localhost/{plain}", **_LOCAL_ENGINE}
-        report = lint_bundle(str(self.root), self.platform, overlay={one["path"]: one["content"] for one in overlay})
-        return Adopted(variables, aws, local, hosts, notes, tuple(report.findings))
+        return Adopted(variables, aws, local, hosts, notes, self._findings(overlay))
+
+    def _findings(self, overlay: list[dict[str, str]]) -> tuple[Finding, ...]:
+        """The linter's, of the bundle as it will be; of commands that became hooks, where the project has them."""
+        files = {one["path"]: one["content"] for one in overlay}
+        found = lint_bundle(str(self.root), self.platform, overlay=files).findings
+        if files:
+            before = lint_bundle(str(self.root), self.platform).findings
+            found += [one for one in before if one.rule in OF_COMMANDS and one.file in files]
+        return tuple(sorted(found))
 
     def _was_legacy(self, extensions: Extensions) -> bool:
         """Whether the project runs on the Amazon Linux AMI: by its platform, or by hooks that only that one has."""

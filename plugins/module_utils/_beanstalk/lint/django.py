@@ -25,6 +25,9 @@ _BUILT_IN = frozenset(
         *("startproject", "test", "testserver", "version"),
     )
 )
+OF_COMMANDS = ("django-static-root", "django-command")
+"""Rules about what a deployment runs, wherever that stands."""
+
 _CALLS = re.compile(r"\bmanage\.py\s+([a-z_]\w*)")
 _TLS = re.compile(r"aws:elb(?:v2)?:listener:443")
 _READ = (".ebextensions", ".platform")
