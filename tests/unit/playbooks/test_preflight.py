@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -54,6 +55,10 @@ def play(tmp_path: Path) -> Iterator[Play]:
     def call(playbook: str, *options: str, **changes: object) -> subprocess.CompletedProcess[str]:
         inventory = tmp_path / "inventory.yml"
         inventory.write_text(json.dumps({"all": {"hosts": {"shop": variables | changes}}}))
+        if "example" in changes:
+            shutil.copytree(ROOT / "inventory" / "example", tmp_path / "example")
+            edits = {name: variables[name] for name in ("eb_region", "eb_source", "eb_aws")}
+            inventory, options = tmp_path / "example", (*options, "-e", json.dumps(edits))
         return subprocess.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, playbook, *options],
             cwd=ROOT,
@@ -107,3 +112,10 @@ def test_deployment_in_check_mode_looks_first_and_goes_on(play: Play) -> None:
     assert "No instance profile is given, so that the instances may do nothing." in done.stdout, done.stdout
     assert re.search(COUNTS, done.stdout)
     assert done.returncode == 0, done.stdout
+
+
+def test_example_inventory_is_all_that_a_django_project_needs(play: Play) -> None:
+    """Copied, and with the edits that the guide names: where, what, and as whom."""
+    done = play("preflight.yml", example=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [found[:2] for found in re.findall(COUNTS, done.stdout)] == [("0", "0"), ("0", "0")], done.stdout
