@@ -240,8 +240,10 @@ class Observer:
             return None
         one, age = journal.live, 0.0
         if journal.swapped is None:
+            one, counted = journal.candidate, self._answers.get(("requests", journal.candidate))
             # Our own smoke tests may be in a count, which then cannot be taken for health checks.
-            one, age = journal.candidate, 0.0 if journal.idle is None else self._fresh
+            again = journal.idle is None and counted is not None and counted[2] is not None
+            age = 0.0 if again else self._fresh
         if raw["EnvironmentId"] != one or (self._draining and journal.swapped is None):
             return None
         return self.recent("requests", one, lambda: self._ask_for_requests(one), age)

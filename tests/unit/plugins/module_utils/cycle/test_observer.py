@@ -119,6 +119,7 @@ class Service:
         self.status = "Ready"
         self.minutes = 0
         self.names = {"e-1": "live", "e-2": "blog-2"}
+        self.counts = True  # enhanced health
 
     def describe_environments(self, **_filters: Any) -> dict[str, Any]:
         self.asked["environments"] += 1
@@ -158,7 +159,7 @@ class Service:
 
     def describe_environment_health(self, **_names: Any) -> dict[str, Any]:
         self.asked["requests"] += 1
-        return {"ApplicationMetrics": {"RequestCount": 5, "Duration": 10}}
+        return {"ApplicationMetrics": {"RequestCount": 5, "Duration": 10}} if self.counts else {}
 
 
 def cycles(service: Service, count: int = 1, **given: Any) -> list[Observer]:
@@ -222,6 +223,16 @@ def test_what_instances_say_is_good_for_a_while_unless_the_environment_changed_o
     # The first count may have the smoke tests in it.
     assert asked(replace(before, idle=None)) == {"requests": 1}
     assert [asked(SWAPPED), asked(SWAPPED)] == [{"requests": 1}] * 2
+
+
+def test_basic_health_is_not_asked_for_requests_at_every_tick() -> None:
+    service = Service()
+    service.counts = False
+    (observer,) = cycles(service, fresh=60)
+    record = Record(journal=replace(BEFORE_SWAP, last_swap=None, healthy=999.0))
+    for _tick in range(3):
+        assert [one.requests for one in observe(observer, service, record, counting=True)] == [None, None]
+    assert service.asked["requests"] == 1
 
 
 def test_requests_are_counted_only_once_they_matter() -> None:
