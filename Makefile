@@ -42,7 +42,7 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog,
 
 unit: ## The fast tests of the collection: pure functions, modules and roles with simulated instances
 	@scripts/setup runtime test eb
-	$(PYTEST) $(WORKERS) tests/unit
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder tests/unit
 
 localstalk: ## localstalk's own tests: with simulated instances, its table of operations, with containers
 	@scripts/setup runtime test eb

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
+import pytest
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
 from hypothesis import settings
 
@@ -16,3 +20,16 @@ if not any(type(finder).__name__ == "_AnsibleCollectionFinder" for finder in sys
 
 settings.register_profile("without deadline", deadline=None)
 settings.load_profile("without deadline")
+
+
+@cache
+def runs_ansible(path: Path) -> bool:
+    """Whether tests of a file start Ansible, which takes seconds each time."""
+    return bool(re.search(r"ansible-playbook|run_playbook|start_play|from \.plays|import start\b", path.read_text()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that none is left to one worker at the end: those that run Ansible; many tests."""
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (not runs_ansible(item.path), -tests[item.path], item.path))

@@ -93,7 +93,7 @@ def faults(localstalk_env: dict[str, str]) -> Iterator[Faults]:
     faults.clear()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def eb(aws: dict[str, str]) -> Any:
     """A plain client, to look at what the modules did."""
     return boto3.client(

@@ -66,8 +66,7 @@ def test_three_bad_hosts_of_twenty(deploy: Callable[..., dict[str, tuple[int, in
     assert last == {host: (0, 0) if host in TWENTY[:10] else (1, 0) for host in TWENTY}
 
 
-@pytest.mark.parametrize("module", ["environments", "cycles"])
-@pytest.mark.parametrize("strategy", ["free", "ansible.builtin.host_pinned"])
+@pytest.mark.parametrize(("strategy", "module"), [("free", "environments"), ("ansible.builtin.host_pinned", "cycles")])
 def test_hosts_that_do_not_wait_for_each_other_are_refused(tmp_path: Path, strategy: str, module: str) -> None:
     tasks = batch_tasks([{"item": "one"}, {"item": "two"}], module)
     status, output = played(tmp_path, ["one", "two"], {"strategy": strategy, "tasks": tasks})

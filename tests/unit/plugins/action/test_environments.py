@@ -103,8 +103,15 @@ def test_a_module_that_dies_loses_no_finished_item(start: Start, faults: Any) ->
     assert "The run ended before this environment did" in " ".join(output.split())
 
 
-@pytest.mark.parametrize("module", ["environments", "cycles"])
-@pytest.mark.parametrize("keywords", [{"become": True}, {"async": 100, "poll": 0}, {"async": 100, "poll": 1}])
+@pytest.mark.parametrize(
+    ("module", "keywords"),
+    [
+        ("environments", {"become": True}),
+        ("environments", {"async": 100, "poll": 0}),
+        ("environments", {"async": 100, "poll": 1}),
+        ("cycles", {"async": 100, "poll": 1}),
+    ],
+)
 def test_it_is_waited_for_on_the_controller(start: Start, module: str, keywords: dict[str, Any]) -> None:
     with start({"afar-one": {}}, module=module, **keywords) as play:
         output, _errors = play.communicate(timeout=120)
