@@ -2,7 +2,7 @@
 """No false alarm on what AWS itself publishes: each form that awsdocs/elastic-beanstalk-samples uses, in short.
 
 All files of that repository (commit 3303795), of seventeen applications of aws-samples for Docker, ECS, Python,
-Node.js, PHP, Java and Tomcat, and the EB CLI's own, were looked at the same way, 135 bundles of 299 files: no error was
+Node.js, PHP, Java and Tomcat, and the EB CLI's own, were looked at the same way, 135 bundles: no error was
 found without a platform, and on Amazon Linux 2023 only what the retired Amazon Linux AMI alone has (its hooks, its
 paths, its staticfiles, a WSGIPath with a file). Of 201 examples of the Developer Guide (before its content was removed
 from GitHub) those with errors are outlines ("name of group"), and one with a misprint (StorageType:io1).
