@@ -160,6 +160,13 @@ def test_name_and_password_in_the_url_are_sent_without_being_asked_for(service: 
     assert set(Site.sent[1:]) == {None}, "the environment itself learns nothing"
 
 
+def test_tls_where_an_address_stands_for_the_name_is_said(service: str) -> None:
+    assert SmokeTester([SmokeTest(scheme="https")], service).run("blog", 1) == (
+        0,
+        "/: https cannot be asked here: blog is reached by http only",
+    )
+
+
 def test_good_answers_must_come_in_a_row(service: str) -> None:
     Site.bad_after = 4
     assert SmokeTester([SmokeTest(path="/x")], service).run("blog", 5) == (2, "/x: status 503")

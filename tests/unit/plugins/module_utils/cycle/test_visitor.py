@@ -218,3 +218,64 @@ def test_authorities_that_cannot_be_read_are_refused_before_anything_is_done(tmp
     with pytest.raises(AnsibleBeanstalkRefusedError, match="is no file of certificates"):
         smoke_tests_of({"smoke_tests": [one]})
     assert smoke_tests_of({"smoke_tests": [{**one, "ca_path": None}]}) == [SmokeTest(scheme="https")]
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Notes what it is asked; opens tunnels, and answers plain requests itself."""
+
+    def do_CONNECT(self) -> None:
+        server: Any = self.server
+        server.asked.append((self.path, self.headers["Proxy-Authorization"]))
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.send_response(200)
+            self.end_headers()
+            back = threading.Thread(target=self.pass_on, args=(there, self.connection))
+            back.start()
+            self.pass_on(self.connection, there)
+            back.join()
+        self.close_connection = True
+
+    def pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        server.asked.append((self.path, self.headers["Host"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """A proxy that wants a password, as the environment of the controller names it; what it was asked."""
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, f"http://me:secret@127.0.0.1:{server.server_address[1]}")
+    yield server.asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_proxy_makes_a_tunnel_for_tls_and_goes_where_plain_requests_say(
+    site: Site, proxy: list[tuple[str, str]]
+) -> None:
+    secure = SmokeTest(scheme="https", port=site.tls_port, host=DOMAIN, ca_path=site.ca_path, body=f"to {DOMAIN}")
+    assert outcome(secure) == (1, "")
+    assert proxy == [(f"{CANDIDATE}:{site.tls_port}", "Basic bWU6c2VjcmV0")]
+    assert outcome(SmokeTest(path="/a", port=site.port, status=(204,))) == (1, "")
+    assert proxy[1:] == [(f"http://{CANDIDATE}:{site.port}/a", f"{CANDIDATE}:{site.port}")]
