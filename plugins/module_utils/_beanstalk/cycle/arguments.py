@@ -21,6 +21,8 @@ from .smoke_tests import SmokeTest
 from .stages import Stage
 
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_MAX_PORT = 65535
 # What of the policy is not given as it is.
 _OTHERWISE = ("goal", "window", "accepted_health", "version_label", "name_prefix", "lock_ttl", "lock_wait_timeout")
 
@@ -105,7 +107,7 @@ def policy_of(params: Mapping[str, Any]) -> Policy:
 
 
 def smoke_tests_of(params: Mapping[str, Any]) -> list[SmokeTest]:
-    """The smoke tests; raises AnsibleBeanstalkRefusedError for authorities that cannot be read."""
+    """The smoke tests; raises AnsibleBeanstalkRefusedError for what cannot be asked: hosts, ports, authorities."""
     tests = [
         SmokeTest(
             **{
@@ -118,6 +120,15 @@ def smoke_tests_of(params: Mapping[str, Any]) -> list[SmokeTest]:
         for one in params["smoke_tests"]
     ]
     for test in tests:
+        if test.host and not _HOST.fullmatch(test.host):
+            raise AnsibleBeanstalkRefusedError(
+                message=f"host of the smoke test of {test.path}: {test.host} is no name of a host; give one such as "
+                "www.example.com, and scheme and port beside it."
+            )
+        if not 0 <= test.port <= _MAX_PORT:
+            raise AnsibleBeanstalkRefusedError(
+                message=f"port of the smoke test of {test.path}: there is no port {test.port}."
+            )
         try:
             if test.ca_path:
                 test.tls()

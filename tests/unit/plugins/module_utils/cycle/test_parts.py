@@ -244,6 +244,12 @@ def test_parameters_have_the_policys_own_defaults() -> None:
         ({"purge_properties": "some"}, "give true, false or all"),
         ({"until": "before_swap"}, "until is called stop_at now"),
         ({"soap": 3}, "there is no option soap"),
+        (
+            {"smoke_tests": [{"path": "/a", "host": "https://www.example.com"}]},
+            "host of the smoke test of /a: https://www.example.com is no name of a host",
+        ),
+        ({"smoke_tests": [{"port": 70000}]}, "port of the smoke test of /: there is no port 70000"),
+        ({"smoke_tests": [{"ca_path": "/nonexistent"}]}, "/nonexistent is no file of certificates"),
     ],
 )
 def test_parameters_that_cannot_be_used_are_refused_alone(given: dict[str, Any], sentence: str) -> None:
