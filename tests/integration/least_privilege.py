@@ -23,6 +23,7 @@ FAILED_DEPLOYMENT = "Failed to deploy application."
 NO_INSTANCE = "the sim driver has no instance to run a script on"
 """As far as clean_hooks.yml comes with simulated instances: every call was made, and the command was carried out."""
 LOCAL = ("source_bundle", "bundle_lint")
+BATCHES = {"environments": "environment", "cycles": "cycle"}
 OPTIONS = {
     "aws:autoscaling:launchconfiguration": {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role"},
     "aws:autoscaling:asg": {"MinSize": "1", "MaxSize": "1"},
@@ -198,7 +199,16 @@ class Call:
 def read_calls(path: Path) -> list[Call]:
     """The calls of a run that were made of AWS."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    return [Call(each["module"], each["arguments"]) for each in lines if each["module"] not in LOCAL]
+    return [call for each in lines if each["module"] not in LOCAL for call in _calls(each["module"], each["arguments"])]
+
+
+def _calls(module: str, arguments: dict[str, Any]) -> list[Call]:
+    """A call of a module that works for a batch counts as one of its module for each item."""
+    if module not in BATCHES:
+        return [Call(module, arguments)]
+    own = ("item", "url_service")
+    items = [{name: value for name, value in one.items() if name not in own} for one in arguments[module]]
+    return [Call(BATCHES[module], one) for one in items]
 
 
 @dataclass

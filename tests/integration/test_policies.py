@@ -73,7 +73,8 @@ def test_it_says_which_action_was_taken_away(
     world, user, whole = recorded.world, f"denied-{name}", filled_in(shipped(name), application)
     assert without(whole, action) != whole
     world.allow(user, without(whole, action))
-    place = {"eb_application": application, "eb_cname_prefix": f"{application}-live"}
+    live = f"{application}-live"
+    place = {"eb_application": application, "eb_cname_prefix": live, "eb_environment_name": live}
     run = world.play(f"{name}.yml", user, tmp_path / "calls.jsonl", **place)
     assert run.rc == 2, run.output
     assert names(action, " ".join(run.output.split())), run.output

@@ -30,7 +30,10 @@ class CallbackModule(CallbackBase):
 
     def _note(self, result):
         name = str(result._task.resolved_action)
-        arguments = result._result.get("invocation", {}).get("module_args")
+        # Modules that work for a batch do not return what they were called with, as it has the settings of all.
+        arguments = result._result.get("invocation", {}).get("module_args") or (
+            result._task_fields["args"] if name.endswith((".environments", ".cycles")) else None
+        )
         if name.startswith("jack.beanstalk.") and arguments is not None:
             with Path(os.environ["MODULE_CALLS"]).open("a") as file:
                 file.write(json.dumps({"module": name.rpartition(".")[2], "arguments": arguments}) + "\n")

@@ -68,9 +68,12 @@ _STATE = (
     Statement(("s3:GetObject", "s3:PutObject"), (_LOCK, _RECORDS)),
     Statement(("s3:GetObject",), (_DEPLOYMENT_LOGS,), reports=True),
 )
+# Whether all of this is allowed, before anything is done.
+_FORESIGHT = Statement(("iam:SimulatePrincipalPolicy",), _ANY, reports=True)
 _DEPLOY = (
     *_LOOK,
     *_STATE,
+    _FORESIGHT,
     Statement(
         (
             "ec2:DescribeSecurityGroups",  # with groups of one's own
@@ -90,6 +93,7 @@ _DEPLOY = (
 _CYCLE = (
     *_LOOK,
     *_STATE,
+    _FORESIGHT,
     Statement(
         (
             "ec2:DescribeSecurityGroups",

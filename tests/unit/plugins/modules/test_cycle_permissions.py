@@ -23,7 +23,6 @@ PROFILE = {
     "OptionName": "IamInstanceProfile",
     "Value": "aws-elasticbeanstalk-ec2-role",
 }
-SIMULATE = {"Effect": "Allow", "Action": ["iam:SimulatePrincipalPolicy"], "Resource": ["*"]}
 CYCLE = {"application": "shop", "cname_prefix": "shop", "force": True, "poll_interval": 0.2}
 
 
@@ -66,7 +65,7 @@ def allow(localstalk: Localstalk, missing: str = "") -> None:
     statements = [
         {**one, "Action": [name for name in one["Action"] if name != missing]} for one in json.loads(text)["Statement"]
     ]
-    document = {"Version": "2012-10-17", "Statement": [*(one for one in statements if one["Action"]), SIMULATE]}
+    document = {"Version": "2012-10-17", "Statement": [one for one in statements if one["Action"]]}
     localstalk.client("iam").put_user_policy(UserName="night", PolicyName="least", PolicyDocument=json.dumps(document))
 
 
