@@ -25,8 +25,8 @@ Read = Callable[[str], "str | None"]
 def _toml(name: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LockError(f"{name} is not valid TOML: {error}.") from error
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
+        raise LockError(f"{name} is not valid TOML: {str(error).partition(';')[0]}.") from error
     except RecursionError as error:
         raise LockError(f"{name} is nested too deeply.") from error
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.errors import AnsibleBeanstalkRefusedError
+from ..core.shown import shown
 from .keys import PROPERTIES, SCHEDULED_ACTION, SECRETS, TEMPLATE_PARAMETERS, Key, Settings, own_resource
 from .values import JSON_OPTIONS, text_value
 
@@ -100,8 +101,9 @@ def _of_entry(number: int, entry: Any) -> tuple[Key, Any]:
             message=f"Entry {number} of the option settings is not a dictionary of namespace, option_name and value."
         )
     if unknown := sorted(set(entry) - _ENTRY_KEYS):
+        names = shown(", ".join(map(str, unknown)))
         raise AnsibleBeanstalkRefusedError(
-            message=f"Entry {number} of the option settings has {', '.join(map(str, unknown))}: it takes namespace, "
+            message=f"Entry {number} of the option settings has {names}: it takes namespace, "
             "resource_name, option_name and value."
         )
     for name in ("namespace", "option_name"):
