@@ -39,6 +39,7 @@ WANTED: dict[str, dict[str, Any]] = {
     "lock": {**LOCK, "owner": "me"},
     "lock_info": LOCK,
     "platform_info": {},
+    "preflight_info": {**ONE, "wait_timeout": 1},
     "saved_configuration": {"application": "shop", "name": "saved", "environment": "shop-live"},
     "sns_message": {"topic": "arn:aws:sns:us-east-1:123456789012:operators", "text": "hello"},
 }
