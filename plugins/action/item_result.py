@@ -7,8 +7,16 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
-ARGUMENTS = {"items": {"required": True, "type": "dict"}, "item": {"type": "str"}}
+ARGUMENTS = {
+    "items": {"required": True, "type": "dict"},
+    "item": {"type": "str"},
+    "explain": {"type": "bool", "default": True},
+}
+# Ansible prints the whole result of a task that failed. The rest is in the file of the run, and in the batch's result.
+SHORT = ("changed", "diff", "failed", "warnings")
+display = Display()
 
 
 class ActionModule(ActionBase):
@@ -24,4 +32,15 @@ class ActionModule(ActionBase):
             return result | {"failed": True, "msg": f"{host} has no result: it took no part, or the run ended before."}
         if not self._task.diff:
             mine = {name: value for name, value in mine.items() if name != "diff"}
+        if mine.get("failed"):
+            mine = self._told(host, mine, arguments["explain"])
         return result | mine
+
+    def _told(self, host, mine, explain):
+        """Print the cause of a failure; the result with its sentence, and where the rest is."""
+        sentence, _newline, cause = str(mine.get("msg", "")).partition("\n")
+        if cause and explain and not self._task.no_log:
+            display.display(f"[{host}] {cause}")
+        kept = {name: value for name, value in mine.items() if name in SHORT}
+        where = f" Events and logs: {mine['details_file']}" if "details_file" in mine else ""
+        return {**kept, "msg": sentence + where}

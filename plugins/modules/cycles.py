@@ -88,6 +88,19 @@ cycles:
       changed: true
       result: done
       sentence: shop-eu-261130-020000 (e-k3v9x2mqxy) is live in place of e-a1b2c3d4e5.
+failed_items:
+  description: Those that failed, by C(item).
+  returned: always
+  type: list
+  elements: str
+  sample: []
+details_file:
+  description:
+    - File on the controller with events and logs of what failed, in the folder C(jack.beanstalk/failures) of
+      E(XDG_STATE_HOME) or C(~/.local/state). Only its owner can read it. The newest 50 are kept.
+  returned: when there are any
+  type: str
+  sample: /home/ops/.local/state/jack.beanstalk/failures/20261130T020000Z-x1y2z3.txt
 api_calls:
   description: Number of requests that were sent to AWS.
   returned: always

@@ -344,6 +344,11 @@ causes:
   returned: when an operation failed
   type: list
   elements: str
+cause:
+  description: Why the operation failed, in one line. RV(msg) has the end of what the failing step printed.
+  returned: when an operation failed
+  type: str
+  sample: "hook .platform/hooks/postdeploy/jack_10_migrate.sh: column posts.slug does not exist"
 logs:
   description: End of the logs of failing instances, as instance id, then log file, then lines.
   returned: when an operation failed

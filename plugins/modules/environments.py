@@ -81,6 +81,19 @@ environments:
     shop-eu:
       changed: true
       actions: [create_version, update_version]
+failed_items:
+  description: Those that failed, by C(item).
+  returned: always
+  type: list
+  elements: str
+  sample: []
+details_file:
+  description:
+    - File on the controller with events and logs of what failed, in the folder C(jack.beanstalk/failures) of
+      E(XDG_STATE_HOME) or C(~/.local/state). Only its owner can read it. The newest 50 are kept.
+  returned: when there are any
+  type: str
+  sample: /home/ops/.local/state/jack.beanstalk/failures/20261130T020000Z-x1y2z3.txt
 api_calls:
   description: Number of requests that were sent to AWS.
   returned: always

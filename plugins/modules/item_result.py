@@ -38,6 +38,11 @@ options:
     description:
       - Which of them. The name of the host when it is not given.
     type: str
+  explain:
+    description:
+      - Whether the cause of a failure is printed, some twenty lines at most. Where many failed, a table says more.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -48,11 +53,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What went wrong, and what to do.
+  description: What went wrong, in a sentence, and where events and logs are. The cause was printed before.
   returned: when it failed
   type: str
 changed:
-  description: Whether something was changed for this host. All else is as the module returned it.
+  description:
+    - Whether something was changed for this host. All else is as the module returned it, but of a failure, as Ansible
+      prints all of that.
   returned: always
   type: bool
 """

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.shown import shown
-from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import ProgressActionBase
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.failure import details
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.details import write_details
+from ansible_collections.jack.beanstalk.plugins.plugin_utils.progress import ProgressActionBase, display
 
 _HIDDEN = ("invocation",)  # it has the settings of all
 _ELSEWHERE = "runs on the controller and is waited for: use connection: local, without become and async."
@@ -46,7 +48,23 @@ class BatchActionBase(ProgressActionBase):
             results = {name: results.get(name) or _lost(answer) for name in wanted}
         told = {name: answer[name] for name in ("api_calls", "warnings", "deprecations") if name in answer}
         # Of a task that runs once, Ansible's recap would count the changes of all for the first host.
-        return {**told, "changed": False, self.ITEMS: results}
+        return {**told, "changed": False, self.ITEMS: results, **_failures(results)}
+
+
+def _failures(results):
+    """Which items failed, and the file with what is known of them, which each of them names as well."""
+    failed = [name for name, result in results.items() if result.get("failed")]
+    lines = [line for name in failed for line in details(name, results[name])]
+    if not lines:
+        return {"failed_items": failed}
+    try:
+        path = write_details(lines)
+    except OSError as error:
+        display.warning(f"Events and logs of what failed could not be written down: {error}.")
+        return {"failed_items": failed}
+    for name in failed:
+        results[name] = {**results[name], "details_file": path}
+    return {"failed_items": failed, "details_file": path}
 
 
 def _lost(answer):

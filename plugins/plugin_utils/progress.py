@@ -21,6 +21,13 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.sha
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import LINE, format_line
 
 display = Display()
+# Ansible leaves colours out where the output is no terminal, and with nocolor.
+COLOURS = {
+    "ERROR": constants.COLOR_ERROR,
+    "FATAL": constants.COLOR_ERROR,
+    "WARN": constants.COLOR_WARN,
+    "DONE": constants.COLOR_OK,
+}
 _POLL_SECONDS = 0.25
 
 
@@ -56,7 +63,7 @@ class ProgressActionBase(ActionBase):
     def show(self, line, host):
         """Print a line that has something to print."""
         if "message" in line and not self._task.no_log:
-            display.display(format_line(line, host))
+            display.display(format_line(line, host), color=COLOURS.get(line["severity"]))
 
 
 @contextmanager

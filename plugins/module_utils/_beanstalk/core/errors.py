@@ -33,11 +33,14 @@ class AnsibleBeanstalkRefusedError(AnsibleBeanstalkError):
 
 
 class AnsibleBeanstalkWaitError(AnsibleBeanstalkError):
-    """An operation failed, or its deadline passed. `report` is what the module returns beside the message."""
+    """An operation failed, or its deadline passed. `report` is what the module returns beside the message.
 
-    def __init__(self, message: str, report: Mapping[str, Any]) -> None:
+    ``reason`` is the service's own word for it, where the message ends with it.
+    """
+
+    def __init__(self, message: str, report: Mapping[str, Any], reason: str = "") -> None:
         super().__init__(message=message)
-        self.report = dict(report)
+        self.report, self.reason = dict(report), reason
 
 
 def error_code(error: BaseException) -> str:

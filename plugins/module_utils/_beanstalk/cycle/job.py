@@ -21,7 +21,8 @@ from ..run.progress import ItemProgress, ProgressFile
 from .arguments import policy_of
 from .cost import instance_minutes
 from .findings import Run
-from .planner.model import Environment, Journal, Observation, Policy
+from .planner.guards import rollback_target, wanted_label
+from .planner.model import Environment, Goal, Journal, Observation, Policy
 from .reconciler import CycleReconciler
 
 # For what waits before a cycle begins, beside the limits that a cycle has: until there is room for it.
@@ -154,8 +155,11 @@ def _plan(observation: Observation, policy: Policy) -> list[str]:
     live = observation.live
     if live is None:
         return []
-    label = policy.version_label or live.version_label
+    label = wanted_label(observation, policy)
     named = f"{live.name} ({live.id})"
+    target = rollback_target(observation) if policy.goal is Goal.ROLLBACK else None
+    if target is not None:
+        return [f"would give {observation.cname} back to {target[1].name} ({target[1].id}), running {label}"]
     later = f", {policy.retain_old_for:.0f} seconds later" if policy.retain_old_for else ""
     return [
         f"would create an environment like {named}, running {label}",

@@ -17,6 +17,8 @@ PROPERTIES = "aws:elasticbeanstalk:application:environment"
 REFERENCES = "aws:elasticbeanstalk:application:environmentsecrets"
 # Two requests for each environment: of a fleet, leader_info asks for all at once.
 _LEADERS_OF = 10
+_LONGEST_DESCRIPTION = 200
+"""Of an application version (API reference)."""
 
 Variables = Mapping[str, Any]
 
@@ -54,6 +56,7 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
         "platform": None if would_swap else mine["eb_platform"],
         "platform_downgrade": mine.get("eb_platform_downgrade", False),
         "version_label": bundle["version_label"],
+        "version_description": _description(bundle, mine),
         "src": bundle["path"],
         "remove_src": bundle["has_secrets"],
         "purge_properties": mine.get("eb_environment_properties_purge", False),
@@ -81,3 +84,12 @@ def wanted_environment(host: str, mine: Variables) -> dict[str, Any]:
         "tags": mine.get("eb_tags") or None,
         "lock": mine.get("eb_lock") or {},
     }
+
+
+def _description(bundle: Mapping[str, Any], mine: Variables) -> str | None:
+    """What a version says of itself: the commit, where the files are from if not from it, and its first line."""
+    commit, kind = bundle.get("commit"), (mine.get("eb_source") or {}).get("from", "ref")
+    if not commit:
+        return bundle.get("description") or None
+    place = "" if kind == "ref" else f" and {str(kind).replace('_', ' ')}"
+    return f"{commit[:10]}{place}: {bundle.get('description') or ''}"[:_LONGEST_DESCRIPTION]

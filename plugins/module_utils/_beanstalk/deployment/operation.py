@@ -12,6 +12,7 @@ failed deployment for a success.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from ..core import api
@@ -69,6 +70,8 @@ class Operation:
         self._since, self._request_id = started_at(answer), request_id(answer)
         self._verifier = Verifier(services.eb, label, SETTLE_POLLS, services.scaling)
         self._began = deadline.elapsed
+        left = timedelta(seconds=max(0.0, deadline.timeout - deadline.elapsed))
+        self._until = f"{services.service_clock.now() + left:%H:%M:%S}"
         self._polls = self._ready_polls = self._soon_polls = 0
         self._expected: float | None = None
 
@@ -118,7 +121,9 @@ class Operation:
 
     def _observe(self, pause: float, *, environments: bool, events: bool = True) -> Observe:
         at = self._services.clock.now() + min(pause, max(0.0, self._deadline.timeout - self._deadline.elapsed))
-        waiting_for = f"the environment {self._name} to become Ready; its status is {self.environment.get('Status')}"
+        status = self.environment.get("Status")
+        ready = f"the environment {self._name} to become Ready"
+        waiting_for = f"{ready}; its status is {status}; until {self._until} at the latest"
         soon = pause < self._deadline.interval
         return Observe(self._application, at, waiting_for, environments=environments, events=events, soon=soon)
 
@@ -138,14 +143,14 @@ class Operation:
         found = snapshot.environments.get(self._id)
         if found is None:
             self.environment["Status"] = "Terminated"
-            raise self._error(f"ended with the environment terminated: {self._reason()}")
+            raise self._error("ended with the environment terminated", self._reason())
         self.environment = dict(found)
         if found.get("Status") != "Ready":
             self._ready_polls = 0
             return False
         self._ready_polls += 1
         if events.failures(self.seen, self._request_id):
-            raise self._error(f"failed: {self._reason()}")
+            raise self._error("failed", self._reason())
         have = found.get("VersionLabel")
         if self._label is not None and have != self._label:
             # The events may be late; after that nobody will tell why.
@@ -198,7 +203,8 @@ class Operation:
             f"and its health {self.environment.get('Health')}{verdict}"
         )
 
-    def _error(self, what: str) -> AnsibleBeanstalkWaitError:
+    def _error(self, what: str, reason: str = "") -> AnsibleBeanstalkWaitError:
         subject = f"Deploying version {self._label} to" if self._label else "The operation on"
         report = self._verifier.report(self.environment, self.seen)
-        return AnsibleBeanstalkWaitError(f"{subject} the environment {self._name} {what}", report)
+        sentence = f"{subject} the environment {self._name} {what}"
+        return AnsibleBeanstalkWaitError(f"{sentence}: {reason}" if reason else sentence, report, reason)

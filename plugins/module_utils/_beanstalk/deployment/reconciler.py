@@ -27,16 +27,17 @@ from ..core.waiters import Deadline
 from ..environment import secret_references
 from ..environment.cache import EnvironmentCache
 from ..environment.settings import EnvironmentSettings
-from ..observe.logs import with_logs
+from ..observe.failure import explained
 from ..observe.lookup import check_may_terminate, check_names_free, find_environment
 from ..observe.verification import State, Verdict
 from ..observe.verifier import NotVerifiedError, Verifier, warnings_of
 from ..option_settings import shortcuts
 from ..platform import resolution
-from ..run.effects import Acquire, Background, Call, Observe, Pause, Release
+from ..run.effects import Acquire, Background, Call, Observe, Pause, ReadLock, Release
 from ..run.engine import Services
 from ..run.progress import ItemProgress
 from .create import create_call, create_diff, predicted
+from .history import noted
 from .leader import ask_leader, leader_unknown
 from .operation import Flow, Operation
 from .plan import Plan, Planner, check_params, update_calls
@@ -68,6 +69,7 @@ class EnvironmentReconciler:
             self._client, services.clients.get, params, check_mode, self._deadline.timeout
         )
         self._locked = False
+        self._before: Environment | None = None
         self._observed = 0.0
         self._bucket = ""
         self._redeployed = False
@@ -89,15 +91,32 @@ class EnvironmentReconciler:
         elif environment is None:
             environment = yield from self._create()
         else:
+            self._before = dict(environment)
             environment = yield from self._update(environment)
             if not (self.actions or self._check_mode):
                 yield Call(functools.partial(self._settings.unchanged, environment))
         if environment is not None and not self._check_mode:
             EnvironmentCache(self._client, environment).note_password(self._wanted)
         if self._locked:
-            yield Release(self._params["application"], self._logical, self._bucket)
+            record = yield from self._history(environment)
+            yield Release(self._params["application"], self._logical, self._bucket, record)
         leader = yield from self._leader(environment)
         return {**self._result(environment), **leader, "changed": bool(self.actions)}
+
+    def _history(self, environment: Environment | None) -> Flow:
+        """The record of the lock with what was deployed, None where that has nothing to say of it."""
+        if environment is None or not self._params["wait"]:
+            return None
+        place = (self._params["application"], self._logical, self._services.clock.now(), self._bucket)
+        try:
+            reading = yield ReadLock(*place)
+        except AnsibleBeanstalkError as error:
+            self._warnings.append(f"What was live when was not noted: {error}")
+            return None
+        at = self._services.clock.now() + reading.offset
+        description = self._params["version_description"] or ""
+        owner = reading.lease.owner or self._services.owner
+        return noted(reading.lease.record, self._before, environment, owner=owner, at=at, description=description)
 
     # -- find and lock ----------------------------------------------------------------------------------------------
 
@@ -428,7 +447,7 @@ class EnvironmentReconciler:
         if not isinstance(error, AnsibleBeanstalkWaitError):
             return error
         interval, request = self._params["poll_interval"], not self._check_mode
-        told = functools.partial(with_logs, self._client, error, environment_id, interval, list(self.actions))
+        told = functools.partial(explained, self._client, error, environment_id, interval, list(self.actions))
         return (yield Background(functools.partial(told, request=request)))
 
     def _explained(self, error: AnsibleBeanstalkError) -> AnsibleBeanstalkError:

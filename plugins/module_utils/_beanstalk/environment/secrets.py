@@ -42,6 +42,8 @@ def sort_secrets(
     `properties` and `options` (in either form) are the other ones of the environment, against which limits are checked.
     A secret that is None (YAML null) is removed, by whichever way it got there. Raises SecretsError.
     """
+    if not isinstance(secrets, Mapping):
+        raise SecretsError(f"The secrets are a {type(secrets).__name__}, not a dictionary of names (eb_secrets).")
     sorted_out: dict[str, Any] = {"overlay": [], "files": [], "references": {}, "properties": {}}
     for name, given in secrets.items():
         if given is None:

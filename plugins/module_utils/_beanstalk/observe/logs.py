@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core import api
-from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError
+from ..core.errors import AnsibleBeanstalkError
 from ..core.reading import Allowance, download
 from ..core.waiters import Deadline, started_at
 from .unpacking import last_lines, unzip_logs
@@ -131,61 +131,16 @@ def request_tails(
 
 
 # In the order in which they usually tell why a deployment failed.
-_TELLING = ("eb-engine.log", "eb-hooks.log", "eb-activity.log", "cfn-init-cmd.log", "eb-docker-process.log")
+TELLING = ("eb-engine.log", "eb-hooks.log", "eb-activity.log", "cfn-init-cmd.log", "eb-docker-process.log")
 
 
 def telling_lines(sections: Mapping[str, Sequence[str]], limit: int = 30) -> list[str]:
     """The end of the logs that say why a deployment failed."""
     lines: list[str] = []
-    for name in _TELLING:
+    for name in TELLING:
         for path, content in sections.items():
             if path.endswith(name) and any(line.strip() for line in content):
                 lines += [f"{path}:", *(f"  {line}" for line in content[-limit:])]
                 if len(lines) > 2 * limit:
                     return lines
     return lines
-
-
-def failure_text(sentence: str, report: Mapping[str, Any]) -> str:
-    """One sentence; then Elastic Beanstalk's events; then causes; then the failing instance's log tail."""
-    lines = [sentence.strip().rstrip(".") + "."]
-    told = [event for event in report.get("events") or [] if event["severity"] != "DEBUG"]
-    if told:
-        lines += ["", "Events:"]
-        lines += [f"  {event['event_date']} {event['severity']} {event['message']}" for event in told[-25:]]
-    if report.get("causes"):
-        lines += ["", "Causes:", *(f"  {cause}" for cause in report["causes"])]
-    for instance, sections in (report.get("logs") or {}).items():
-        lines += ["", f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections))]
-    if report.get("logs_error"):
-        lines += ["", f"No log could be had: {report['logs_error']}"]
-    return "\n".join(lines)
-
-
-def with_logs(
-    client: Any,
-    error: AnsibleBeanstalkWaitError,
-    environment_id: str,
-    interval: float,
-    actions: Sequence[str],
-    *,
-    request: bool = True,
-) -> AnsibleBeanstalkWaitError:
-    """Add causes and the failing instances' log tails: what somebody would look for next. ``interval``: seconds.
-
-    Without ``request`` no log is requested, which check mode must not do.
-    """
-    report = dict(error.report)
-    state = (report.get("environment") or {}).get("status")
-    report["causes"], report["logs"] = list(report.get("causes") or []), {}
-    try:
-        if state == "Ready":
-            told = api.describe_environment_health(client, environment_id).get("Causes", [])
-            report["causes"] = list(dict.fromkeys([*told, *report["causes"]]))
-        if state == "Ready" and request:
-            limit = Deadline(max(30.0, 12 * interval), min(interval, 3))
-            failing = report.get("failing_instances") or []
-            report["logs"] = request_tails(client, environment_id, failing[:2], limit)
-    except AnsibleBeanstalkError as problem:
-        report["logs_error"] = str(problem)
-    return AnsibleBeanstalkWaitError(failure_text(str(error.message), report), {**report, "actions": list(actions)})

@@ -120,11 +120,15 @@ class Keep:
 
 @dataclass(frozen=True)
 class Release:
-    """Free a lease of this reconciler's before its end; it is sent None at once."""
+    """Free a lease of this reconciler's before its end, with a record that is stored by the same write.
+
+    None is for the record that is there. It is sent None at once.
+    """
 
     application: str
     cname_prefix: str
     bucket: str = ""
+    record: Mapping[str, Any] | None = None
 
 
 Effect = Union[  # noqa: UP007 -- ansible-test's pylint

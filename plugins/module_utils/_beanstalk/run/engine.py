@@ -300,7 +300,7 @@ class Engine:
         lane = Lane(clock, watch, lock, calls, pool, reporter, _silence(items, answers), self.abandoned)
         now = clock.now()
         for item in items:
-            item.progress.heard = functools.partial(lane.news, item.name)
+            item.progress.heard, item.progress.now = functools.partial(lane.news, item.name), service_clock.now
             reconciler = item.job.reconcile(services, item.progress)
             lane.add(item.name, reconciler, now + item.timeout, now + item.silence_timeout)
         return lane

@@ -38,6 +38,8 @@ from .watcher import ApplicationWatcher
 # So long after its deadline an item that has not ended by itself is left.
 GRACE_SECONDS = 5.0
 HEARTBEAT_SECONDS = 30.0
+# What is waited for is told so soon, unless it has come by then.
+_STAGE_SECONDS = 2.0
 
 
 class Pool(Protocol):
@@ -231,8 +233,7 @@ class Lane:
 
     def _carry_out(self, task: _Task, effect: Any) -> None:
         waiting_for = getattr(effect, "waiting_for", "")
-        if waiting_for and waiting_for != task.waiting_for:
-            task.waiting_for, task.waiting_since = waiting_for, self._clock.now()
+        self._waits_for(task, waiting_for)
         match effect:
             case Call(function):
                 self._submit(self._calls, task, functools.partial(_call_under, list(task.leases), function))
@@ -249,6 +250,15 @@ class Lane:
                     self._resume(task, error=error)
             case _:
                 self._resume(task, error=TypeError(f"a reconciler asked for {effect!r}"))
+
+    def _waits_for(self, task: _Task, what: str) -> None:
+        """Note what a task waits for; where that is new, it is told before long."""
+        if not what or what == task.waiting_for:
+            return
+        now = self._clock.now()
+        task.waiting_for, task.waiting_since = what, now
+        task.heartbeat_at = min(task.heartbeat_at, now + _STAGE_SECONDS)
+        self._alarm_at = min(self._alarm_at, task.heartbeat_at)
 
     def _finish(self, task: _Task, result: Any, error: BaseException | None) -> None:
         task.done = True
@@ -321,7 +331,7 @@ class Lane:
             case Acquire() if (leases, prefix) in task.leases and leases.holds(prefix):
                 leases.take_again(who, prefix)
             case Acquire():
-                task.waiting_for = f"the lock of {prefix}"
+                self._waits_for(task, f"the lock of {prefix}, {effect.wait:.0f} seconds at most")
                 leases.want(who, prefix, effect.reason, effect.ttl, effect.wait, effect.owner)
                 task.leases.append((leases, prefix))
             case ReadLock():
@@ -335,7 +345,7 @@ class Lane:
                 leases.keep(prefix, effect.seconds)
                 self._resume(task)
             case Release():
-                leases.release(prefix)
+                leases.release(prefix, effect.record)
                 self._resume(task)
 
     def _tend(self, due: list[ApplicationLeases]) -> None:

@@ -80,6 +80,8 @@ class _Held:
     """Whether the user's own owner had it before, so that it stays when this is over."""
     keep_for: float = 0.0
     """Seconds for which it is to last after this run, which has something done by others meanwhile."""
+    record: Mapping[str, Any] | None = None
+    """What is stored when it is freed; None for what is there."""
 
     def renewed(self, now: float, ttl: float = 0.0, record: Mapping[str, Any] | None = None) -> Lease:
         """The lease, to be written for another while."""
@@ -155,8 +157,8 @@ class ApplicationLeases:
         """Hold a lease until this run ends, whoever it belonged to, and for so many seconds more."""
         self._lease_of(prefix).keep_for = seconds
 
-    def release(self, prefix: str) -> None:
-        """Free a lease, or no longer wait for it; written with the next write."""
+    def release(self, prefix: str, record: Mapping[str, Any] | None = None) -> None:
+        """Free a lease, or no longer wait for it; written with the next write, with the record if there is one."""
         self._wishes.pop(prefix, None)
         self._writings.pop(prefix, None)
         if prefix in self._held and self._held[prefix].keep_for:
@@ -166,6 +168,7 @@ class ApplicationLeases:
         if held is not None and not held.stays:
             if not self._freed:
                 self._freed_at = self._clock.now()
+            held.record = record
             self._freed[prefix] = held
 
     def close(self) -> None:
@@ -280,7 +283,7 @@ class ApplicationLeases:
             return []
         now = self._store.now
         wanted = {name: held.renewed(now) for name, held in renewing.items()}
-        wanted |= {name: held.lease.freed() for name, held in freed.items()}
+        wanted |= {name: held.lease.freed(held.record) for name, held in freed.items()}
         for name, one in writings.items():
             held = self._held[name]
             wanted[name] = held.lease.freed(one.record) if one.free else held.renewed(now, record=one.record)

@@ -24,6 +24,8 @@ from ..core import shape
 from ..core.shown import all_shown, shown
 
 Mask = Callable[[Any], Any]
+HEARTBEAT = "WAIT"
+"""The severity of a line that says what is waited for."""
 
 _INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
 _STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance\(s\)")
@@ -75,7 +77,7 @@ class ProgressFile:
 class ItemProgress:
     """What one item tells. ``mask`` hides the item's own secrets, and nobody else's.
 
-    ``heard`` is called whenever there was something to tell.
+    ``heard`` is called whenever there was something to tell; ``now`` is the service's time, once there is a service.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class ItemProgress:
         heard: Callable[[], None] | None = None,
     ) -> None:
         self._file, self._item, self._mask, self.heard = file, item, mask, heard
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._last = ("", "")
         self._batches: dict[str, set[str]] = {}
         self._done: set[str] = set()
@@ -99,8 +102,9 @@ class ItemProgress:
         text = self.fit(message)
         if (severity, text) == self._last:
             return
-        self._last = (severity, text)
-        moment = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds")
+        # What is said again after a heartbeat is no news.
+        self._last = self._last if severity == HEARTBEAT else (severity, text)
+        moment = (at or self.now()).astimezone(UTC).isoformat(timespec="seconds")
         line = {"item": self._item, "at": moment, "severity": severity, "message": text}
         self._file.write({**line, "done": len(self._done), "total": total})
         if self.heard:
@@ -122,7 +126,7 @@ class ItemProgress:
 
     def heartbeat(self, waiting_for: str, seconds: float) -> None:
         """Tell what is waited for, when nothing was heard for a while."""
-        self.tell("WAIT", f"Waiting for {waiting_for}, for {seconds:.0f} seconds now")
+        self.tell(HEARTBEAT, f"Waiting for {waiting_for}, for {seconds:.0f} seconds now")
 
     def result(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write the item's result down; returns it as written, without its secrets."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from ...deployment.history import LEDGER_ENTRIES
 from .guards import describe, termination_refusal
 from .model import (
     TAG_CYCLE,
@@ -31,7 +32,6 @@ from .model import (
     Step,
 )
 
-_LEDGER_ENTRIES = 10
 NAME_LIMIT = 40  # EnvironmentName, docs/elastic_beanstalk.md §1.1
 _STAMP = re.compile(r"-\d{6}-\d{6}(?:-\d+)?$")
 
@@ -104,7 +104,7 @@ def concluded(observation: Observation, policy: Policy, entry: Entry, retired: I
     return Record(
         journal=None,
         retired=tuple(one for one in kept.values() if one.environment in alive and one.environment != entry.live),
-        ledger=(*observation.lock.record.ledger, entry)[-_LEDGER_ENTRIES:],
+        ledger=(*observation.lock.record.ledger, entry)[-LEDGER_ENTRIES:],
         pending_resize=_pending_resize(observation),
     )
 

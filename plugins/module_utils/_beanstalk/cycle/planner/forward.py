@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...deployment.history import UPDATED
 from .base import Cycle, candidate_name, is_pending
 from .guards import (
     candidate_problems,
@@ -333,7 +334,7 @@ def _prune(cycle: Cycle, live: Environment) -> Step | None:
     """Versions and saved configurations that only environments of earlier cycles used."""
     observation, policy = cycle.observation, cycle.policy
     known = {cycle.journal.live_label}
-    for entry in observation.lock.record.ledger:
+    for entry in (one for one in observation.lock.record.ledger if one.goal != UPDATED):
         known |= {entry.label, entry.previous_label}
     mine = sorted(
         (one for one in observation.versions if one.label in known), key=lambda one: one.created, reverse=True

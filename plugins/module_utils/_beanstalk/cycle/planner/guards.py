@@ -7,8 +7,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...deployment.history import UPDATED
 from ...observe.verification import TOLERANT, State, judge
-from .model import CHECK_MAX_AGE, TAG_LOGICAL, Capacity, Environment, Goal, Observation, Policy, Result, Retired, Status
+from .model import (
+    CHECK_MAX_AGE,
+    TAG_LOGICAL,
+    Capacity,
+    Environment,
+    Goal,
+    Observation,
+    Policy,
+    Result,
+    Retired,
+    Status,
+)
 
 HEALTHY_ENOUGH = TOLERANT
 
@@ -102,7 +114,12 @@ def in_window(now: float, window: tuple[int, int] | None) -> bool:
 
 
 def rollback_target(observation: Observation) -> tuple[Retired, Environment] | None:
-    """The newest environment that was live and still runs, with what the record says of it."""
+    """The newest environment that was live and still runs, with what the record says of it.
+
+    One that was live before the last deployment in place is right only where it runs what was live before that.
+    """
+    updated = [one.at for one in observation.lock.record.ledger if one.goal == UPDATED]
+    before = rollback_label(observation)
     for entry in sorted(observation.lock.record.retired, key=lambda one: one.since, reverse=True):
         environment = observation.by_id(entry.environment)
         if (
@@ -111,6 +128,7 @@ def rollback_target(observation: Observation) -> tuple[Retired, Environment] | N
             and environment is not None
             and environment.status is Status.READY
             and environment.cname != observation.cname
+            and (max(updated, default=0.0) < entry.since or environment.version_label == before)
         ):
             return entry, environment
     return None

@@ -221,7 +221,10 @@ class Retired:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the ledger: how a run ended, what was live before and after it, and what it was for."""
+    """One line of the ledger: how a run ended, what was live before and after it, and what it was for.
+
+    A deployment in place has no ``cycle``, the goal UPDATED, and the version's description as its sentence.
+    """
 
     cycle: str
     owner: str

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from ...deployment.history import UPDATED
 from ...lock.lease import GRACE
 from .base import Cycle, announce_termination, candidate_name, concluded, cycle_id, removable
 from .forward import after_swap, before_swap
@@ -43,8 +44,8 @@ def jitter(logical: str, most: float) -> float:
 def _unlocked(observation: Observation, policy: Policy) -> Step:
     lock = observation.lock
     record = lock.record
-    if lock.owner != observation.me and record.ledger and record.ledger[-1].owner == observation.me:
-        last = record.ledger[-1]
+    last = next((one for one in reversed(record.ledger) if one.goal != UPDATED), None)
+    if lock.owner != observation.me and last is not None and last.owner == observation.me:
         return Step(Action.FINISH, last.sentence, result=last.result)
     if lock.owner not in ("", observation.me) and not lock.owner_ended and observation.now <= lock.expires + GRACE:
         sentence = f"{lock.owner} holds the lock of {observation.logical}: {lock.reason}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the environment module says when a deployment failed: sentence, events, causes, log of the failing instance."""
+"""What the environment module says when a deployment failed: the sentence, the cause, and what to do."""
 
 from __future__ import annotations
 
@@ -177,24 +177,17 @@ def test_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failed["failed"]
     assert failed["changed"]
     assert asked == ["https://logs/bad"]
+    # The engine's log has no step that begins, so what it says of the error is the cause.
     assert failed["msg"].split("\n") == [
-        "Deploying version v2 to the environment blog-prod failed: "
-        "Instance deployment failed. For details, see 'eb-engine.log'.",
-        "",
-        "Events:",
-        "  2026-03-03T12:00:00.000Z INFO Environment update is starting.",
-        "  2026-03-03T12:00:01.000Z ERROR Instance deployment failed. For details, see 'eb-engine.log'.",
-        f"  2026-03-03T12:00:02.000Z ERROR Unsuccessful command execution on instance id(s) '{BAD}'. "
-        "Aborting the operation.",
-        "  2026-03-03T12:00:03.000Z ERROR Failed to deploy application.",
-        "",
-        "Causes:",
+        "Deploying version v2 to the environment blog-prod failed.",
+        "Health:",
         "  Incorrect application version found on 1 out of 2 instances.",
-        "",
-        f"Log of {BAD}:",
-        "  /var/log/eb-engine.log:",
-        *(f"    {line}" for line in TAIL.splitlines()[3:]),
+        f"Cause (PostDeploy, eb-engine.log of {BAD}):",
+        "  An error occurred during execution of command [app-deploy] - [PostDeploy].",
+        "Next: Mend what is named there, then run the same command again: it deploys to every instance that is behind.",
     ]
+    assert [event["message"] for event in failed["events"]][-1] == "Failed to deploy application."
+    assert failed["logs"] == {BAD: {"/var/log/eb-engine.log": TAIL.splitlines()[3:]}}
     assert failed["actions"] == ["update_version"]
     assert failed["failing_instances"] == [BAD]
 

@@ -146,7 +146,8 @@ class Watch:
             "ResponseMetadata": {"RequestId": OURS, "HTTPHeaders": {"date": "Tue, 03 Mar 2026 12:00:00 GMT"}},
         }
         source = ScriptSource(script, ServiceClock(self.clock))
-        services = SimpleNamespace(eb=script, clock=self.clock, scaling=lambda: None)
+        service_clock = SimpleNamespace(now=lambda: START)
+        services = SimpleNamespace(eb=script, clock=self.clock, service_clock=service_clock, scaling=lambda: None)
         deadline = waiters.Deadline(timeout, interval, self.clock.now)
         self.operation = Operation(services, ItemProgress(ProgressFile()), "blog", answer, label, deadline)
         self.lane = Lane(

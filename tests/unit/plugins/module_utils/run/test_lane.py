@@ -96,12 +96,12 @@ def test_past_its_deadline_an_item_is_left_and_its_lock_freed() -> None:
     assert world.bucket.owners() == {"shop": "", "other": ""}
 
 
-def test_a_heartbeat_says_what_is_waited_for_and_since_when() -> None:
+def test_what_is_waited_for_is_told_soon_and_then_every_half_minute() -> None:
     world = World()
     world.lane.add("host", deploy(world, world.service.add("shop"), 100.0), 1800.0)
     world.lane.run()
-    assert [(name, text) for name, text, _seconds in world.heard.heartbeats] == [("host", "shop to become Ready")] * 3
-    assert [seconds for _name, _text, seconds in world.heard.heartbeats] == pytest.approx([30, 60, 90], abs=5)
+    assert [(name, text) for name, text, _seconds in world.heard.heartbeats] == [("host", "shop to become Ready")] * 4
+    assert [seconds for _name, _text, seconds in world.heard.heartbeats] == pytest.approx([2, 32, 62, 92], abs=5)
 
 
 def test_a_poll_that_fails_for_a_moment_is_done_again() -> None:
