@@ -345,7 +345,7 @@ causes:
   type: list
   elements: str
 cause:
-  description: Why the operation failed, in one line. RV(msg) has the end of what the failing step printed.
+  description: Why the operation failed, in one line. C(msg) has the end of what the failing step printed.
   returned: when an operation failed
   type: str
   sample: "hook .platform/hooks/postdeploy/jack_10_migrate.sh: column posts.slug does not exist"
