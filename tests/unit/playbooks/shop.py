@@ -80,7 +80,7 @@ class Shop:
 
     def start(self, playbook: str, **more: Any) -> subprocess.Popen[str]:
         """Start a playbook of the checkout, in a session of its own."""
-        name, _, value = self.mark.partition("=")
+        name, _equals, value = self.mark.partition("=")
         environ = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
         return subprocess.Popen(
             # Who runs the tests may ignore a lost terminal, which is inherited.

@@ -35,7 +35,7 @@ _SHAPES: dict[Any, Any] = {
     Result: _one_of(Result),
 }
 """What a field of a type is in JSON."""
-_LIST = Kind("a list", lambda value: isinstance(value, list | tuple))
+_LIST = Kind("a list", lambda value: isinstance(value, (list, tuple)))
 
 
 def to_document(record: Record) -> dict[str, Any]:

@@ -76,9 +76,11 @@ def listening(begin: bytes, more: bytes) -> Iterator[str]:
 
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        over.set()
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def platform(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         yield error(str(refused.message), "Correct eb_platform.")
         return
     newest = resolution.newest_of_branch(resolution.wanted_platform(wanted.platform).branch, facts.stacks)
-    name = next(iter(chosen.values()))
+    (name,) = chosen.values()
     if facts.branch_state == "Retired":
         yield error(
             f"The platform branch of {name} is retired: it gets no more updates.",

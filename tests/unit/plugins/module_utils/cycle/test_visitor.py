@@ -33,7 +33,7 @@ class Django(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server: Any = self.server
         server.asked.append((self.headers["Host"], self.path))
-        name, _, _port = self.headers["Host"].partition(":")
+        name = self.headers["Host"].partition(":")[0]
         if name not in (DOMAIN, LIVE):
             self.answer(400, "Invalid HTTP_HOST header")
         elif self.path == "/login":
@@ -180,7 +180,7 @@ def test_a_server_that_says_little_by_little_has_no_more_time_than_others() -> N
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def drip() -> None:
-            connection, _ = listener.accept()
+            connection = listener.accept()[0]
             with connection:
                 connection.sendall(b"HTTP/1.1 200 OK\r\n")
                 over = threading.Event()
@@ -226,7 +226,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         server: Any = self.server
         server.asked.append((self.path, self.headers["Proxy-Authorization"]))
-        host, _, port = self.path.partition(":")
+        host, _colon, port = self.path.partition(":")
         with socket.create_connection((host, int(port))) as there:
             self.send_response(200)
             self.end_headers()
