@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,11 +80,12 @@ class Shop:
         path.write_text(json.dumps({"all": {"hosts": {self.name: {}}, "vars": variables}}))
         return path
 
-    def start(self, playbook: str, **more: Any) -> subprocess.Popen[str]:
-        """Start a playbook of the checkout, in a session of its own."""
+    @contextmanager
+    def start(self, playbook: str, **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """Start a playbook of the checkout, in a session of its own; it does not outlive the block."""
         name, _equals, value = self.mark.partition("=")
         environ = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1"}
-        return subprocess.Popen(
+        with subprocess.Popen(
             # Who runs the tests may ignore a lost terminal, which is inherited.
             ["env", "--default-signal=HUP", PROGRAM, "-i", self.inventory(**more), playbook],
             cwd=ROOT,
@@ -91,13 +94,21 @@ class Shop:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
 
     def play(self, playbook: str, **more: Any) -> str:
         with self.start(playbook, **more) as running:
             output, _errors = running.communicate(timeout=240)
         assert running.returncode == 0, output
         return output
+
+    def polls(self) -> int:
+        """How many times Elastic Beanstalk was asked for events."""
+        return int(json.loads(self.localstalk.ask("calls")).get("elasticbeanstalk:DescribeEvents", 0))
 
     def processes(self) -> list[int]:
         """Those of all runs: workers and modules have sessions of their own."""
