@@ -145,12 +145,13 @@ def _short(cause: Cause | None, causes: Sequence[str], reason: str) -> str:
 
 
 def failure_text(sentence: str, reason: str, cause: Cause | None, report: Mapping[str, Any]) -> str:
-    """The sentence; then the cause; then what to do. ``reason`` is an event in it, which says less than a cause."""
-    if reason and (cause is not None or report.get("causes")):
+    """The sentence; then the cause; then what to do. ``reason`` is an event in it, and says less than a step's output."""
+    if reason and cause is not None:
         sentence = sentence.removesuffix(f": {reason}")
     lines = [sentence.strip().rstrip(".") + "."]
-    if report.get("causes"):
-        lines += ["Health:", *(f"  {one}" for one in report["causes"][:3])]
+    # What is in progress is no cause.
+    if causes := [one for one in report.get("causes") or [] if " in progress " not in one]:
+        lines += ["Health:", *(f"  {one}" for one in causes[:3])]
     if cause is not None:
         lines += [cause.heading, *(f"  {line}" for line in cause.lines), f"Next: {cause.next_step}"]
     else:

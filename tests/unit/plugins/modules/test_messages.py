@@ -107,7 +107,9 @@ def test_a_launch_that_fails_at_once(run: Run) -> None:
     assert sentence.endswith(
         "no-profile ended with the environment terminated: Environment must have instance profile associated with it."
     )
-    assert rest[:2] == ["", "Events:"]
+    again = "then run the same command again: it deploys to every instance that is behind."
+    assert rest == [f"Next: Mend the cause, {again}"]
+    assert "Failed to launch environment." in [event["message"] for event in result["events"]]
     assert result["environment"]["status"] == "Terminated"
     assert result["actions"] == ["create"]
 
