@@ -145,7 +145,7 @@ def _short(cause: Cause | None, causes: Sequence[str], reason: str) -> str:
 
 
 def failure_text(sentence: str, reason: str, cause: Cause | None, report: Mapping[str, Any]) -> str:
-    """The sentence; then the cause; then what to do. ``reason`` is an event in it, and says less than a step's output."""
+    """The sentence, the cause, what to do. ``reason`` is an event in the sentence; a step's output says more."""
     if reason and cause is not None:
         sentence = sentence.removesuffix(f": {reason}")
     lines = [sentence.strip().rstrip(".") + "."]
