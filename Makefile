@@ -42,7 +42,7 @@ lint: ## ruff, mypy, ansible-lint (production), yamllint, shellcheck, changelog,
 
 unit: ## The fast tests of the collection: pure functions, modules and roles with simulated instances
 	@scripts/setup runtime test eb
-	$(PYTEST) $(WORKERS) --no-loadscope-reorder tests/unit
+	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m "not slow" tests/unit
 
 localstalk: ## localstalk's own tests: with simulated instances, its table of operations, with containers
 	@scripts/setup runtime test eb
@@ -80,6 +80,7 @@ long: ## What is too long for test: leader, policies, cycles, AWX, ansible-ruleb
 	@scripts/setup runtime test eb rulebook
 	$(PYTEST) $(WORKERS) --no-loadscope-reorder -m slow tests/integration
 	pytest --junitxml=$(CURDIR)/build/junit/long-clients.xml -m slow tests/clients
+	pytest --junitxml=$(CURDIR)/build/junit/long-unit.xml $(WORKERS) -m slow tests/unit
 	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
 

@@ -25,6 +25,8 @@ from localstalk.testing import Localstalk
 
 from .shop import PROFILE, PROGRAM, ROOT, Shop
 
+pytestmark = pytest.mark.slow
+
 PROPERTIES = "aws:elasticbeanstalk:application:environment"
 NAMES = (
     "secret file", "overlay", "secret with content", "secret value", "property", "option", "hook", "slack",

@@ -17,6 +17,8 @@ from localstalk.testing import Localstalk
 
 from .shop import QUICK, Shop
 
+pytestmark = pytest.mark.slow
+
 LOST = (signal.SIGKILL, signal.SIGHUP)
 ENDED = (signal.SIGTERM, signal.SIGINT)
 
