@@ -51,7 +51,7 @@ def hook_runs(run: Run) -> dict[str, list[str]]:
 def writes(project: Project) -> int:
     """How many calls that change something localstalk has answered so far."""
     calls: dict[str, int] = json.loads(project.stalk.get("/_localstalk/calls"))
-    reading = re.compile(r":(Describe|List|Check|Retrieve|Request|Get|Head|Validate)", re.IGNORECASE)
+    reading = re.compile(r":(Describe|List|Check|Retrieve|Request|Get|Head|Validate|Simulate)", re.IGNORECASE)
     return sum(count for name, count in calls.items() if not reading.search(name))
 
 
