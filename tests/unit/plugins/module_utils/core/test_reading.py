@@ -115,7 +115,7 @@ def test_what_stalls_is_asked_for_again(serve: Serve, monkeypatch: pytest.Monkey
 
     began = time.monotonic()
     assert download(serve(answer), Allowance(100, 30)) == b"text"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_what_always_stalls_is_a_sentence_in_time(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_what_always_stalls_is_a_sentence_in_time(serve: Serve, monkeypatch: pyt
     url = serve(lambda request, _number: stalls(request, b"te", 2))
     began = time.monotonic()
     assert refused(url, Allowance(100, 30)) == "Failed to download: nothing came for 0 seconds"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def drips(request: BaseHTTPRequestHandler) -> None:
@@ -139,7 +139,7 @@ def test_what_drips_byte_by_byte_has_an_end(serve: Serve) -> None:
     url = serve(lambda request, _number: drips(request))
     began = time.monotonic()
     assert refused(url, Allowance(1 << 30, 1)) == "Failed to download: it did not come within 1 seconds"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 @pytest.mark.parametrize("fault", ["stalls", "drips", "breaks off"])
@@ -162,7 +162,7 @@ def test_bodies_of_s3_are_asked_for_again(serve: Serve, monkeypatch: pytest.Monk
     began = time.monotonic()
     assert LockStore(s3, "bucket", "shop", "shop-live").read().owner == ""
     assert asked == [1, 2, 3]
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "nonsense", ""])
