@@ -194,7 +194,8 @@ class Application:
             until_it_answers(f"http://127.0.0.1:{port}/", process)
             yield f"http://127.0.0.1:{port}/"
         finally:
-            engine("rm", "--force", "--time=1", f"shop-{port}")
+            # At once: podman loses a race with a container that stops while it is given time to.
+            engine("rm", "--force", "--time=0", f"shop-{port}")
             process.wait(30)
             engine("rmi", "--force", name)
 
