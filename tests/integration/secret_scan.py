@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import stat
 import subprocess
 import threading
@@ -17,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from secret_scan import kill_all
 
 from .conftest import Project, Run
 from .minimal import Minimal, git, git_bytes, options
@@ -57,21 +58,6 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-
-
-def kill_all(mark: str) -> None:
-    """kill -9 every process that has ``mark`` in its environment: Ansible's workers have sessions of their own."""
-
-    def marked() -> Iterator[int]:
-        for entry in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if mark.encode() in entry.read_bytes().split(b"\0"):
-                    yield int(entry.parent.name)
-
-    while pids := list(marked()):
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 @dataclass
