@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -38,7 +38,7 @@ def make_driver(name: str, home: Home, speed: float) -> Driver:
     return SimDriver(home.path, home.runtime, speed, int(os.environ.get("LOCALSTALK_SEED", "0")))
 
 
-def serve(home: Home, chosen: argparse.Namespace) -> None:
+def serve(home: Home, chosen: argparse.Namespace, asked_to_end: Callable[[], bool]) -> None:
     """Run until SIGTERM or SIGINT, then remove everything that the driver made."""
     from localstalk.instance_api import opener
     from localstalk.model.control import Control
@@ -63,6 +63,8 @@ def serve(home: Home, chosen: argparse.Namespace) -> None:
             iam.enforce(ACCOUNT, key)
         serving = Serving(application, chosen.port)
         _stop_on_signal(serving.stop)
+        if asked_to_end():
+            return
         control.scheduler.start()
         record = Record(
             os.getpid(), serving.port, chosen.driver, chosen.speed, quotas, chosen.iam, not chosen.no_auth,
@@ -96,6 +98,28 @@ def _stop_on_signal(shutdown: object) -> None:
     signal.signal(signal.SIGINT, stop)
 
 
+def _end_on_signal() -> Callable[[], bool]:
+    """Let a signal end the process where it is; returns a function that tells whether one came.
+
+    Python drops what a handler raises in a callback of its own, of an import or of the garbage collector, with a
+    traceback: so there is nothing to be said of it, and the daemon asks again before it serves.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        sys.exit(0)
+
+    def unraisable(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, SystemExit):
+            sys.__unraisablehook__(dropped)
+
+    sys.unraisablehook = unraisable
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return lambda: bool(came)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of ``python -m localstalk.daemon``; the last line of the log says why a start failed."""
     parser = argparse.ArgumentParser(prog="localstalk-daemon")
@@ -113,13 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     home = Home(chosen.home)
     home.create()
     try:
-        # Until it serves, a signal ends it where it is; what was made is removed on the way out.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: sys.exit(0))
+        # Until it serves; what was made is removed on the way out.
+        asked_to_end = _end_on_signal()
         with _own(home, chosen.lock):
             home.write(Record(os.getpid(), 0, chosen.driver, chosen.speed))
             write_log(home.log)
-            serve(home, chosen)
+            serve(home, chosen, asked_to_end)
     except BlockingIOError:
         return _failed(f"another daemon already runs in {home.path}")
     except Exception as error:

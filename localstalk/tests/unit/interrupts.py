@@ -69,4 +69,5 @@ def assert_nothing_left(home: Path) -> None:
     assert processes_of(home) == []
     assert not (home / "daemon.json").exists()
     if (home / "daemon.log").exists():
-        assert "Traceback" not in (home / "daemon.log").read_text()
+        text = (home / "daemon.log").read_text()
+        assert "Traceback" not in text, text

@@ -97,6 +97,31 @@ def test_down_during_up_in_another_shell(tmp_path: Path) -> None:
     assert_nothing_left(home)
 
 
+def test_a_daemon_asked_to_end_where_python_drops_what_the_handler_raises_ends(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from localstalk import daemon
+from localstalk.drivers.sim import SimDriver
+class Collected:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(100_000):
+            pass
+def made(name, home, speed):
+    Collected()
+    print("went on")
+    return SimDriver(home.path, home.runtime, speed, 0)
+daemon.make_driver = made
+sys.exit(daemon.main(sys.argv[1:]))
+"""
+    home = tmp_path / "home"
+    command = [sys.executable, "-c", program, "--home", str(home), "--driver", "sim", "--speed", "1", "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (home / "daemon.log").read_text().endswith("output: went on\n")
+    assert not Home(home).held()
+
+
 def test_a_second_up_waits_for_a_daemon_that_starts(tmp_path: Path, duration: float) -> None:
     home = tmp_path / "home"
     signalled_up(home, "sim", signal.SIGKILL, duration / 2)
