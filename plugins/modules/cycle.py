@@ -263,8 +263,9 @@ options:
     default: 30
   drain_requests_per_minute:
     description:
-      - Requests per minute at which the old environment counts as drained, beyond those that the candidate got at its
-        quietest before it was live. The load balancer's health checks are among the requests that EB counts.
+      - Requests per minute at which the old environment counts as drained, beyond those that the candidate got while
+        it had no visitors, in the second half of O(bake_time). The load balancer's health checks are among the
+        requests that EB counts.
       - The count is that of enhanced health. Without it the drain lasts as long as O(drain_timeout).
     type: int
     default: 5

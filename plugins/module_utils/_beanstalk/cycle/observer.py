@@ -241,8 +241,8 @@ class Observer:
         one, age = journal.live, 0.0
         if journal.swapped is None:
             one, counted = journal.candidate, self._answers.get(("requests", journal.candidate))
-            # Our own smoke tests may be in a count, which then cannot be taken for health checks.
-            again = journal.idle is None and counted is not None and counted[2] is not None
+            # Each count of the bake time tells more of the health checks, which come unevenly.
+            again = journal.healthy is not None and counted is not None and counted[2] is not None
             age = 0.0 if again else self._fresh
         if raw["EnvironmentId"] != one or (self._draining and journal.swapped is None):
             return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -55,6 +56,7 @@ _SHARED_SECONDS = 5.0
 _ATTEMPTS = 6  # that fail in a row, before a run gives up; the next run continues
 _EVIDENCE_SECONDS = 30.0
 _LONGEST_REASON = 500
+_FIGURES = re.compile(r"\b\d+\b")
 _LONGEST_QUEUE_SECONDS = 15.0  # the rate may be another by then
 
 
@@ -235,9 +237,12 @@ class CycleReconciler:
         return bool(waited)
 
     def _note(self, step: Step) -> None:
+        """Report a step, but not a wait that goes on with other figures."""
         steps = self.run_so_far.steps
         line = {"action": str(step.action), "reason": step.reason, "environment": step.environment or None}
-        if not steps or {key: steps[-1][key] for key in line} != line:
+        before = {key: steps[-1][key] for key in line} if steps else {}
+        same = before == line or (step.action in _WAITS and _words(before) == _words(line))
+        if not same:
             steps.append({"at": self.now(), **line})
             self._waits_since = self._clock.now()
             if not self._dry:
@@ -327,6 +332,11 @@ class CycleReconciler:
         # Whoever finds the lease of a killed run reads there what it was about to do.
         reason = self._progress.fit(f"{self.policy.goal} of {self.observer.logical}: {step.action}, {step.reason}")
         yield WriteRecord(self._application, self.observer.prefix, record, free, self._bucket, reason[:_LONGEST_REASON])
+
+
+def _words(line: Mapping[str, Any]) -> dict[str, str]:
+    """A step without the figures in its reason."""
+    return {key: _FIGURES.sub("", str(value)) for key, value in line.items()}
 
 
 def _may_pass(error: AnsibleBeanstalkError) -> bool:

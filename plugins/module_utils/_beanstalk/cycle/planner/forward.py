@@ -165,14 +165,28 @@ def _verify(cycle: Cycle, candidate: Environment, old: Environment) -> Step:
         return cycle.wait(sentence)
     if journal.healthy is None:
         return cycle.save(f"{describe(candidate)} is healthy and verified", healthy=cycle.now)
-    idle = candidate.requests
-    quietest = _CHECKS * len(candidate.instance_labels) if journal.idle is None else journal.idle
-    if idle is not None and idle < quietest:
+    idle = _health_checks(cycle, candidate)
+    if idle != journal.idle:
         return cycle.save(f"{describe(candidate)} gets {idle} requests a minute while it has no visitors", idle=idle)
     left = journal.healthy + policy.bake_time - cycle.now
     if left > 0:
         return cycle.wait(f"{describe(candidate)} must stay healthy for {left:.0f} more seconds", left)
     return _swap(cycle, candidate, old)
+
+
+def _health_checks(cycle: Cycle, candidate: Environment) -> int | None:
+    """Requests a minute of a candidate, which has no visitors; None where they are unknown, or too many for checks.
+
+    Elastic Beanstalk counts ten seconds at a time, and health checks come every 5 to 300: what counts is the most that
+    was seen. Smoke tests may be in the counts of the first half of the bake time; of these it is the least.
+    """
+    journal, counted = cycle.journal, candidate.requests
+    if counted is None or counted >= _CHECKS * len(candidate.instance_labels):
+        return journal.idle
+    if journal.idle is None:
+        return counted
+    settled = cycle.now - (journal.healthy or cycle.now) >= cycle.policy.bake_time / 2
+    return max(journal.idle, counted) if settled else min(journal.idle, counted)
 
 
 def _swap(cycle: Cycle, candidate: Environment, old: Environment) -> Step:

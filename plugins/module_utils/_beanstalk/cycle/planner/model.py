@@ -165,7 +165,7 @@ class Journal:
 
     ``attempt`` numbers the tries to find a free name. A time of None means "not yet". ``start_size`` is the MinSize
     that the candidate starts with, and ``min_size`` the one it gets back later; None where they are the same. ``idle``
-    are the requests per minute of the candidate at its quietest before it was live: health checks, no visitors.
+    are the requests per minute of the candidate before it was live: health checks, no visitors.
     """
 
     cycle: str

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 
@@ -299,6 +300,28 @@ def test_health_checks_are_no_visitors() -> None:
     assert "still got 22 requests" in said(sim)
     drained = next(line for line in sim.journal if "is drained after" in line)
     assert 400 <= float(drained.split()[0]) < 1000
+
+
+def test_health_checks_come_in_bursts() -> None:
+    """The second half of the bake time has seen the most that they are; smoke tests are in no count by then."""
+    sim = Simulation()
+    old = sim.live
+    assert old is not None
+
+    def counted(when: int) -> None:
+        for one in sim.boxes.values():
+            one.checks = 60 if one is not old and when < 150 else (0, 6, 12)[when // 10 % 3]
+
+    for when in range(0, 3000, 10):
+        sim.later(when, functools.partial(counted, when))
+    sim.later(800, lambda: setattr(old, "requests", 0))
+    old.requests = 100
+    sim.sticky = 1000
+    assert play(sim, replace(POLICY, bake_time=120, poll_interval=10, drain_timeout=3600)) is Result.DONE
+    assert re.findall(r"gets (\d+) requests a minute", said(sim)) == ["60", "0", "6", "12"]
+    assert "requests again" not in said(sim)
+    drained = next(line for line in sim.journal if "is drained after" in line)
+    assert 800 <= float(drained.split()[0]) < 900
 
 
 def test_visitors_of_a_candidate_are_no_health_checks() -> None:

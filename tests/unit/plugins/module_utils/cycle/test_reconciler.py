@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +67,8 @@ def test_a_night_of_two_hundred_cycles() -> None:
     assert night.eb.calls["environments"] <= night.clock.now() / 10 + 5
     assert night.bucket.calls["put"] <= 100
     assert set(night.bucket.owners().values()) == {""}
+    steps = [(one["action"], re.sub(r"\d+", "", one["reason"])) for one in night.heard.results["shop-7"]["steps"]]
+    assert not any(one == other and one[0] in ("wait", "drain") for one, other in itertools.pairwise(steps)), steps
 
 
 def test_where_aws_takes_few_requests_cycles_begin_when_there_is_room_and_none_is_late() -> None:
