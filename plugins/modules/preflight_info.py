@@ -71,6 +71,13 @@ options:
     description:
       - Folder or bundle of the application, which is read and never run. It is not looked at when it is not given.
     type: path
+  secrets:
+    description:
+      - Files of O(source) that git ignores and the bundle gets all the same, as M(jack.beanstalk.source_bundle) takes
+        them.
+    type: list
+    elements: str
+    default: []
   hook_commands:
     description:
       - Commands of the hooks.
@@ -179,6 +186,7 @@ def main():
             "type": "list",
         },
         "source": {"type": "path"},
+        "secrets": {"default": [], "elements": "str", "no_log": False, "type": "list"},
         "hook_commands": {"default": [], "elements": "str", "type": "list"},
         "base_image": {"type": "str"},
         "local_images": {"default": False, "type": "bool"},

@@ -66,6 +66,7 @@ def compose(*services: str) -> list[dict[str, str]]:
 
 CASES: list[dict[str, Any]] = [
     {"name": "django", "hooks": [{"preset": "collectstatic"}, {"preset": "migrate"}, {"preset": "createsu"}]},
+    {"name": "superuser", "hooks": [{"preset": "createsuperuser", "leader_only": False}]},
     {"name": "leader", "hooks": [LEADER]},
     {
         "name": "once_store",

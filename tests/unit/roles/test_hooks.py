@@ -53,6 +53,28 @@ def test_every_file_and_every_name_carries_the_owners_prefix(rendered: dict[str,
     assert {name for name in names if not name.startswith("jack_")} == set()
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "ends"),
+    [
+        ("Superuser created successfully.", 0, 0),
+        ("CommandError: Error: That username is already taken.", 1, 0),
+        ("CommandError: You must use --username with --noinput.", 1, 1),
+        ("", 3, 3),
+    ],
+)
+def test_superuser_who_is_there_already_is_no_failure(
+    instance: Instance, rendered: dict[str, dict[str, Any]], said: str, code: int, ends: int
+) -> None:
+    """Django's words; every other failure stays one."""
+    instance.install(rendered["superuser"]["overlay"])
+    instance.program(
+        "bin/python",
+        f'#!/bin/sh\n[ "$*" = "manage.py createsuperuser --noinput" ] || exit 9\necho "{said}" >&2\nexit {code}\n',
+    )
+    done = instance.hook("createsuperuser")
+    assert (done.returncode, said in done.stdout + done.stderr) == (ends, True)
+
+
 def test_no_hooks_no_files(rendered: dict[str, dict[str, Any]]) -> None:
     assert rendered["none"]["overlay"] == []
 

@@ -33,7 +33,10 @@ def secret_paths(folder: SourceFolder, patterns: Iterable[str]) -> list[bytes]:
             raise BundleError(f"The secrets pattern {pattern} leaves the application source.")
         files = set(_matches(folder, b"", parts, pattern))
         if not files:
-            raise BundleError(f"No file in {root} matches the secrets pattern {pattern}.")
+            raise BundleError(
+                f"No file in {root} matches the secrets pattern {pattern} (secrets of source_bundle, eb_secrets_files "
+                "of the inventory): put the file there, or leave the pattern out."
+            )
         found.update(files)
     return sorted(path for path in found if shipped(path))
 

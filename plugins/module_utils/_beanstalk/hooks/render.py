@@ -32,6 +32,17 @@ PRESETS: dict[str, Hook] = {
         "on_config_deploy": True,
     },
     "migrate": {"name": "migrate", "command": "python manage.py migrate --noinput", "leader_only": True},
+    # Of the environment properties DJANGO_SUPERUSER_*; one that is there already is what was wanted.
+    "createsuperuser": {
+        "name": "createsuperuser",
+        "leader_only": True,
+        "command": r"""said=$(python manage.py createsuperuser --noinput 2>&1) && code=0 || code=$?
+printf '%s\n' "$said"
+case $said in *'is already taken.'*) code=0 ;; esac
+exit "$code"
+""".rstrip(),
+    },
+    # A command of the project's own.
     "createsu": {"name": "createsu", "command": "python manage.py createsu", "leader_only": True},
     # An instance profile that may not set tags is no reason to fail a deployment. The tag has the form that the module
     # leader_info and the inventory plugin instances read.

@@ -27,6 +27,7 @@ def preflight_item(host: str, variables: Mapping[str, Mapping[str, Any]]) -> dic
         "environment": environment,
         "problem": problem,
         "source": source.get("path", ""),
+        "secrets": mine.get("eb_secrets_files") or [],
         "hook_commands": [_command(one) for one in mine.get("eb_hooks") or []],
         "base_image": "/".join(part for part in (image.get("registry"), image.get("name")) if part),
         "local_images": "eb_localstalk" in mine,

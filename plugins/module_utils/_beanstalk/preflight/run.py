@@ -38,6 +38,7 @@ CHECKS: tuple[Callable[[Facts, Wanted], Iterator[Finding]], ...] = (
     settings.secrets,
     settings.bucket,
     settings.base_image,
+    application.secret_files,
     application.source,
 )
 

@@ -23,6 +23,8 @@ VPC = "aws:ec2:vpc"
 class Wanted:
     """``hooks`` are their commands, ``image`` is the base image's whole name, ``source`` a folder or a bundle.
 
+    ``secret_files`` are patterns of files of the source that git ignores.
+
     ``playbooks`` are those whose permissions are looked at. ``local``: images of this machine reach the instances.
     """
 
@@ -36,6 +38,7 @@ class Wanted:
     bucket: str = ""
     playbooks: tuple[str, ...] = ("deploy",)
     source: str = ""
+    secret_files: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     image: str = ""
     local: bool = False
@@ -54,6 +57,7 @@ class Wanted:
             bucket=params["lock_bucket"] or "",
             playbooks=tuple(params["playbooks"]),
             source=params["source"] or "",
+            secret_files=tuple(params["secrets"]),
             hooks=tuple(params["hook_commands"]),
             image=params["base_image"] or "",
             local=params["local_images"],

@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from ...bundle.files import SourceFolder
+from ...bundle.secrets import secret_paths
+from ...core.user_errors import BundleError
 from ...lint import findings as lint
 from ...lint.bundle import Bundle, UnreadableBundleError, open_bundle
 from ...lint.django import commands_in, unknown_commands
@@ -46,20 +51,43 @@ def source(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         yield ok(f"The source has nothing that Elastic Beanstalk refuses or ignores ({report.files} files looked at).")
 
 
+def secret_files(_facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    """Files that git ignores and the bundle needs are there."""
+    if not wanted.source or not wanted.secret_files or not Path(wanted.source).is_dir():
+        return
+    with SourceFolder(os.fsencode(wanted.source)) as folder:
+        for pattern in wanted.secret_files:
+            try:
+                secret_paths(folder, [pattern])
+            except BundleError as problem:
+                yield error(str(problem), "Correct eb_secrets_files.")
+
+
 def _django(bundle: Bundle, settings: Settings, facts: Facts, wanted: Wanted) -> Iterator[Finding]:
+    called = [name for command in wanted.hooks for name in commands_in(command)]
     if not settings.files:
+        if called and not _has_manage(bundle):
+            yield warning(
+                f"A hook calls manage.py {called[0]}, and the source has no manage.py.",
+                "Leave such hooks out where the application is not Django (eb_hooks: []), or correct eb_source.path.",
+            )
         return
     yield from _hosts(settings, facts, wanted)
     yield from _redirects(settings, wanted)
     yield from _static(settings, wanted)
-    called = [name for command in wanted.hooks for name in commands_in(command)]
     if not settings.open_ended:
         for name in sorted(unknown_commands(bundle, settings, called)):
             yield error(
                 f"A hook calls manage.py {name}, and no application of the project has that command.",
-                "Add the command, or give the hook another one: Django's own createsuperuser --noinput makes a "
-                "superuser of DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD.",
+                "Add the command, or give the hook another one: the preset createsuperuser makes a superuser of "
+                "DJANGO_SUPERUSER_USERNAME, _EMAIL and _PASSWORD with a command that Django has.",
             )
+
+
+def _has_manage(bundle: Bundle) -> bool:
+    """At the top or one folder below; or the code may be in an image that was built elsewhere."""
+    folders = ["", *(name for name in bundle.listing("") if name.endswith("/"))]
+    return any("manage.py" in bundle.listing(folder.rstrip("/")) for folder in folders) or not bundle.has("Dockerfile")
 
 
 def _hosts(settings: Settings, facts: Facts, wanted: Wanted) -> Iterator[Finding]:

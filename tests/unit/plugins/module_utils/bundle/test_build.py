@@ -243,7 +243,10 @@ def test_more_entries_than_a_plain_zip_counts(tmp_path: Path) -> None:
         ({"path": "/nowhere/at/all"}, "The application source /nowhere/at/all is not a folder; give the path of the"),
         ({"ref": "nothing"}, "The git ref nothing is not known in "),
         ({"ref": "--output=x"}, "is not a git ref."),
-        ({"secrets": ("*.pem",)}, "matches the secrets pattern \\*.pem."),
+        (
+            {"secrets": ("*.pem",)},
+            "matches the secrets pattern \\*.pem .*eb_secrets_files of the inventory.: put the file there",
+        ),
         ({"secrets": ("../x",)}, "leaves the application source."),
         ({"overlay": (Overlay("../x", b"", 0o644),)}, "is not a file inside the bundle."),
         ({"overlay": (Overlay(".git/config", b"", 0o644),)}, "is in a folder that is never shipped."),

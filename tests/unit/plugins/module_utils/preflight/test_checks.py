@@ -326,6 +326,28 @@ def test_application_fits_what_is_wanted_of_it(
     assert len(found) == (1 if level else 0), found
 
 
+def test_hooks_of_django_in_another_application_are_said(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\nEXPOSE 80\n")
+    wanted = replace(WANTED, source=str(tmp_path), hooks=("python manage.py migrate --noinput", "python warm_up.py"))
+    assert bad(wanted=wanted) == [("warning", "A hook calls manage.py migrate, and the source has no manage.py.")]
+    assert bad(wanted=replace(wanted, hooks=("python warm_up.py",))) == []
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "manage.py").write_text("")
+    assert bad(wanted=wanted) == []
+
+
+def test_secrets_files_that_are_not_there_are_named_with_their_variable(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM x\nEXPOSE 80\n")
+    wanted = replace(WANTED, source=str(tmp_path), secret_files=(".secrets/", "key.pem"))
+    (tmp_path / "key.pem").write_text("x")
+    ((level, said),) = bad(wanted=wanted)
+    assert level == "error"
+    assert "matches the secrets pattern .secrets/ (secrets of source_bundle, eb_secrets_files of the inventory)" in said
+    (tmp_path / ".secrets").mkdir()
+    (tmp_path / ".secrets" / "key").write_text("x")
+    assert bad(wanted=wanted) == []
+
+
 def test_source_that_is_not_there_is_said(tmp_path: Path) -> None:
     ((level, said),) = bad(wanted=replace(WANTED, source=str(tmp_path / "none")))
     assert level == "error"
