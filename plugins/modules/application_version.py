@@ -89,7 +89,7 @@ options:
     default: true
   wait_timeout:
     description:
-      - Seconds to wait until the version is processed.
+      - Seconds for the upload, and until the version is processed.
     type: int
     default: 300
   poll_interval:

@@ -11,6 +11,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.folders import make_private
+
 _KEPT = 50
 
 
@@ -21,12 +23,12 @@ def state_folder():
 
 
 def write_details(lines):
-    """Write lines into a new file that only this user can read; its path. OSError when it cannot be written.
+    """Write lines into a new file that only this user can read; its path. OSError when it cannot be.
 
     The newest files are kept, and older ones go.
     """
     folder = state_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(str(folder))
     prefix = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-"
     descriptor, path = tempfile.mkstemp(prefix=prefix, suffix=".txt", dir=folder)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -16,13 +17,14 @@ from ..core.cache import cache_of
 from ..core.diff import DifferenceTracker
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, already_exists, error_code
 from ..core.names import own_bucket
+from ..core.reading import within
 from ..core.transformations import tags_in, version_out
 from ..core.waiters import Deadline
 from .bundle_checksum import missing_bundle, record_checksum
 
 Result = tuple[bool, dict[str, Any]]
 _UNFINISHED = ("PROCESSING", "BUILDING")
-# What Elastic Beanstalk takes to look into a bundle, and the pace of asking whether it has.
+# What Elastic Beanstalk takes to look into a bundle, so the pace of asking whether it has.
 _PROCESSING_SECONDS = 1.3
 _CACHED = 50
 # After that, somebody may have put another bundle in its place: any instance may write to Elastic Beanstalk's bucket.
@@ -49,8 +51,13 @@ def status_of(version: Mapping[str, Any]) -> str:
     return str(version.get("Status", "")).upper()
 
 
-def wait_processed(client: Any, version: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
-    """Wait until Elastic Beanstalk has looked into the bundle; raises when it refuses it or takes too long."""
+def wait_processed(
+    client: Any, version: Mapping[str, Any], deadline: Deadline, pause: float | None = None
+) -> dict[str, Any]:
+    """Wait until Elastic Beanstalk has looked into the bundle; raises when it refuses it or takes too long.
+
+    ``pause`` in seconds is for another pace than that of the deadline.
+    """
     application, label = version["ApplicationName"], version["VersionLabel"]
     current: Mapping[str, Any] | None = version
     while current is not None and status_of(current) in _UNFINISHED:
@@ -59,7 +66,7 @@ def wait_processed(client: Any, version: Mapping[str, Any], deadline: Deadline) 
                 message=f"The version {label} was not processed within {deadline.timeout:.0f} seconds; its status is "
                 f"{status_of(current)}"
             )
-        deadline.pause()
+        deadline.pause(pause)
         current = get_version(client, application, label)
     if current is None:
         raise AnsibleBeanstalkError(message=f"The version {label} vanished while it was being processed")
@@ -81,11 +88,12 @@ def _why_failed(client: Any, version: Mapping[str, Any]) -> str:
 
 def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -> Result:
     """Make the version be as the parameters say; returns (changed, result)."""
+    deadline = Deadline(params["wait_timeout"], params["poll_interval"])
     current = get_version(client, params["application"], params["version_label"])
     if params["state"] == "absent":
         return _ensure_absent(client, params, current, check_mode)
     if current is None:
-        return _create(client, s3, params, check_mode)
+        return _create(client, s3, params, check_mode, deadline)
     tracker = DifferenceTracker()
     if params["description"] is not None:
         tracker.add("description", current.get("Description") or "", params["description"])
@@ -96,7 +104,7 @@ def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: 
     if params["src"] and (why := missing_bundle(client, s3, current)):
         tracker.add("source_bundle", why, "uploaded")
         if not check_mode:
-            _upload_again(client, s3, current, params["src"])
+            _upload_again(client, s3, current, params["src"], deadline)
     after = dict(current)
     if "description" in tracker.names:
         after["Description"] = params["description"]
@@ -105,62 +113,61 @@ def ensure_version(client: Any, s3: Any, params: Mapping[str, Any], check_mode: 
     if plan is not None and "tags" in tracker.names and not check_mode:
         tags.apply_tags(client, current["ApplicationVersionArn"], plan)
     if not check_mode:
-        after = wait_processed(client, after, _deadline(params))
+        after = wait_processed(client, after, deadline)
     result = version_out(after, plan.after if plan else None)
     return not tracker.empty, {"version": result, "diff": tracker.diff()}
 
 
-def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, timeout: float) -> bool:
+def provide(client: Any, s3: Callable[[], Any], wanted: Wanted, arn: str, deadline: Deadline) -> bool:
     """See to it that an application has a processed version with its own bundle; returns whether it was made.
 
     Every deployment of one version on this controller waits for the first, and asks nothing itself for a few minutes.
-    ``s3`` makes the client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "", ``timeout`` is in
-    seconds.
+    ``s3`` makes the client, ``arn`` is that of anything of Elastic Beanstalk's in the account, or "".
     """
     cache = cache_of(client, wanted.application)
-    with cache.exclusive_lock(timeout):
+    with cache.exclusive_lock(deadline.left):
         if time.time() - (cache.get("provided") or {}).get(wanted.label, 0.0) < _FRESH_SECONDS:
             return False
-        version, made = _provide(client, s3(), wanted, arn)
-        wait_processed(client, version, Deadline(timeout, _PROCESSING_SECONDS))
+        version, made = _provide(client, s3(), wanted, arn, deadline)
+        wait_processed(client, version, deadline, _PROCESSING_SECONDS)
         known = list((cache.get("provided") or {}).items())[-_CACHED:]
         cache.put(provided={**dict(known), wanted.label: time.time()})
     return made
 
 
-def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, timeout: float) -> bool:
+def restore(client: Any, s3: Callable[[], Any], wanted: Wanted, deadline: Deadline) -> bool:
     """Make a version usable again that is gone, or whose bundle is: upload the bundle to where the version has it.
 
     What this controller cached of the application is dropped. Returns whether the version itself was made.
     """
     cache, made = cache_of(client, wanted.application), False
-    with cache.exclusive_lock(timeout):
+    with cache.exclusive_lock(deadline.left):
         cache.invalidate()
         found = get_version(client, wanted.application, wanted.label)
         if found is None:
-            found, made = _provide(client, s3(), wanted, "")
+            found, made = _provide(client, s3(), wanted, "", deadline)
         else:
-            _upload_again(client, s3(), found, wanted.src)
-        wait_processed(client, found, Deadline(timeout, _PROCESSING_SECONDS))
+            _upload_again(client, s3(), found, wanted.src, deadline)
+        wait_processed(client, found, deadline, _PROCESSING_SECONDS)
         cache.put(provided={wanted.label: time.time()})
     return made
 
 
-def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, Any], bool]:
+def _provide(client: Any, s3: Any, wanted: Wanted, arn: str, deadline: Deadline) -> tuple[dict[str, Any], bool]:
     _check_file(wanted.src)
     bucket, key = own_bucket(arn), f"{wanted.application}/{wanted.label}.zip"
     try:
         # Where the bundle is there already, S3 says so before its bytes are sent.
-        bucket, checksum = _upload(client, s3, bucket, key, wanted.src, new=True)
+        bucket, checksum = _upload(client, s3, bucket, key, wanted.src, deadline, new=True)
     except AnsibleBeanstalkError as error:
         if error_code(error) not in ("PreconditionFailed", "412"):
             raise
         found = get_version(client, wanted.application, wanted.label)
         if found is not None:
             if missing_bundle(client, s3, found):
-                _upload_again(client, s3, found, wanted.src)
+                _upload_again(client, s3, found, wanted.src, deadline)
             return found, False
-        bucket, checksum = _upload(client, s3, bucket, key, wanted.src)
+        bucket, checksum = _upload(client, s3, bucket, key, wanted.src, deadline)
     params = {"application": wanted.application, "version_label": wanted.label, "process": True}
     params["description"] = wanted.description
     made = _register(client, params, bucket, key, {}, create_application=True)
@@ -168,11 +175,11 @@ def _provide(client: Any, s3: Any, wanted: Wanted, arn: str) -> tuple[dict[str, 
     return made, True
 
 
-def _upload_again(client: Any, s3: Any, version: Mapping[str, Any], src: str) -> None:
+def _upload_again(client: Any, s3: Any, version: Mapping[str, Any], src: str, deadline: Deadline) -> None:
     """Put a bundle to where a version has its own."""
     _check_file(src)
     place = version["SourceBundle"]
-    _bucket, checksum = _upload(client, s3, place["S3Bucket"], place["S3Key"], src)
+    _bucket, checksum = _upload(client, s3, place["S3Bucket"], place["S3Key"], src, deadline)
     record_checksum(client, version["ApplicationName"], version["VersionLabel"], checksum)
 
 
@@ -181,11 +188,7 @@ def _check_file(src: str) -> None:
         raise AnsibleBeanstalkRefusedError(message=f"The source bundle {src} is not a file.")
 
 
-def _deadline(params: Mapping[str, Any]) -> Deadline:
-    return Deadline(params["wait_timeout"], params["poll_interval"])
-
-
-def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -> Result:
+def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool, deadline: Deadline) -> Result:
     application, label, src = params["application"], params["version_label"], params["src"]
     if not src:
         raise AnsibleBeanstalkRefusedError(
@@ -202,25 +205,43 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool) -
     }
     if not check_mode:
         _check_file(src)
-        bucket, checksum = _upload(client, s3, params["bucket"], key, src)
+        bucket, checksum = _upload(client, s3, params["bucket"], key, src, deadline)
         created = _register(client, params, bucket, key, wanted)
         record_checksum(client, application, label, checksum)
-        created = wait_processed(client, created, _deadline(params))
+        created = wait_processed(client, created, deadline)
     result = version_out(created, {str(name): str(value) for name, value in wanted.items()})
     shown = ("application_name", "version_label", "description", "tags")
     return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
 
 
-def _upload(client: Any, s3: Any, bucket: str | None, key: str, src: str, new: bool = False) -> tuple[str, str]:
+def _upload(
+    client: Any, s3: Any, bucket: str | None, key: str, src: str, deadline: Deadline, new: bool = False
+) -> tuple[str, str]:
     """Upload the bundle; returns bucket and checksum. Elastic Beanstalk's own bucket is made if need be."""
     if bucket:
         try:
-            return bucket, api.upload_bundle(s3, bucket, key, src, new)
+            return bucket, _send(s3, bucket, key, src, deadline, new)
         except AnsibleBeanstalkError as error:
             if error_code(error) != "NoSuchBucket" or not bucket.startswith("elasticbeanstalk-"):
                 raise
     own = api.create_storage_location(client)
-    return own, api.upload_bundle(s3, own, key, src, new)
+    return own, _send(s3, own, key, src, deadline, new)
+
+
+def _send(s3: Any, bucket: str, key: str, src: str, deadline: Deadline, new: bool) -> str:
+    """Upload the bundle within what is left of the time; returns its checksum.
+
+    botocore's timeouts are those of one read or write: a connection that takes a little now and then has none.
+    """
+    # An upload that was left ends when it reads on: its file is closed.
+    with open(src, "rb") as file:  # noqa: PTH123
+        try:
+            return within(deadline.left, functools.partial(api.upload_bundle, s3, bucket, key, file, new))
+        except TimeoutError:
+            raise AnsibleBeanstalkError(
+                message=f"The source bundle {src} was not uploaded to the bucket {bucket} within "
+                f"{deadline.timeout:.0f} seconds; check the connection to S3, or give it more time (wait_timeout)."
+            ) from None
 
 
 def _register(

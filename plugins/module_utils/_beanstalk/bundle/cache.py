@@ -4,7 +4,7 @@
 
 """The folder of bundles: what was made for which input, and who may read it."""
 
-# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH111, PTH112, PTH116, PTH118, PTH123, PTH207, PTH208
+# ruff: noqa: PTH105, PTH108, PTH111, PTH112, PTH116, PTH118, PTH123, PTH207, PTH208
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from ..core import process as processes
 from ..core.cache import unsealed
+from ..core.folders import make_private
 from ..core.shape import ANYTHING, load
 from ..core.user_errors import BundleError
 from .gitattributes import WORK_PREFIX
@@ -43,17 +44,9 @@ def default_cache_dir() -> str:
 def prepare_cache(folder: str) -> None:
     """Make the folder, and insist that only we can reach into it."""
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        info = os.stat(folder)
-        if info.st_uid == os.geteuid() and info.st_mode & 0o077:
-            os.chmod(folder, 0o700)
-            info = os.stat(folder)
+        make_private(folder)
     except OSError as error:
         raise BundleError(f"Cannot use the cache folder {folder}: {error.strerror}. Name another one.") from error
-    if info.st_uid != os.geteuid():
-        raise BundleError(f"The cache folder {folder} is not ours: its owner could swap bundles. Name another one.")
-    if info.st_mode & 0o077:
-        raise BundleError(f"The cache folder {folder} is open to others. Name another one.")
 
 
 def reserve(path: str) -> None:

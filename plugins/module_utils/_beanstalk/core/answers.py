@@ -94,7 +94,8 @@ def in_time(work: Callable[[], _Result], limit: float, answers: Answers) -> _Res
     while True:
         left = began + limit - time.monotonic()
         try:
-            result, error = outcomes.get(timeout=max(left, _LOOK_SECONDS))
+            # At the limit, the work may still say itself what it waited for.
+            result, error = outcomes.get(timeout=max(left, 0.0) + _LOOK_SECONDS)
         except queue.Empty:
             if place := answers.silent():
                 raise silence(place, time.monotonic() - began) from None

@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 
@@ -173,23 +173,23 @@ def create_storage_location(client: Client) -> str:
 
 
 @_call("upload the source bundle")
-def upload_bundle(s3: Client, bucket: str, key: str, path: str, new: bool = False) -> str:
-    """Put a file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256.
+def upload_bundle(s3: Client, bucket: str, key: str, file: BinaryIO, new: bool = False) -> str:
+    """Put an open file into S3, encrypted at rest; S3 refuses it when what arrives has another sha256.
 
     ``new``: S3 also refuses it when there is such an object already. A bucket with a name of Elastic Beanstalk's own
     has to belong to the account in its name. Returns the sha256 (base64) that S3 keeps; "" when it keeps none.
     """
     digest = hashlib.sha256()
-    with open(path, "rb") as file:  # noqa: PTH123 -- one call for both uses of the open file
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-        file.seek(0)
-        checksum = base64.b64encode(digest.digest()).decode()
-        extra = {"IfNoneMatch": "*"} if new else {}
-        if own := _OWN_BUCKET.fullmatch(bucket):
-            extra["ExpectedBucketOwner"] = own.group(1)
-        kept = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum, "ServerSideEncryption": "AES256"}
-        answer = s3.put_object(Bucket=bucket, Key=key, Body=file, **kept, **extra)
+    file.seek(0)
+    while chunk := file.read(1 << 22):
+        digest.update(chunk)
+    file.seek(0)
+    checksum = base64.b64encode(digest.digest()).decode()
+    extra = {"IfNoneMatch": "*"} if new else {}
+    if own := _OWN_BUCKET.fullmatch(bucket):
+        extra["ExpectedBucketOwner"] = own.group(1)
+    kept = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": checksum, "ServerSideEncryption": "AES256"}
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=file, **kept, **extra)
     return str(answer.get("ChecksumSHA256", ""))
 
 

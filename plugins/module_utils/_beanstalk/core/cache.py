@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import secrets
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +25,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from .folders import make_private
 
 _LOOK_SECONDS = 0.2
 _SEAL = "jack.beanstalk 1 "
@@ -179,12 +180,13 @@ def runtime_directory() -> Path | None:
     try:
         path = Path(base, "jack.beanstalk") if base else Path(tempfile.gettempdir(), f"jack.beanstalk-{os.getuid()}")
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        # Somebody else may have made it first, in a directory that is open to all.
+        if path.is_symlink():
+            return None
+        make_private(str(path), close=False)
     except OSError:
         return None
-    # Somebody else may have made it first, in a directory that is open to all.
-    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
-    return path if own else None
+    return path
 
 
 def cache_of(client: Any, *names: str) -> Cache:

@@ -45,6 +45,11 @@ class Deadline:
         return self._clock() - self._start
 
     @property
+    def left(self) -> float:
+        """Seconds until the end; 0 when the time is up."""
+        return max(0.0, self.timeout - self.elapsed)
+
+    @property
     def over(self) -> bool:
         """True when the time is up."""
         return self.elapsed >= self.timeout
@@ -52,7 +57,7 @@ class Deadline:
     def pause(self, seconds: float | None = None) -> None:
         """Sleep for one interval (or so many seconds), but never past the end."""
         wanted = self.interval if seconds is None else seconds
-        self._sleep(max(0.0, min(wanted, self.timeout - self.elapsed)))
+        self._sleep(min(wanted, self.left))
 
 
 def started_at(answer: Mapping[str, Any]) -> datetime:

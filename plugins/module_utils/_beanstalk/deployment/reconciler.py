@@ -65,9 +65,7 @@ class EnvironmentReconciler:
         self._wanted = shortcuts.option_settings(params)
         self._settings = EnvironmentSettings(self._client, params, self._wanted, services.clients.get)
         self._planner = Planner(self._client, params, self._settings)
-        self._version = EnvironmentVersion(
-            self._client, services.clients.get, params, check_mode, self._deadline.timeout
-        )
+        self._version = EnvironmentVersion(self._client, services.clients.get, params, check_mode, self._deadline)
         self._locked = False
         self._before: Environment | None = None
         self._observed = 0.0

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..application import versions
 from ..core.errors import AnsibleBeanstalkError, is_missing, is_unreadable
+from ..core.waiters import Deadline
 
 Environment = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ Environment = Mapping[str, Any]
 class EnvironmentVersion:
     """The version of one run of the environment module. What is cached of it is a hint, dropped when it is wrong.
 
-    ``clients`` makes a client for a service; ``timeout`` is in seconds.
+    ``clients`` makes a client for a service.
     """
 
     def __init__(
@@ -28,9 +29,9 @@ class EnvironmentVersion:
         clients: Callable[[str], Any] | None,
         params: Mapping[str, Any],
         check_mode: bool,
-        timeout: float,
+        deadline: Deadline,
     ) -> None:
-        self._client, self._clients, self._check_mode, self._timeout = client, clients, check_mode, timeout
+        self._client, self._clients, self._check_mode, self._deadline = client, clients, check_mode, deadline
         self._wanted: versions.Wanted | None = None
         if clients is not None and params["src"] and params["version_label"]:
             description = params["version_description"] or ""
@@ -46,7 +47,7 @@ class EnvironmentVersion:
         if self._check_mode:
             return not versions.get_version(self._client, self._wanted.application, self._wanted.label)
         arn = str((environment or {}).get("EnvironmentArn") or "")
-        return versions.provide(self._client, self._s3(), self._wanted, arn, self._timeout)
+        return versions.provide(self._client, self._s3(), self._wanted, arn, self._deadline)
 
     def restore(self, error: AnsibleBeanstalkError) -> str:
         """Where an error says that the version or its bundle is gone, make it again of the bundle at hand, once.
@@ -58,7 +59,7 @@ class EnvironmentVersion:
         if self._wanted is None or self._lost or not (vanished or is_unreadable(error)):
             return ""
         self._lost = True
-        made = versions.restore(self._client, self._s3(), self._wanted, self._timeout)
+        made = versions.restore(self._client, self._s3(), self._wanted, self._deadline)
         return "create_version" if made else "upload_bundle"
 
     def _s3(self) -> Callable[[], Any]:

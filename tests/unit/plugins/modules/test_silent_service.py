@@ -13,8 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.application import versions
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core import answers, module_parts, reading
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import AnsibleBeanstalkError
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.waiters import Deadline
 
 ROOT = Path(__file__).resolve().parents[4]
 MODULES = ROOT / "plugins" / "modules"
@@ -162,6 +166,58 @@ def test_items_of_a_run_are_given_up(
     results = [line["result"] for line in map(json.loads, progress.read_text().splitlines()) if "result" in line]
     assert [one["failed"] for one in results] == [True, True, True]
     assert all("does not answer" in one["msg"] or "Read timeout" in one["msg"] for one in results), results
+
+
+@contextlib.contextmanager
+def taking_little() -> Iterator[str]:
+    """The address of a listener that takes an upload, some bytes at a time, and would go on like that for hours."""
+    over = threading.Event()
+
+    def take(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            while connection.recv(1 << 12) and not over.wait(0.2):
+                connection.sendall(b"")
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=take, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 12)
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def uploads() -> list[str]:
+    """Files that threads of this process are uploading: those that are open."""
+    found = (path.readlink() for path in Path("/proc/self/fd").iterdir() if path.exists())
+    return [str(path) for path in found if path.name == "slow.zip"]
+
+
+def test_upload_ends_with_what_is_left_of_the_time(aws: dict[str, str], tmp_path: Path) -> None:
+    """It is never silent for long, so that no timeout of botocore's strikes; then nothing more is sent."""
+    bundle = tmp_path / "slow.zip"
+    with bundle.open("wb") as file:
+        file.truncate(64 << 20)
+    place = {"region_name": aws["region"], "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    wanted = versions.Wanted("shop", "v1", str(bundle))
+    with taking_little() as url:
+        s3 = boto3.client("s3", endpoint_url=url, **place)
+        eb = boto3.client("elasticbeanstalk", endpoint_url=url, **place)
+        began = time.monotonic()
+        deadline = Deadline(3, 1)
+        time.sleep(1)
+        arn = "arn:aws:elasticbeanstalk:us-east-1:123456789012:environment/shop/shop"
+        sentence = rf"{bundle} was not uploaded to the bucket elasticbeanstalk-us-east-1-123456789012 within 3 seconds"
+        with pytest.raises(AnsibleBeanstalkError, match=sentence):
+            versions.provide(eb, lambda: s3, wanted, arn, deadline)
+        assert 2 < time.monotonic() - began < 3 + BUSY_S
+        assert uploads() == []
 
 
 def test_a_service_that_throttles_is_not_silent(run: Run, faults: Any, monkeypatch: pytest.MonkeyPatch) -> None:

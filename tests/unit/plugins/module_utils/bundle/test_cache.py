@@ -91,7 +91,7 @@ def test_folder_of_somebody_else_is_refused_whatever_its_mode(repo: Path, tmp_pa
     folder.mkdir()
     folder.chmod(mode)
     os.chown(folder, SOMEBODY, SOMEBODY)
-    with pytest.raises(BundleError, match=r"is not ours: its owner could swap bundles. Name another one."):
+    with pytest.raises(BundleError, match=r"is not ours, and its owner could swap what is in it. Name another one."):
         build.make_bundle(spec(repo, tmp_path, "ref"))
 
 

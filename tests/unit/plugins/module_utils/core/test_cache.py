@@ -98,6 +98,12 @@ def test_keys_of_one_account_are_known_to_be() -> None:
     assert account_of("dummy") == "dummy"
 
 
+def test_a_folder_behind_a_link_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "jack.beanstalk").symlink_to(tmp_path / "elsewhere")
+    assert runtime_directory() is None
+
+
 def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "jack.beanstalk").mkdir(mode=0o777)
     (tmp_path / "jack.beanstalk").chmod(0o777)
