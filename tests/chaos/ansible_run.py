@@ -8,6 +8,7 @@ lose:OPERATION   the answer to the first such request is lost after it took effe
 stop:swap        SIGSTOP between announcing the swap and sending it
 skew:SECONDS     this machine's clock is wrong
 probe:URL        smoke tests, by this service of addresses
+progress:PATH    somebody follows this file, and waits
 OPTION:VALUE     an option of the module; VALUE is JSON where it can be read so
 Prints one line of JSON: the module's result.
 """
@@ -141,7 +142,7 @@ class FragileJob:
 def main(kind: str, application: str, *options: str) -> None:
     """Run, and say how it ended."""
     given = {name: rest for name, _, rest in (option.partition(":") for option in options)}
-    faults = {name: given.pop(name) for name in ("kill", "lose", "stop", "skew", "probe") if name in given}
+    faults = {name: given.pop(name) for name in ("kill", "lose", "stop", "skew", "probe", "progress") if name in given}
     if "skew" in faults:
         right = time.time
         time.time = lambda: right() + float(faults["skew"])
@@ -161,9 +162,10 @@ def main(kind: str, application: str, *options: str) -> None:
     good, bad = spec.checked([{"item": application, **params}], aws_argument_spec(), connection)
     if bad:
         raise SystemExit(str(bad))
-    item = make(application, good[application], False, ProgressFile())
+    file = ProgressFile(faults.get("progress"))
+    item = make(application, good[application], False, file)
     item.job = FragileJob(item.job, {"kind": kind, **faults})
-    Engine().run([item])
+    Engine(abandoned=file.abandoned).run([item])
     sys.stdout.write(json.dumps(item.result, default=str) + "\n")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.process import has_ended
 from chaos.local import client, environments
 
 
@@ -31,7 +32,7 @@ class Left:
     labels: Sequence[str]
     wanted: str
     owners: Mapping[str, str] = field(default_factory=dict)
-    """Who holds a lease now."""
+    """Who holds a lease now: one whose process has ended is nobody's."""
 
 
 def left_behind(aws: dict[str, str], application: str, wanted: str) -> Left:
@@ -55,7 +56,11 @@ def _owners(aws: dict[str, str], application: str) -> dict[str, str]:
     if not s3.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"]:
         return {}
     leases: dict[str, Any] = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())["leases"]
-    return {name: str(lease["owner"]) for name, lease in leases.items() if lease["owner"]}
+    return {
+        name: str(lease["owner"])
+        for name, lease in leases.items()
+        if lease["owner"] and not has_ended(lease["process"] or {})
+    }
 
 
 def broken_promises(ended: Ended, left: Left, canaries: Sequence[str] = ()) -> list[str]:
@@ -63,9 +68,12 @@ def broken_promises(ended: Ended, left: Left, canaries: Sequence[str] = ()) -> l
     found = []
     if len(left.live) != 1:
         found.append(f"1: the name is held by {list(left.live)}")
+    if ended.succeeded is None:
+        # What it began goes on in Elastic Beanstalk, and what it left is for the next run.
+        return found
     if not left.healthy:
         found.append("1: the live environment is not healthy")
-    if left.owners and ended.succeeded is not None:
+    if left.owners:
         found.append(f"3: the lock is still held: {dict(left.owners)}")
     if left.environments != 1:
         found.append(f"4: {left.environments} environments are left")
