@@ -84,7 +84,7 @@ long: ## What is too long for test: leader, policies, cycles, AWX, ansible-ruleb
 	JACK_FUZZ_SECONDS=600 pytest --junitxml=$(CURDIR)/build/junit/long-fuzz.xml $(WORKERS) tests/unit/fuzz
 	@scripts/matrix newest
 
-chaos: ## Runs under faults: random worlds (JACK_CHAOS_WORLDS, 10000), kills, cut answers, signals, corrupted content, clocks apart; takes minutes
+chaos: ## Runs under faults: random worlds (JACK_CHAOS_WORLDS, 10000), kills, cut answers, signals, corrupted content, clocks apart, set-up cut off; takes minutes
 	@scripts/setup runtime test
 	$(PYTEST) --numprocesses=2 tests/chaos/test_planner.py
 	pytest --junitxml=$(CURDIR)/build/junit/chaos-runs.xml $(WORKERS) -m "not containers" \
