@@ -23,13 +23,16 @@ settings.load_profile("without deadline")
 
 
 @cache
-def runs_ansible(path: Path) -> bool:
-    """Whether tests of a file start Ansible, which takes seconds each time."""
-    return bool(re.search(r"ansible-playbook|run_playbook|start_play|from \.plays|import start\b", path.read_text()))
+def weight(path: Path) -> int:
+    """How long tests of a file take: 2 where they run playbooks, 1 where they start localstalk or programs, else 0."""
+    text = path.read_text()
+    if re.search(r"ansible-playbook|run_playbook|start_play|play_shop|from \.(plays|shop)|import (start|Shop)\b", text):
+        return 2
+    return int(bool(re.search(r"run_module|subprocess|\baws\b|from steps", text)))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files begin first, so that none is left to one worker at the end: those that run Ansible; many tests."""
+    """Long files begin first, so that none is left to one worker at the end."""
     tests = Counter(item.path for item in items)
-    items.sort(key=lambda item: (not runs_ansible(item.path), -tests[item.path], item.path))
+    items.sort(key=lambda item: (-weight(item.path), -tests[item.path], item.path))

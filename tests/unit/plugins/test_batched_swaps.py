@@ -76,6 +76,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, aws: dict[str, str], eb: Any
     return made
 
 
+@pytest.mark.slow
 def test_hosts_of_a_batch_are_swapped_by_one_call(fleet: Fleet) -> None:
     before = fleet.live()
     for name in ("swaps-bad", "swaps-one", "swaps-two"):

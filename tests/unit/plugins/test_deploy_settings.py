@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .action.batch import QUICK_CYCLE, run_playbook
 
 LAUNCH = "aws:autoscaling:launchconfiguration"
@@ -52,6 +54,7 @@ class Inventory:
         return run_playbook("deploy.yml", self.folder / "hosts.json", *words)
 
 
+@pytest.mark.slow
 def test_an_inventory_is_what_the_environment_has(aws: dict[str, str], tmp_path: Path, eb: Any) -> None:
     inventory = Inventory(tmp_path, aws)
 
