@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - jack.beanstalk.attributes
   - jack.beanstalk.attributes.actiongroup
+  - jack.beanstalk.progress
   - jack.beanstalk.selection.one
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -54,6 +55,13 @@ options:
       - Seconds after which Systems Manager ends the script, at least 1.
     type: int
     default: 300
+  follow:
+    description:
+      - Print the lines of the script as they come, with the instance before each, and error output among them, as on a
+        terminal; C(stderr) is then empty. It is run by C(bash). Each poll is another command of Systems Manager.
+      - The output is meanwhile in a file in C(/run/jack.beanstalk) that only root can read.
+    type: bool
+    default: false
   fail_on_rc:
     description:
       - Fail when the script fails on an instance.
@@ -136,13 +144,16 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.mod
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.selection import NAMED_BY, ONE_ENVIRONMENT
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.environment.commands import run_command
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.leader.sources import Services
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.progress import ProgressFile
 
 
 def main():
     argument_spec = {
         **ONE_ENVIRONMENT,
         "fail_on_rc": {"default": True, "type": "bool"},
+        "follow": {"default": False, "type": "bool"},
         "poll_interval": {"default": 2, "type": "float"},
+        "progress_file": {"type": "path"},
         "script": {"required": True, "type": "str"},
         "target": {"choices": ["all", "one", "leader"], "default": "all", "type": "str"},
         "timeout": {"default": 300, "type": "int"},
@@ -157,7 +168,8 @@ def main():
     calls = ModuleCalls(module)
     try:
         services = Services(*(calls.client(name) for name in ("elasticbeanstalk", "ec2", "ssm")))
-        result = calls.in_time(lambda: run_command(services, module.params, module.check_mode))
+        heard = ProgressFile(module.params["progress_file"]).lines if module.params["follow"] else None
+        result = calls.in_time(lambda: run_command(services, module.params, module.check_mode, heard))
     except AnsibleBeanstalkError as error:
         fail(module, error, changed=calls.changed, api_calls=calls.total)
     module.exit_json(changed=True, **result, api_calls=calls.total)

@@ -65,7 +65,7 @@ options:
         environments at a time is looked for, and whether the live one can be recreated.
     type: list
     elements: str
-    choices: [deploy, status, recreate_and_swap, rollback, clean_hooks]
+    choices: [deploy, status, recreate_and_swap, rollback, clean_hooks, exec, logs, maintenance]
     default: [deploy, recreate_and_swap]
   source:
     description:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +136,20 @@ def test_status_shows_the_same_and_how_the_schedules_went(project: Project, firs
     for line in ("Application", "Environment", "Version", "Health", "Leader", "URL"):
         wanted = report(first_deploy)[line][0]
         assert report(run)[line][0].startswith(wanted), line
+
+
+def test_an_operator_runs_a_command_and_shows_a_page(project: Project, first_deploy: Run) -> None:
+    """The rest of what operators do is in test_operating.py."""
+    leader = report(first_deploy)["Leader"][0]
+    ran = project.play("exec.yml", "-e", 'exec_command="python manage.py check"', "-e", "exec_on=leader")
+    assert ran.rc == 0, ran.output
+    assert f"[blog-local] {leader}: System check identified no issues" in ran.output
+    on = project.play("maintenance.yml", "-e", "maintenance=on")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        project.stalk.page()
+    off = project.play("maintenance.yml", "-e", "maintenance=off")
+    assert (on.count("changed"), off.count("changed")) == (1, 1)
+    assert 'id="version-label"' in project.stalk.page()
 
 
 def test_a_failing_hook_fails_the_deployment(edited: Project, tmp_path: Path) -> None:

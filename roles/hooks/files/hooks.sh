@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Common part of the deployment hooks that jack.beanstalk's role hooks generates. It is shipped in the source bundle and
-# runs as root on the instance (bash 4.2 or later), in two ways:
+# runs as root on the instance (bash 4.2 or later), in these ways:
 #   sourced by a generated hook, which has set the hook_* variables, and then calls run_hook;
+#   sourced by exec.yml of the role operations, which runs one command where the application runs (phase "exec");
 #   "bash .platform/files/PREFIX_hooks.sh mark PREFIX NAME" in a leader_only container command: this instance is the
 #   leader for the hook NAME.
 # A marker says which bundle it was set for. It is consumed before the task runs, so a task that fails or hangs is never
@@ -294,11 +295,11 @@ source, target = (getattr(each, "buffer", each) for each in (sys.stdin, sys.stdo
 for pair in json.loads(source.read().decode("utf-8")).items():
     target.write((u"%s=%s\0" % pair).encode("utf-8"))'
 
-# Amazon Linux 2 and later give the environment properties to hooks, the legacy AMI does not: export them, but replace
+# Amazon Linux 2 and later give the environment properties to hooks, the legacy AMI and Systems Manager do not: export them, but replace
 # nothing that is set, neither EB's variables nor ours.
 hooks_load_properties() {
   local python properties pair
-  case $0 in "${hooks_root}"/opt/elasticbeanstalk/hooks/*) ;; *) return 0 ;; esac
+  case $0 in "${hooks_root}"/opt/elasticbeanstalk/hooks/*) ;; *) [ "$hook_phase" = exec ] || return 0 ;; esac
   if ! python=$(command -v python3 || command -v python) ||
     ! properties=$("${hooks_root}/opt/elasticbeanstalk/bin/get-config" environment); then
     echo "The environment properties cannot be read, so the task is not started." >&2

@@ -122,6 +122,19 @@ _CYCLE = (
     ),
     Statement(("s3:GetObject",), (_BUNDLES,)),
 )
+_COMMANDS = (
+    Statement(
+        ("ssm:GetCommandInvocation", *_eb("DescribeEnvironmentResources", "DescribeEnvironments")),
+        _ANY,
+    ),
+    Statement(
+        ("ssm:SendCommand",),
+        (
+            "arn:PARTITION:ec2:REGION:ACCOUNT:instance/*",
+            "arn:PARTITION:ssm:REGION::document/AWS-RunShellScript",
+        ),
+    ),
+)
 PLAYBOOKS: Mapping[str, tuple[Statement, ...]] = {
     "deploy": _DEPLOY,
     "status": (
@@ -132,19 +145,20 @@ PLAYBOOKS: Mapping[str, tuple[Statement, ...]] = {
     "recreate_and_swap": _CYCLE,
     # Without an environment that is still kept, it makes one.
     "rollback": _CYCLE,
-    "clean_hooks": (
-        Statement(
-            ("ssm:GetCommandInvocation", *_eb("DescribeEnvironmentResources", "DescribeEnvironments")),
-            _ANY,
-        ),
-        Statement(
-            ("ssm:SendCommand",),
-            (
-                "arn:PARTITION:ec2:REGION:ACCOUNT:instance/*",
-                "arn:PARTITION:ssm:REGION::document/AWS-RunShellScript",
-            ),
-        ),
+    "clean_hooks": _COMMANDS,
+    # Who the leader is, is for those who want it to run there.
+    "exec": (
+        *_COMMANDS,
+        Statement(("ec2:DescribeInstances", *_eb("DescribeEvents", "DescribeInstancesHealth")), _ANY, reports=True),
+        Statement(_eb("RequestEnvironmentInfo", "RetrieveEnvironmentInfo"), (_ENVIRONMENTS,), reports=True),
     ),
+    "logs": (
+        Statement(_eb("DescribeEnvironments", "DescribeInstancesHealth"), _ANY),
+        Statement(_eb("RequestEnvironmentInfo", "RetrieveEnvironmentInfo"), (_ENVIRONMENTS,)),
+        Statement(("s3:GetObject",), (_DEPLOYMENT_LOGS,), reports=True),
+        Statement(("s3:ListBucket",), (_OWN_BUCKET,), reports=True),
+    ),
+    "maintenance": _COMMANDS,
 }
 """What is asked by playbook. ``deploy`` with the strategy swap is that and ``recreate_and_swap``."""
 

@@ -27,6 +27,9 @@ Mask = Callable[[Any], Any]
 HEARTBEAT = "WAIT"
 """The severity of a line that says what is waited for."""
 
+OUTPUT = "OUT"
+"""That of a line which an instance printed; its ``item`` is the instance."""
+
 _INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
 _STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance\(s\)")
 _DONE = re.compile(
@@ -72,6 +75,12 @@ class ProgressFile:
         data = json.dumps(line, default=str).encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):
             os.write(self._descriptor, data)
+
+    def lines(self, source: str, lines: Iterable[str]) -> None:
+        """Lines of somebody else's output, to be printed as they are; ``source`` is an instance."""
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        for text in lines:
+            self.write({"item": source, "at": moment, "severity": OUTPUT, "message": text, "done": None, "total": None})
 
 
 class ItemProgress:
@@ -149,7 +158,9 @@ LINE = ({"item": _WORD, "result": {str: shape.ANYTHING}}, {"item": _WORD, **_MES
 
 
 def format_line(line: Mapping[str, Any], host: str) -> str:
-    """A line for people: host, time (UTC), instances that are done, what happened."""
+    """A line for people: host, time (UTC), instances that are done, what happened; or host, instance, its output."""
+    if line["severity"] == OUTPUT:
+        return f"[{host}] {line['item']}: {line['message']}"
     done, total = line["done"], line["total"]
     count = f" {done}/{total} instances" if total else f" {done} done" if done else ""
     return f"[{host}] {line['at'][11:19]}{count} {line['severity']:<5} {line['message']}"

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +92,77 @@ def test_the_wait_has_an_end_and_many_instances_are_sent_in_parts(monkeypatch: p
         commands.run_on(None, [f"i-{number}" for number in range(60)], "true", Deadline(0, 1), 10)
     assert sent == [50, 10]
     assert len(late.value.report["results"]) == 60
+
+
+class Machine:
+    """Instances that run a shell for real, each a folder: what Systems Manager would ask its agents for."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.commands: dict[tuple[str, str], subprocess.Popen[str]] = {}
+        self.sent: list[str] = []
+        self.folder = folder
+
+        def send(_ssm: object, instances: list[str], script: str, _timeout: int) -> str:
+            self.sent.append(script)
+            name = f"command-{len(self.sent)}"
+            for instance in instances:
+                text = script.replace("/run/jack.beanstalk", str(folder / instance))
+                self.commands[name, instance] = subprocess.Popen(
+                    ["/bin/bash", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                )
+            return name
+
+        def ask(_ssm: object, command: str, instance: str) -> dict[str, Any]:
+            process = self.commands[command, instance]
+            if command != "command-1":
+                process.wait(30)
+            if process.poll() is None:
+                return {"Status": "InProgress"}
+            out, err = process.communicate(timeout=30)
+            status = "Failed" if process.returncode else "Success"
+            answer = {"Status": status, "ResponseCode": process.returncode}
+            return {**answer, "StandardOutputContent": out[:24000], "StandardErrorContent": err[:24000]}
+
+        monkeypatch.setattr(api, "send_command", send)
+        monkeypatch.setattr(api, "command_invocation", ask)
+
+    def end(self) -> None:
+        for process in self.commands.values():
+            with process:
+                process.wait(30)
+
+
+def test_output_is_told_as_it_comes_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, told = Machine(tmp_path, monkeypatch), []
+    go_on = tmp_path / "go-on"
+    script = (
+        f"echo one; echo 'tw\"o' >&2; until [ -e {go_on} ]; do sleep 0.05; done; seq 1 9000; printf %s last; exit 3"
+    )
+
+    def heard(instance: str, lines: Sequence[str]) -> None:
+        told.append((instance, list(lines)))
+        if {name for name, _lines in told} == {"i-1", "i-2"}:
+            go_on.touch()
+
+    deadline = Deadline(60, 0.1)
+    output = commands.Output(None, heard, deadline)
+    results = commands.run_on(None, ["i-1", "i-2"], script, deadline, 60, output)
+    machine.end()
+    assert [(one["status"], one["rc"], one["stderr"]) for one in results] == [("Failed", 3, "")] * 2
+    for instance in ("i-1", "i-2"):
+        lines = [line for name, part in told if name == instance for line in part]
+        # What is longer than Systems Manager keeps is told by whole lines.
+        assert lines == ["one", 'tw"o', *map(str, range(1, 9001)), "last"]
+        assert list((tmp_path / instance).iterdir()) == []
+    assert told[0][1][0] == "one"
+
+
+def test_short_output_costs_no_other_command_but_the_cleaning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, told = Machine(tmp_path, monkeypatch), []
+    deadline = Deadline(60, 20)
+    output = commands.Output(None, lambda name, lines: told.append((name, list(lines))), deadline)
+    monkeypatch.setattr(deadline, "pause", lambda: machine.commands["command-1", "i-1"].wait(30))
+    (result,) = commands.run_on(None, ["i-1"], "echo done; printf end", deadline, 60, output)
+    machine.end()
+    assert (result["status"], told) == ("Success", [("i-1", ["done", "end"])])
+    assert len(machine.sent) == 2
