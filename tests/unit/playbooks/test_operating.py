@@ -133,3 +133,11 @@ def test_a_freeze_lets_people_look_and_is_overruled_by_name(play_shop: Play) -> 
     assert predicted.returncode == 0, predicted.stdout + predicted.stderr
     assert play_shop("deploy", ["thawed"], "-e", "eb_freeze_ignore=thawed", eb_freeze=frozen).returncode == 0
     assert play_shop("status", ["thawed"], eb_freeze=frozen).returncode == 0
+
+
+def test_logs_are_followed_until_the_time_is_over(play_shop: Play) -> None:
+    assert play_shop("deploy", ["followed"]).returncode == 0
+    shown = play_shop("logs", ["followed"], "-e", "follow=true", "-e", "follow_timeout=1", "-e", "logs_lines=2")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert len(re.findall(r"^\[followed\] i-[0-9a-f]{17} eb-engine\.log: .+$", shown.stdout, re.MULTILINE)) == 2
+    assert "changed=0" in shown.stdout

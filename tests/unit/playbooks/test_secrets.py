@@ -145,8 +145,8 @@ def guarded(localstalk: Localstalk, tmp_path_factory: pytest.TempPathFactory) ->
             "eb_option_settings": {**PROFILE, PROPERTIES: {"DATABASE_PASSWORD": tokens["option"]}},
             "eb_hooks_prefix": "tiny",
             "eb_hooks": [{"name": "note", "command": "echo noted", "environment": {"TOKEN": tokens["hook"]}}],
-            "eb_recreate_report_folder": str(scan.place / "reports"),
-            "eb_recreate_notify": [
+            "eb_report_folder": str(scan.place / "reports"),
+            "eb_notify": [
                 {"type": "slack", "url": f"{url}/{tokens['slack']}"},
                 {"type": "webhook", "url": f"{url}/broken/{tokens['webhook']}"},
                 {"type": "webhook", "url": f"{url}/{tokens['unused webhook']}", "results": ["locked"]},

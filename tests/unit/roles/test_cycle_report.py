@@ -189,6 +189,58 @@ def test_a_night_without_a_cycle_has_a_report(browser: Browser, tmp_path: Path, 
     assert browser.complaints() == []
 
 
+DEPLOYED = """
+- hosts: all
+  connection: local
+  gather_facts: false
+  vars:
+    ansible_python_interpreter: "{{ ansible_playbook_python }}"
+  tasks:
+    - ansible.builtin.include_role:
+        name: jack.beanstalk.report
+      vars:
+        report_items: [{folder: "{{ playbook_dir }}", name: shop-1, document: "{{ recreate_and_swap_state.document }}"}]
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_failed_deployment_has_a_page_of_its_own(browser: Browser, tmp_path: Path, width: int) -> None:
+    messages = ["Environment update is starting.", f"Deploying {EVIL}", "Failed to deploy application."]
+    document = {
+        "logical": "shop/shop-live", "result": "failed", "sentence": f"It failed: {EVIL}", "written": moment(70),
+        "version_label": "shop-0a1b2c3d", "description": f"0a1b2c3d4e: {EVIL}",
+        "failure": {"lines": ["Cause (hook 01_migrate.sh, eb-hooks.log of i-0123456789abcdef0):", f"  {EVIL}"]},
+        "live": {"environment_id": "e-1", "environment_name": "shop", "version_label": "shop-1", "status": "Ready",
+                 "health": "Green"},
+        "instances": [{"instance_id": "i-0123456789abcdef0", "health_status": "Ok", "version_label": "shop-1"}],
+        "hooks": [{"name": "migrate", "instance_id": "i-0123456789abcdef0", "ran": True, "rc": 1, "seconds": 2.5}],
+        "events": [
+            {"event_date": moment(at), "severity": severity, "environment_name": "shop", "message": message}
+            for at, severity, message in zip((0, 10, 60), ("INFO", "INFO", "ERROR"), messages, strict=True)
+        ],
+        "steps": [], "samples": [],
+    }  # fmt: skip
+    (tmp_path / "site.yml").write_text(DEPLOYED)
+    played(tmp_path, "host,", document=document)
+    browser.resize(width)
+    browser.get((tmp_path / "shop-1.html").as_uri())
+    browser.picture(PICTURES / f"report-deployment-{width}.png")
+    assert texts(browser, "#result, #sentence") == ["failed", f"It failed: {EVIL}"]
+    assert texts(browser, "#version") == [f"Version shop-0a1b2c3d, 0a1b2c3d4e: {EVIL}"]
+    assert texts(browser, "#failure") == ["\n".join(document["failure"]["lines"])]
+    assert boxes(browser, "#failure")[0]["top"] < 450
+    assert texts(browser, "#timeline th") == messages[:2]
+    assert texts(browser, "#timeline .seconds") == ["10.0 s", "50.0 s"]
+    assert texts(browser, "#instances tbody td") == ["i-0123456789abcdef0", "Ok", "shop-1"]
+    assert texts(browser, "#hooks tbody td:last-child") == ["1, 2.5 s"]
+    assert texts(browser, "#cost, #availability, #steps") == [], "these are of cycles"
+    unfold(browser)
+    assert browser.overflow() == []
+    assert browser.faint() == []
+    assert browser.complaints() == []
+    assert [one["result"] for one in json.loads((tmp_path / "index.json").read_text())] == ["failed"]
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of three nights in two months; the middle one did not end well, and has reports of three hosts at once."""
@@ -203,7 +255,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_index_has_failures_first_and_the_nights_as_a_calendar(browser: Browser, index: Path) -> None:
     browser.get(index.as_uri())
-    assert texts(browser, "#tally") == ["5 reports, 3 of nights that did not end well."]
+    assert texts(browser, "#tally") == ["5 reports, 3 of runs that did not end well."]
     links = "return [...document.querySelectorAll('#failed a')].map((one) => one.getAttribute('href'))"
     assert sorted(browser.execute_script(links)) == [f"{name}-c-2026-08-01.html" for name in "abc"]
     assert texts(browser, "main > h3") == ["2026-08-02", "2026-08-01", "2026-07-30"]
@@ -238,7 +290,7 @@ def test_a_report_that_was_removed_leaves_the_index(browser: Browser, index: Pat
     (index.parent / "a-c-2026-07-30.html").unlink()
     played(index.parent, "a,", cycle="c-2026-08-02", result="done")
     browser.get(index.as_uri())
-    assert texts(browser, "#tally") == ["4 reports, 3 of nights that did not end well."]
+    assert texts(browser, "#tally") == ["4 reports, 3 of runs that did not end well."]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

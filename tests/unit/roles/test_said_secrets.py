@@ -18,9 +18,8 @@ NOTIFY = {
     "recreate_and_swap_stage_tasks": {},
     "recreate_and_swap_result_folder": "",
     "recreate_and_swap_report_folder": "",
-    "__recreate_and_swap_told": ["refused"],
-    "__recreate_and_swap_text": "text",
-    "__recreate_and_swap_summary": {},
+    "recreate_and_swap_in_batch": False,
+    "__recreate_and_swap_summary": [],
     "__recreate_and_swap_failed": False,
     "__recreate_and_swap_problem": "",
 }

@@ -18,8 +18,10 @@ RENAMED: Mapping[str, str] = {
     "eb_fleet_max_failures": "eb_fleet_max_fail_percentage",
     "eb_cycle": "eb_recreate",
     "eb_cycle_files": "eb_recreate_stage_tasks",
-    "eb_cycle_notify": "eb_recreate_notify",
-    "eb_cycle_report_folder": "eb_recreate_report_folder",
+    "eb_cycle_notify": "eb_notify",
+    "eb_cycle_report_folder": "eb_report_folder",
+    "eb_recreate_notify": "eb_notify",
+    "eb_recreate_report_folder": "eb_report_folder",
 }
 """Old name to new name."""
 

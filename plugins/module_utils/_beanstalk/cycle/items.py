@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.connection import connection
+from ..core.receivers import receivers_problem
 from ..deployment.items import deployment_item
 from ..platform.resolution import other_platforms
 
@@ -49,6 +50,8 @@ def _cycle_item(host: str, mine: Variables, goal: str, wanted: Mapping[str, Any]
             f"{host} is a worker environment (eb_tier: Worker): it has no CNAME, so there is nothing to swap; "
             f"{_INSTEAD[goal]}. Leave it out with --limit '!{host}'."
         )
+        return {"item": host, "problem": problem}
+    if problem := receivers_problem(mine.get("eb_notify")):
         return {"item": host, "problem": problem}
     options = dict(mine.get("eb_recreate") or {})
     lock = {**(mine.get("eb_lock") or {}), **(options.pop("lock", None) or {})}

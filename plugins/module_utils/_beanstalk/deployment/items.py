@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..core.connection import connection
+from ..core.receivers import receivers_problem
 from ..environment.secrets import SecretsError, sort_secrets
 from ..option_settings.given import merged
 
@@ -48,9 +49,10 @@ def deployment_item(host: str, variables: Mapping[str, Variables], *, many: bool
     swap = (mine.get("__deploy_live") or {}) if mine.get("eb_deploy_strategy") == "swap" else {}
     # In check mode nothing was swapped, so the old environment has its platform still.
     would_swap = bool(mine.get("ansible_check_mode") and swap.get("environments"))
+    problem = swap.get("problem") or receivers_problem(mine.get("eb_notify"))
     return {
         "item": host,
-        **({"problem": swap["problem"]} if "problem" in swap else {}),
+        **({"problem": problem} if problem else {}),
         **connection(mine),
         **wanted_environment(host, mine),
         "platform": None if would_swap else mine["eb_platform"],
