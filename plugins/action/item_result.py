@@ -13,6 +13,7 @@ ARGUMENTS = {
     "items": {"required": True, "type": "dict"},
     "item": {"type": "str"},
     "explain": {"type": "bool", "default": True},
+    "report": {"type": "str", "default": ""},
 }
 # Ansible prints the whole result of a task that failed. The rest is in the file of the run, and in the batch's result.
 SHORT = ("changed", "diff", "failed", "warnings")
@@ -34,6 +35,8 @@ class ActionModule(ActionBase):
             mine = {name: value for name, value in mine.items() if name != "diff"}
         if mine.get("failed"):
             mine = self._told(host, mine, arguments["explain"])
+        elif arguments["report"] and not self._task.no_log:
+            display.display(arguments["report"])
         return result | mine
 
     def _told(self, host, mine, explain):

@@ -99,7 +99,7 @@ def hooks_overlay(
     from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.platform.generation import recognise
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    wrong = rendering.problems(hooks, prefix, generation, once_store, timeout)
+    wrong = _misspelt(hooks, role_path) or rendering.problems(hooks, prefix, generation, once_store, timeout)
     if wrong or not hooks:
         return {"problems": wrong, "overlay": []}
     resolved = rendering.resolve(hooks, prefix, timeout)
@@ -123,6 +123,16 @@ def hooks_overlay(
         return engine.get_template(name).render(variables)
 
     return {"problems": [], "overlay": rendering.overlay(placed, prefix, generation, once_store, render, _yaml)}
+
+
+def _misspelt(hooks, role_path):
+    """Where the list is not as the role documents it: unknown keys, wrong types, none of the choices."""
+    import yaml
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    text = Path(role_path, "meta", "argument_specs.yml").read_text(encoding="utf-8")
+    options = {"hooks_list": yaml.safe_load(text)["argument_specs"]["main"]["options"]["hooks_list"]}
+    return ArgumentSpecValidator(options).validate({"hooks_list": hooks}).error_messages if hooks else []
 
 
 def _yaml(value):

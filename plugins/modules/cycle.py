@@ -72,12 +72,14 @@ options:
       - V(deploy) does the same with O(version_label).
       - V(rollback) swaps back to the newest environment that is still kept (see O(retain_old_for)). When none is,
         it makes a fresh one with the newest other version that the record knows to have been live and not rolled back.
+        With O(version_label) it goes to that version, which has to exist.
     type: str
     choices: [recreate, deploy, rollback]
     default: recreate
   version_label:
     description:
       - Version of the new environment. The live environment's when it is not given.
+      - With O(goal=rollback), the version to go to. The one that was live before when it is not given.
     type: str
   platform:
     description:

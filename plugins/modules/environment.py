@@ -22,8 +22,8 @@ description:
   - With basic health reporting, which tells nothing of instances, the version label, the events of the last deployment
     and the environment's health decide. An environment whose desired size is 0 is accepted with a warning; having no
     instances otherwise is a failure.
-  - When it failed, the message is one sentence, followed by the events, the causes and the end of the failing
-    instance's logs.
+  - When it failed, the message is one sentence, followed by what the failing step printed, as Elastic Beanstalk's own
+    log of the deployment has it, else the logs of the failing instance; and by what to do next.
   - While another operation is running the module waits in line, within O(wait_timeout).
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -43,6 +43,11 @@ options:
       - Whether the cause of a failure is printed, some twenty lines at most. Where many failed, a table says more.
     type: bool
     default: true
+  report:
+    description:
+      - What is printed where nothing failed, as lines of text.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""

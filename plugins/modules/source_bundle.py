@@ -121,6 +121,9 @@ attributes:
     description:
       - Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+    details:
+      - The names of the bundle's files are noted beside it, in check mode as well and with salted digests, so that
+        M(jack.beanstalk.environment) can show which of them differ from those of the version that runs.
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no
@@ -231,7 +234,7 @@ def main():
     # Hiding a word as short as "true" would blank it out of every answer; nothing that short is a secret.
     module.no_log_values.difference_update([value for value in module.no_log_values if len(value) < 8])
     try:
-        made = make_bundle(source_spec(module.params), check_mode=module.check_mode)
+        made = make_bundle(source_spec(module.params), check_mode=module.check_mode, diff_mode=module._diff)
     except BundleError as error:
         module.fail_json(msg=str(error))
     for text in made.warnings:

@@ -85,6 +85,26 @@ def test_the_way_back_after_deployments_a_rollback_and_a_cycle(play_shop: Play, 
     assert live(shared_localstalk, "past")["VersionLabel"] == four
 
 
+def test_any_version_can_be_gone_back_to_by_name(play_shop: Play, shared_localstalk: Localstalk) -> None:
+    """``rollback.yml -e eb_version_label=…`` in check mode, for one that does not exist, and for one that does."""
+    labels = []
+    for text in ("one", "two", "three"):
+        deploy(play_shop, "chosen", text, "ada@laptop")
+        labels.append(live(shared_localstalk, "chosen")["VersionLabel"])
+    first = ("-e", f"eb_version_label={labels[0]}")
+    predicted = play_shop("rollback", ["chosen"], "--check", *first, eb_recreate=QUICK)
+    assert f"running {labels[0]}" in " ".join(predicted.stdout.split()), predicted.stdout + predicted.stderr
+    unknown = play_shop("rollback", ["chosen"], "-e", "eb_version_label=chosen-none", eb_recreate=QUICK)
+    assert unknown.returncode == 2, unknown.stdout
+    said = " ".join(unknown.stdout.split())
+    assert "The application chosen has no version chosen-none (any more). It has: " in said
+    assert all(label in said for label in labels)
+    assert live(shared_localstalk, "chosen")["VersionLabel"] == labels[2]
+    back = play_shop("rollback", ["chosen"], *first, eb_recreate=QUICK)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert live(shared_localstalk, "chosen")["VersionLabel"] == labels[0]
+
+
 def test_what_changes_nothing_is_no_history(play_shop: Play) -> None:
     deploy(play_shop, "calm", "one", "ada@laptop")
     deploy(play_shop, "calm", "one", "grace@build-3")

@@ -9,8 +9,11 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from localstalk.testing import Localstalk
+
+from .shop import Shop
 
 EVENT = re.compile(r"\[\w+\] \d\d:\d\d:\d\d ")
 Play = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -26,6 +29,59 @@ def details(done: subprocess.CompletedProcess[str]) -> Path:
     (path,) = set(re.findall(r"\S+/jack\.beanstalk/failures/\S+\.txt", " ".join(done.stdout.split())))
     assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
     return Path(path)
+
+
+def test_a_run_without_change_prints_little(play_shop: Play) -> None:
+    assert play_shop("deploy", ["calm"]).returncode == 0
+    again = play_shop("deploy", ["calm"])
+    assert "changed=0" in again.stdout, again.stdout + again.stderr
+    said = lines(again)
+    assert len(said) <= 25, again.stdout
+    assert "skipping: [calm]" not in said
+    assert len({line for line in said if line.startswith("TASK [")}) == sum(line.startswith("TASK [") for line in said)
+    assert [line for line in said if re.match(r"(Version|Health|URL): ", line)][1] == "Health:       Green (Ok), Ready"
+
+
+def test_a_run_without_change_prints_little_with_hooks_and_secrets(
+    shared_localstalk: Localstalk, tmp_path: Path
+) -> None:
+    """The same of an environment in an account."""
+    (tmp_path / "application").mkdir()
+    shop = Shop(shared_localstalk, tmp_path / "application", "hooked")
+    shop.change("one")
+    shop.variables["eb_hooks_prefix"] = "shop"
+    shop.variables["eb_hooks"] = [{"name": "hello", "command": "echo hello", "where": "host"}]
+    shop.variables["eb_secrets"] = {"key": {"file": ".secrets/key", "content": "hunter2hunter2"}}
+    shop.play("deploy.yml")
+    again = shop.play("deploy.yml")
+    assert "changed=0" in again, again
+    assert len([line for line in again.splitlines() if line.strip()]) <= 25, again
+
+
+def test_diff_names_the_files_hooks_and_secrets_of_a_new_version(play_shop: Play) -> None:
+    def variables(hook: str, secret: str) -> dict[str, Any]:
+        hooks = [{"name": "hello", "command": hook, "where": "host"}]
+        return {
+            "eb_hooks_prefix": "shop",
+            "eb_hooks": hooks,
+            "eb_secrets": {"key": {"file": "conf/key", "content": secret}},
+            "eb_bundle_overlay": [{"path": f"conf/{hook[-3:]}.txt", "content": "x"}],
+        }
+
+    assert play_shop("deploy", ["differs"], text="one", **variables("echo one", "hunter2hunter2")).returncode == 0
+    later = variables("echo two", "hunter3hunter3")
+    predicted = play_shop("deploy", ["differs"], "--check", "--diff", text="two", **later)
+    done = play_shop("deploy", ["differs"], "--diff", text="two", **later)
+    for run in (predicted, done):
+        assert run.returncode == 0, run.stdout + run.stderr
+        added = [line.lstrip("+").strip() for line in run.stdout.splitlines() if line.startswith("+")]
+        wanted = ["Dockerfile: changed", "conf/one.txt: removed", "conf/two.txt: added", "conf/key: changed"]
+        wanted += [".platform/hooks/postdeploy/shop_10_hello.sh: changed", "files:", "hooks:", "secrets:"]
+        assert [line for line in wanted if line not in added] == [], run.stdout
+        assert "hunter" not in run.stdout + run.stderr
+    again = play_shop("deploy", ["differs"], "--diff", text="two", **later)
+    assert "changed=0" in again.stdout
+    assert ": changed" not in again.stdout
 
 
 def test_a_failed_deployment_tells_its_cause_once(play_shop: Play, shared_localstalk: Localstalk) -> None:

@@ -77,10 +77,11 @@ REPORT = """
           version_label: shop-7
           health: Green
           url: "http://{{ inventory_hostname }}.example.com"
-    - ansible.builtin.import_role:
+    - ansible.builtin.include_role:
         name: jack.beanstalk.deploy
-        tasks_from: report
+        tasks_from: "{{ item }}"
         rolespec_validate: false
+      loop: [report, result]
       vars:
         deploy_environment: {application: shop, version_label: shop-7}
         deploy_url: "https://{{ inventory_hostname }}"

@@ -21,7 +21,7 @@ from ..core.cache import sealed
 from ..core.names import check_version_label
 from ..core.user_errors import BundleError
 from ..lint.runner import lint_bundle
-from . import cache
+from . import cache, contents
 from .files import SourceFolder
 from .git import git
 from .names import shipped
@@ -119,10 +119,11 @@ def _overlay(spec: SourceSpec) -> set[bytes]:
     return {os.fsencode(os.path.normpath(item.path)) for item in spec.overlay}
 
 
-def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
+def make_bundle(spec: SourceSpec, check_mode: bool = False, diff_mode: bool = False) -> BundleResult:
     """Make the source bundle that `spec` describes, or recognise that it is there already.
 
     In check mode nothing is written except an empty repository in the cache folder, where rules need git to match them.
+    In diff mode its contents are noted beside it, so that they can be compared with those of another version.
     Raises BundleError with one sentence for the user.
     """
     started = time.time()
@@ -135,7 +136,9 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
             cache.remove_abandoned(cache_dir)
         source = Source(spec, cache_dir)
         try:
-            return _make(source, prefix, cache_dir, check_mode, started)
+            made, marks = _make(source, prefix, cache_dir, check_mode, started)
+            _note_contents(source, made.bundle.path, marks, diff_mode)
+            return made
         finally:
             source.close()
     except OSError as error:
@@ -143,7 +146,24 @@ def make_bundle(spec: SourceSpec, check_mode: bool = False) -> BundleResult:
         raise BundleError(f"The bundle cannot be made in {cache_dir}: {error.strerror or error}.") from error
 
 
-def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started: float) -> BundleResult:
+def _note_contents(source: Source, path: str, marks: contents.Marks | None, diff_mode: bool) -> None:
+    """Note what the bundle consists of, where somebody wants to see what changed and contents were packed."""
+    if not diff_mode:
+        contents.forget(path)
+        return
+    if marks is None and os.path.exists(path):
+        marks = contents.marks_in(path)
+    if marks is not None:
+        overlay = {os.fsencode(os.path.normpath(item.path)): item.mode for item in source.spec.overlay}
+        extra = _extra_entries(source.spec, source.root)
+        secrets = {os.fsdecode(name) for name in extra if name not in overlay or is_confidential(overlay[name])}
+        contents.note(path, marks, secrets)
+
+
+def _make(
+    source: Source, prefix: str, cache_dir: str, check_mode: bool, started: float
+) -> tuple[BundleResult, contents.Marks | None]:
+    """The bundle, and the marks of what was packed; None for one that is there already."""
     spec = source.spec
     extra = _extra_entries(spec, source.root)
     state, newest = source.signature()
@@ -153,8 +173,8 @@ def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started
     known = cache.recall(record_path, signature)
     if known is not None:
         os.utime(record_path)
-        return BundleResult(Bundle(**known["bundle"]), False, _warnings(source, extra) + known["remarks"])
-    bundle, changed, remarks = _build(source, extra, prefix, cache_dir, check_mode)
+        return BundleResult(Bundle(**known["bundle"]), False, _warnings(source, extra) + known["remarks"]), None
+    bundle, changed, remarks, marks = _build(source, extra, prefix, cache_dir, check_mode)
     # A file changed in the same instant as it was read could change again without a new time stamp.
     if not (check_mode or bundle.has_secrets) and newest < started - _RACY_SECONDS:
         record = {
@@ -164,12 +184,12 @@ def _make(source: Source, prefix: str, cache_dir: str, check_mode: bool, started
             "remarks": remarks,
         }
         cache.replace_file(record_path, sealed(json.dumps(record)).encode())
-    return BundleResult(bundle, changed, _warnings(source, extra) + remarks)
+    return BundleResult(bundle, changed, _warnings(source, extra) + remarks), marks
 
 
 def _build(
     source: Source, extra: dict[bytes, Entry], prefix: str, cache_dir: str, check_mode: bool
-) -> tuple[Bundle, bool, list[str]]:
+) -> tuple[Bundle, bool, list[str], contents.Marks | None]:
     spec = source.spec
     listed = source.entries()
     entries = _merge(listed, extra)
@@ -203,7 +223,8 @@ def _build(
     bundle = Bundle(
         path, label, zip_digest, digest, size, len(packed), source.description(), source.commit, has_secrets
     )
-    return bundle, not existed, remarks
+    # What was only hashed has no checksums of a zip.
+    return bundle, not existed, remarks, contents.marks_of(packed) if write else None
 
 
 def _inspect(handle: int, spec: SourceSpec) -> list[str]:

@@ -151,7 +151,7 @@ def prune(cache_dir: str, keep: str) -> None:
     now = time.time()
     for name in os.listdir(cache_dir):
         path = os.path.join(cache_dir, name)
-        if path == keep or not (name.endswith((".zip", ".part", ".json")) or name.startswith(WORK_PREFIX)):
+        if path == keep or not (name.endswith((".zip", ".part", ".json", ".contents")) or name.startswith(WORK_PREFIX)):
             continue
         age = _KEEP_SECRET_SECONDS if CONFIDENTIAL in name else _KEEP_SECONDS
         try:

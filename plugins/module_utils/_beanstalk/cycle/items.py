@@ -54,6 +54,10 @@ def _cycle_item(host: str, mine: Variables, goal: str, wanted: Mapping[str, Any]
     if problem := receivers_problem(mine.get("eb_notify")):
         return {"item": host, "problem": problem}
     options = dict(mine.get("eb_recreate") or {})
+    if goal == "rollback":
+        # What fresh environments get every night is no version to go back to.
+        options.pop("version_label", None)
+        wanted = {"version_label": str(mine["eb_version_label"])} if mine.get("eb_version_label") else {}
     lock = {**(mine.get("eb_lock") or {}), **(options.pop("lock", None) or {})}
     # A name that several runs have would make one of them end as another did.
     lock.pop("owner", None)

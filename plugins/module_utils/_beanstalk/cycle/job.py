@@ -21,7 +21,7 @@ from ..run.progress import ItemProgress, ProgressFile
 from .arguments import policy_of
 from .cost import instance_minutes
 from .findings import Run
-from .planner.guards import rollback_target, wanted_label
+from .planner.guards import described, rollback_target, wanted_label
 from .planner.model import Environment, Goal, Journal, Observation, Policy
 from .reconciler import CycleReconciler
 
@@ -156,13 +156,14 @@ def _plan(observation: Observation, policy: Policy) -> list[str]:
     if live is None:
         return []
     label = wanted_label(observation, policy)
+    what = described(observation, label)
     named = f"{live.name} ({live.id})"
-    target = rollback_target(observation) if policy.goal is Goal.ROLLBACK else None
+    target = rollback_target(observation, policy.version_label) if policy.goal is Goal.ROLLBACK else None
     if target is not None:
-        return [f"would give {observation.cname} back to {target[1].name} ({target[1].id}), running {label}"]
+        return [f"would give {observation.cname} back to {target[1].name} ({target[1].id}), running {what}"]
     later = f", {policy.retain_old_for:.0f} seconds later" if policy.retain_old_for else ""
     return [
-        f"would create an environment like {named}, running {label}",
+        f"would create an environment like {named}, running {what}",
         f"would give it the name {observation.cname} when it is verified and stayed healthy for "
         f"{policy.bake_time:.0f} seconds",
         f"would keep {named} for at least {policy.dns_ttl + policy.dns_margin:.0f} seconds to drain it",

@@ -149,7 +149,12 @@ class Observer:
         used |= {label for one in environments for label in one.instance_labels}
         ask = functools.partial(api.describe_versions, self.client, self.application)
         return tuple(
-            Version(one["VersionLabel"], _seconds(one.get("DateCreated")), one["VersionLabel"] in used)
+            Version(
+                one["VersionLabel"],
+                _seconds(one.get("DateCreated")),
+                one["VersionLabel"] in used,
+                one.get("Description") or "",
+            )
             for one in self._shared.get(("versions", self.application), self._since(age), ask)
         )
 

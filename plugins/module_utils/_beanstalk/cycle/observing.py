@@ -97,7 +97,9 @@ class Observing:
         journal, live, lock = observation.lock.record.journal, observation.live, observation.lock
         begun = journal is not None and (journal.candidate != "" or journal.swapped is not None)
         others = lock.owner not in ("", observation.me) and observation.now <= lock.expires
-        kept = self._policy.goal is Goal.ROLLBACK and rollback_target(observation) is not None
+        kept = (
+            self._policy.goal is Goal.ROLLBACK and rollback_target(observation, self._policy.version_label) is not None
+        )
         if live is None or begun or others or kept:
             return observation
         verdict = None if journal is not None else preflight(observation, self._policy)

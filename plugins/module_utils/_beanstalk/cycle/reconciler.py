@@ -18,8 +18,10 @@ from typing import Any
 
 from ..core.errors import AnsibleBeanstalkError, denied_action, error_code
 from ..core.limiter import Admission
+from ..core.names import own_bucket
 from ..core.waiters import SAME_TICK, slowed
 from ..lock.lease import Lease, LeaseLostError, LockedError, lock_key
+from ..observe.deployment_log import DeploymentLog, deployment_log
 from ..run.effects import Acquire, Background, Call, Effect, Keep, Observe, Pause, ReadLock, WriteRecord
 from ..run.engine import Services
 from ..run.progress import ItemProgress
@@ -287,7 +289,8 @@ class CycleReconciler:
         """Announce an effect in the record, and send its request; False when it was not sent, or refused."""
         if step.action is Action.TERMINATE_CANDIDATE and not self._findings.failure:
             # Before the record is written: the request that it announces must follow at once.
-            ask = functools.partial(failure_of, self._services.eb, step.environment, _EVIDENCE_SECONDS)
+            read = functools.partial(self._deployment_log, step.environment)
+            ask = functools.partial(failure_of, self._services.eb, step.environment, _EVIDENCE_SECONDS, read)
             self._findings.failure = yield Background(ask)
             return False
         if not self._has_token:
@@ -315,6 +318,12 @@ class CycleReconciler:
             # It is not over before the next tick, and cycles that observe then share the poll.
             yield Pause(self._clock.now() + self.policy.poll_interval, step.reason)
         return True
+
+    def _deployment_log(self, environment_id: str, request_id: str) -> DeploymentLog | None:
+        bucket = own_bucket(str(self.observer.raw.get(environment_id, {}).get("EnvironmentArn") or ""))
+        if not bucket:
+            return None
+        return deployment_log(self._services.clients.get("s3"), bucket, environment_id, request_id)
 
     def _sent(self) -> None:
         self._has_token = False

@@ -23,10 +23,11 @@ from ..core.errors import (
 )
 from ..core.names import own_bucket
 from ..core.transformations import environment_out, event_out, instance_out, tags_out
-from ..core.waiters import Deadline
+from ..core.waiters import Deadline, request_id
 from ..environment import secret_references
 from ..environment.cache import EnvironmentCache
 from ..environment.settings import EnvironmentSettings
+from ..observe.deployment_log import DeploymentLog, deployment_log
 from ..observe.failure import explained
 from ..observe.lookup import check_may_terminate, check_names_free, find_environment
 from ..observe.verification import State, Verdict
@@ -71,6 +72,7 @@ class EnvironmentReconciler:
         self._observed = 0.0
         self._bucket = ""
         self._redeployed = False
+        self._followed: Environment = {}
         self._events: list[dict[str, Any]] = []
         self._instances: list[dict[str, Any]] | None = None
         self._diffs: list[dict[str, Any]] = []
@@ -268,7 +270,7 @@ class EnvironmentReconciler:
             if "update_version" in plan.actions:
                 yield from self._provide_version(environment)
             if self._check_mode:
-                self._note(plan)
+                yield from self._note(plan)
                 return self._predicted(environment)
             changed, found = yield from self._changed_meanwhile(environment, plan.sentence(environment))
             if changed:
@@ -316,7 +318,7 @@ class EnvironmentReconciler:
                 calls[:0] = [rest, {"VersionLabel": call["VersionLabel"]}]
                 continue
             if not noted:
-                self._note(plan)
+                yield from self._note(plan)
                 noted = True
             label = self._params["version_label"] if "VersionLabel" in call else None
             label = label or environment.get("VersionLabel")
@@ -325,7 +327,7 @@ class EnvironmentReconciler:
             self._progress.tell("TAG", f"changing tags of the environment {environment['EnvironmentName']}")
             yield Call(functools.partial(tags.apply_tags, self._client, environment["EnvironmentArn"], plan.tag_plan))
             if not noted:
-                self._note(plan)
+                yield from self._note(plan)
             if self._params["wait"]:
                 yield Pause(self._services.clock.now() + 1)
                 environment = yield from self._when_ready(environment)
@@ -362,8 +364,12 @@ class EnvironmentReconciler:
         )
         return {**described, "VersionLabel": label}
 
-    def _note(self, plan: Plan) -> None:
+    def _note(self, plan: Plan) -> Flow:
         self.actions += plan.actions
+        running = plan.tracker.diff()["before"].get("version_label")
+        if "version_label" in plan.tracker.names and running:
+            for kind, names in (yield Background(functools.partial(self._version.changes, running))).items():
+                plan.tracker.add(kind, {}, names)
         self._diffs.append(plan.tracker.diff())
 
     # -- verify -----------------------------------------------------------------------------------------------------
@@ -422,6 +428,7 @@ class EnvironmentReconciler:
     def _watch(self, answer: Environment, label: str | None, *, quiet: bool) -> Flow:
         if not self._params["wait"]:
             return answer
+        self._followed = answer
         operation = Operation(
             self._services, self._progress, self._params["application"], answer, label, self._deadline
         )
@@ -446,7 +453,14 @@ class EnvironmentReconciler:
             return error
         interval, request = self._params["poll_interval"], not self._check_mode
         told = functools.partial(explained, self._client, error, environment_id, interval, list(self.actions))
-        return (yield Background(functools.partial(told, request=request)))
+        return (yield Background(functools.partial(told, request=request, deployment_log=self._deployment_log)))
+
+    def _deployment_log(self) -> DeploymentLog | None:
+        """Elastic Beanstalk's own log of the operation that was followed last."""
+        request, bucket = request_id(self._followed), own_bucket(str(self._followed.get("EnvironmentArn") or ""))
+        if not (request and bucket):
+            return None
+        return deployment_log(self._services.clients.get("s3"), bucket, self._followed["EnvironmentId"], request)
 
     def _explained(self, error: AnsibleBeanstalkError) -> AnsibleBeanstalkError:
         if is_missing(error) and self._params["version_label"] and "Version" in str(error):

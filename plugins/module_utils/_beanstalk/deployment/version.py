@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..application import versions
+from ..application.bundle_contents import bundle_marks
+from ..bundle import contents
 from ..core.errors import AnsibleBeanstalkError, is_missing, is_unreadable
 from ..core.waiters import Deadline
 
@@ -61,6 +63,20 @@ class EnvironmentVersion:
         self._lost = True
         made = versions.restore(self._client, self._s3(), self._wanted, self._deadline)
         return "create_version" if made else "upload_bundle"
+
+    def changes(self, running: str) -> dict[str, Any]:
+        """What of the bundle differs from that of the version that runs, by name; empty without diff mode."""
+        new = contents.noted(self._wanted.src) if self._wanted else None
+        if self._wanted is None or new is None or not running:
+            return {}
+        try:
+            found = versions.get_version(self._client, self._wanted.application, running) or {}
+            place = found.get("SourceBundle") or {}
+            if not place.get("S3Key"):
+                return {"files": f"not known: the version {running} has no bundle any more"}
+            return dict(contents.changes(new, bundle_marks(self._s3()(), place["S3Bucket"], place["S3Key"])))
+        except AnsibleBeanstalkError as error:
+            return {"files": f"not known: {error}"}
 
     def _s3(self) -> Callable[[], Any]:
         if self._clients is None:

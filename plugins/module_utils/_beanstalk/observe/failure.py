@@ -11,13 +11,14 @@ of the run (``details``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core import api
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkWaitError
 from ..core.waiters import Deadline
+from .deployment_log import ON_INSTANCE, DeploymentLog, failed_step
 from .logs import TELLING, request_tails
 
 LINES = 10
@@ -28,6 +29,7 @@ _STAMP = re.compile(r"^\d{4}[/-]\d\d[/-]\d\d [\d:.,]+ (?:\[\w+\] )?")
 _STOPPED = re.compile(r"An error occurred during execution of command \[[^\]]*\](?: - \[([^\]]*)\])?")
 _BEGUN = "Executing instruction: "
 _HOOK = "Running platform hook: "
+_ERROR = "[ERROR] "
 _AGAIN = "then run the same command again: it deploys to every instance that is behind"
 _NEXT = (
     ("hook", f"Mend that hook, {_AGAIN}."),
@@ -42,7 +44,7 @@ Sections = Mapping[str, Sequence[str]]
 class Cause:
     """What the failing step of an instance printed: ``log`` is the file, ``step`` Elastic Beanstalk's name for it.
 
-    Without a step these are the last lines of a log that names none.
+    Without a step these are the last lines of a log that names none. ``instance`` is "" where it is not known.
     """
 
     instance: str
@@ -53,7 +55,7 @@ class Cause:
     @property
     def heading(self) -> str:
         """Where the lines are from."""
-        place = f"{self.log.rpartition('/')[2]} of {self.instance}"
+        place = self.log.rpartition("/")[2] + (f" of {self.instance}" if self.instance else "")
         return f"Cause ({self.step}, {place}):" if self.step else f"Last lines of {place}:"
 
     @property
@@ -84,6 +86,22 @@ def find_cause(instance: str, sections: Sections) -> Cause | None:
     return Cause(instance, named["eb-engine.log"], step, _last(_of_step(engine, stops[-1])))
 
 
+def logged_cause(log: DeploymentLog, instance: str = "") -> Cause | None:
+    """The failing step's own output in Elastic Beanstalk's log of the deployment; None where that has none.
+
+    One instance uploads it, of which only an environment of one instance says which it is.
+    """
+    failed = failed_step(log.lines)
+    # The last line says that the whole deployment failed.
+    printed = _last(failed[1:-1] if failed and _ERROR in failed[-1] else failed[1:])
+    if not printed:
+        return None
+    step = failed[0].partition(_ERROR)[2].removesuffix(" failed")
+    if "Hook" in step and (hook := _of_last_hook(log.lines[: -len(failed)])):
+        step = f"hook {hook[0]}"
+    return Cause(instance, f"{ON_INSTANCE}/{log.name}", step, printed)
+
+
 def _of_last_hook(lines: Sequence[str]) -> list[str]:
     """The name of the hook that ran last, then what it printed."""
     starts = [at for at, line in enumerate(lines) if _HOOK in line]
@@ -112,10 +130,12 @@ def explained(
     actions: Sequence[str],
     *,
     request: bool = True,
+    deployment_log: Callable[[], DeploymentLog | None] = lambda: None,
 ) -> AnsibleBeanstalkWaitError:
     """The error with its cause and what to do; its report gets causes of bad health and the failing instances' logs.
 
-    ``interval``: seconds. Without ``request`` no log is requested, which check mode must not do.
+    ``interval``: seconds. Without ``request`` no log is requested, which check mode must not do. ``deployment_log``
+    reads Elastic Beanstalk's own, after the others, as the instance may still upload the end of it.
     """
     report = dict(error.report)
     state = (report.get("environment") or {}).get("status")
@@ -130,11 +150,30 @@ def explained(
             report["logs"] = request_tails(client, environment_id, failing[:2], limit)
     except AnsibleBeanstalkError as problem:
         report["logs_error"] = str(problem)
-    found = (find_cause(instance, sections) for instance, sections in report["logs"].items())
+    found = [find_cause(instance, sections) for instance, sections in report["logs"].items()]
+    found.insert(0, _read_cause(report, environment_id, deployment_log))
     cause = next((one for one in found if one is not None), None)
     report["cause"] = _short(cause, report["causes"], error.reason)
     text = failure_text(str(error.message), error.reason, cause, report)
     return AnsibleBeanstalkWaitError(text, {**report, "actions": list(actions)})
+
+
+def _read_cause(
+    report: dict[str, Any], environment_id: str, deployment_log: Callable[[], DeploymentLog | None]
+) -> Cause | None:
+    """What the deployment log says, which joins the report's logs. One that cannot be read is none."""
+    try:
+        log = deployment_log()
+    except AnsibleBeanstalkError as problem:
+        report.setdefault("logs_error", str(problem))
+        return None
+    if log is None:
+        return None
+    instances = [one["instance_id"] for one in report.get("instances") or []]
+    instance = instances[0] if len(instances) == 1 else ""
+    sections = report["logs"].setdefault(instance or environment_id, {})
+    sections[f"{ON_INSTANCE}/{log.name}"] = log.lines
+    return logged_cause(log, instance)
 
 
 def _short(cause: Cause | None, causes: Sequence[str], reason: str) -> str:

@@ -196,7 +196,9 @@ class Cycle:
         """Whether this run was started for something else than the cycle it found."""
         if self.policy.goal is not self.journal.goal:
             return True
-        return self.policy.goal is Goal.DEPLOY and self.policy.version_label != self.journal.label
+        # A rollback need not name a version.
+        named = self.policy.goal is Goal.DEPLOY or (self.policy.goal is Goal.ROLLBACK and self.policy.version_label)
+        return bool(named) and self.policy.version_label != self.journal.label
 
     def conclude(self, result: Result, sentence: str, retired: Iterable[Retired] = ()) -> Step:
         """End the cycle: release the lease with the result, or go on when the run still has its own work to do."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.shown import shown
 from ...deployment.history import UPDATED
 from ...observe.verification import TOLERANT, State, judge
 from .model import (
@@ -23,6 +24,9 @@ from .model import (
 )
 
 HEALTHY_ENOUGH = TOLERANT
+# So many versions are named to choose from, and so much of each one's description.
+_NAMED = 10
+_DESCRIPTION = 60
 
 
 @dataclass(frozen=True)
@@ -113,10 +117,11 @@ def in_window(now: float, window: tuple[int, int] | None) -> bool:
     return begin <= minute < end if begin <= end else minute >= begin or minute < end
 
 
-def rollback_target(observation: Observation) -> tuple[Retired, Environment] | None:
+def rollback_target(observation: Observation, label: str = "") -> tuple[Retired, Environment] | None:
     """The newest environment that was live and still runs, with what the record says of it.
 
-    One that was live before the last deployment in place is right only where it runs what was live before that.
+    One that was live before the last deployment in place is right only where it runs what was live before that, and
+    where a version is named (``label``) only one that runs it is.
     """
     updated = [one.at for one in observation.lock.record.ledger if one.goal == UPDATED]
     before = rollback_label(observation)
@@ -128,7 +133,11 @@ def rollback_target(observation: Observation) -> tuple[Retired, Environment] | N
             and environment is not None
             and environment.status is Status.READY
             and environment.cname != observation.cname
-            and (max(updated, default=0.0) < entry.since or environment.version_label == before)
+            and (
+                environment.version_label == label
+                if label
+                else max(updated, default=0.0) < entry.since or environment.version_label == before
+            )
         ):
             return entry, environment
     return None
@@ -145,7 +154,7 @@ def rollback_label(observation: Observation) -> str:
 
 def wanted_label(observation: Observation, policy: Policy) -> str:
     """The version that the next live environment must run. Empty for EB's sample application."""
-    if policy.version_label and policy.goal is not Goal.ROLLBACK:
+    if policy.version_label:
         return policy.version_label
     if policy.goal is Goal.ROLLBACK:
         target = rollback_target(observation)
@@ -159,9 +168,12 @@ def preflight(observation: Observation, policy: Policy) -> Verdict | None:
     if sentence or observation.live is None:
         return Verdict(Result.REFUSED, sentence)
     if policy.goal is Goal.ROLLBACK:
-        if rollback_target(observation) is not None:
+        named = policy.version_label
+        if named and (verdict := _not_due_deploy(observation, observation.live, named)):
+            return verdict
+        if rollback_target(observation, named) is not None:
             return None
-        if not rollback_label(observation):
+        if not (named or rollback_label(observation)):
             return Verdict(
                 Result.REFUSED,
                 "There is no retired environment to swap back to, and no record of another version that was live.",
@@ -213,9 +225,7 @@ def _preflight_new(observation: Observation, live: Environment, policy: Policy) 
         )
     label = wanted_label(observation, policy)
     if label and observation.versions and label not in {one.label for one in observation.versions}:
-        return Verdict(
-            Result.REFUSED, f"Version {label} no longer exists in the application {observation.application}."
-        )
+        return Verdict(Result.REFUSED, _no_version(observation, label))
     if observation.lacking:
         return Verdict(
             Result.REFUSED,
@@ -227,6 +237,22 @@ def _preflight_new(observation: Observation, live: Environment, policy: Policy) 
         if observation.shortage
         else None
     )
+
+
+def _no_version(observation: Observation, label: str) -> str:
+    """That a version does not exist, and which do, newest first."""
+    newest = sorted(observation.versions, key=lambda one: one.created, reverse=True)
+    names = [described(observation, one.label) for one in newest[:_NAMED]]
+    more = f", and {len(newest) - _NAMED} older ones" if len(newest) > _NAMED else ""
+    missing = f"The application {observation.application} has no version {label} (any more)."
+    return f"{missing} It has: {', '.join(names)}{more}."
+
+
+def described(observation: Observation, label: str) -> str:
+    """How a version is named where one is chosen: its label, and what it says of itself."""
+    told = next((one.description for one in observation.versions if one.label == label), "")
+    short = told if len(told) <= _DESCRIPTION else f"{told[:_DESCRIPTION]}…"
+    return f"{label} ({shown(short)})" if short else label
 
 
 def candidate_problems(observation: Observation, policy: Policy, candidate: Environment, label: str) -> tuple[str, ...]:

@@ -299,6 +299,7 @@ class Version:
     label: str
     created: float
     in_use: bool = False
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _journal(observation: Observation, policy: Policy, live: Environment) -> Jou
         label=wanted_label(observation, policy),
         candidate_name=candidate_name(policy.name_prefix or live.name, observation.now, 1),
     )
-    target = rollback_target(observation) if policy.goal is Goal.ROLLBACK else None
+    target = rollback_target(observation, policy.version_label) if policy.goal is Goal.ROLLBACK else None
     if target is None:
         return journal
     environment = target[1]

@@ -42,6 +42,13 @@ def test_a_host_has_what_its_inventory_says() -> None:
     assert ITEMS.checked([made], aws_argument_spec(), {})[1] == {}
 
 
+def test_a_version_is_gone_back_to_by_its_own_variable_only() -> None:
+    nightly = {"eb_recreate": {"version_label": "v5"}}
+    assert "version_label" not in item("rollback", **nightly)
+    assert item("rollback", eb_version_label="v2", **nightly)["version_label"] == "v2"
+    assert item("recreate", eb_version_label="v2", **nightly)["version_label"] == "v5"
+
+
 def test_its_lock_is_that_of_its_deployments_but_for_the_owner() -> None:
     lock = {"owner": "the-pipeline", "bucket": "locks", "ttl": 60}
     assert item(eb_lock=lock, eb_recreate={"lock": {"ttl": 90}})["lock"] == {"bucket": "locks", "ttl": 90}

@@ -48,6 +48,7 @@ from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.st
     reached,
     stops_at,
 )
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.deployment_log import DeploymentLog
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.run.clients import ONE_ATTEMPT, Clients
 from ansible_collections.jack.beanstalk.plugins.modules import cycle as cycle_module
 
@@ -309,6 +310,24 @@ def test_what_cannot_be_learnt_of_a_failed_candidate_stops_nothing(monkeypatch: 
     found = evidence.failure_of(None, "e-2", 1.0)
     assert found["problem"] == "Must be Ready"
     assert found["lines"][0].endswith("ERROR Failed to launch environment.")
+
+
+def test_a_failed_candidate_tells_its_cause_from_the_deployment_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = datetime(2026, 8, 1, tzinfo=UTC)
+    texts = [f"Instance deployment failed on attempt {number}." for number in range(7)]
+    events = [
+        {"EventDate": moment, "Severity": "ERROR", "Message": text, "RequestId": "req-1"} for text in reversed(texts)
+    ]
+    monkeypatch.setattr(evidence.api, "describe_events", lambda _client, **_filters: events)
+    monkeypatch.setattr(evidence, "request_tails", lambda *_which: {})
+    log = DeploymentLog(
+        "eb-deployment-req-1.log",
+        ["[INFO] Starting Application deployment", "[ERROR] DockerBuild failed", "no space left", "[ERROR] failed"],
+    )
+    found = evidence.failure_of(None, "e-2", 1.0, {"req-1": log}.get)
+    assert found["lines"][:2] == ["Cause (DockerBuild, eb-deployment-req-1.log):", "  no space left"]
+    assert [line.partition("ERROR ")[2] for line in found["lines"][2:]] == texts[2:]
+    assert list(found["logs"]["e-2"]) == ["/var/log/deployments/eb-deployment-req-1.log"]
 
 
 def test_the_phases_of_a_report_are_actions_of_the_planner() -> None:

@@ -8,18 +8,21 @@ import re
 from dataclasses import replace
 
 import pytest
-from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner import base, forward
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner import base, forward, guards
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.base import (
     candidate_name,
     cycle_id,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.model import (
     Action,
+    Environment,
     Goal,
     Lock,
+    Observation,
     Policy,
     Result,
     Status,
+    Version,
 )
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.cycle.planner.plan import jitter
 from chaos.controller import Controller
@@ -409,6 +412,42 @@ def test_rollback_without_any_record_is_refused() -> None:
     assert play(sim) is Result.DONE
     assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.REFUSED
     assert "no record of another version" in said(sim)
+
+
+def test_rollback_to_a_version_by_name_goes_there_whatever_was_live_before() -> None:
+    sim = Simulation()
+    for label in ("v2", "v3"):
+        sim.add("blog-other", "", label, START).status = Status.TERMINATED
+        assert play(sim, replace(POLICY, goal=Goal.DEPLOY, version_label=label), label) is Result.DONE
+    back = replace(POLICY, goal=Goal.ROLLBACK, version_label="v1")
+    assert play(sim, back, "rollback") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.label == "v1"
+    assert play(sim, back, "again") is Result.SKIPPED
+    assert "already runs version v1" in said(sim)
+
+
+def test_rollback_by_name_swaps_back_only_to_an_environment_of_that_version() -> None:
+    sim = Simulation()
+    sim.add("blog-other", "", "v2", START).status = Status.TERMINATED
+    kept = replace(POLICY, retain_old_for=7200)
+    assert play(sim, replace(kept, goal=Goal.DEPLOY, version_label="v2")) is Result.DONE
+    assert play(sim, replace(kept, goal=Goal.ROLLBACK, version_label="v1"), "rollback") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.name == "blog-first", "the one that is kept, not a fresh one"
+
+
+def test_rollback_to_a_version_that_does_not_exist_says_which_do() -> None:
+    versions = tuple(Version(f"v{number}", float(number), description=f"c{number}: Change") for number in range(12))
+    live = Environment("e-1", "blog", "blog", Status.READY, "Green", CNAME, "v11", START, START)
+    observation = Observation(START, START, "me", "blog/blog", "blog", CNAME, (live,), Lock(), versions=versions)
+    verdict = guards.preflight(observation, replace(POLICY, goal=Goal.ROLLBACK, version_label="v99"))
+    assert verdict is not None
+    assert verdict.result is Result.REFUSED
+    assert verdict.sentence.startswith(
+        "The application blog has no version v99 (any more). It has: v11 (c11: Change), v10 (c10: Change),"
+    )
+    assert verdict.sentence.endswith("v2 (c2: Change), and 2 older ones.")
 
 
 def test_one_that_was_held_and_went_live_again_is_retired_as_any_other() -> None:

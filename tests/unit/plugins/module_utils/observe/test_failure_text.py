@@ -6,7 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.core.errors import (
+    AnsibleBeanstalkError,
+    AnsibleBeanstalkWaitError,
+)
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe import failure
+from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.observe.deployment_log import DeploymentLog
 
 INSTANCE = "i-0000000000000000b"
 AT = "2026/03/03 12:00:10.000000"
@@ -65,6 +70,86 @@ def test_a_command_of_ebextensions_has_a_log_of_its_own() -> None:
     cause = found({"eb-engine.log": engine("PreBuildEbExtension"), "cfn-init-cmd.log": commands})
     assert cause.lines == ("Command 01_make", "make: not found")
     assert ".ebextensions" in cause.next_step
+
+
+def logged(*lines: str) -> DeploymentLog:
+    """A deployment log as the Developer Guide shows one."""
+    stamped = [line if line.startswith(" ") else f"2026/03/17 15:13:15.1 {line}" for line in lines]
+    return DeploymentLog(
+        "eb-deployment-req-1.log", ["2026/03/17 15:13:15.1 [INFO] Starting Application deployment", *stamped]
+    )
+
+
+def test_the_deployment_log_names_the_hook_that_failed_and_what_it_printed() -> None:
+    log = logged(
+        "[INFO] Running platform hook: .platform/hooks/predeploy/01_assets.sh",
+        "[INFO] Running platform hook: .platform/hooks/predeploy/02_migrate.sh",
+        "[ERROR] RunAppDeployPreDeployHooks failed",
+        "  django.db.utils.OperationalError: could not connect",
+        "[ERROR] Application deployment failed",
+    )
+    cause = failure.logged_cause(log, INSTANCE)
+    assert cause is not None
+    assert cause.step == "hook .platform/hooks/predeploy/02_migrate.sh"
+    assert cause.lines == ("  django.db.utils.OperationalError: could not connect",)
+    assert cause.heading.endswith(f"eb-deployment-req-1.log of {INSTANCE}):")
+    unknown = failure.logged_cause(log)
+    assert unknown is not None
+    assert unknown.heading.endswith("eb-deployment-req-1.log):")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("[INFO] Completed Application deployment",),
+        ("[ERROR] Application deployment failed",),
+        ("[ERROR] DockerBuild failed", "[ERROR] Application deployment failed"),
+        (),
+    ],
+)
+def test_a_deployment_log_that_says_nothing_of_a_failure_is_no_cause(lines: tuple[str, ...]) -> None:
+    assert failure.logged_cause(logged(*lines)) is None
+
+
+def explain(log: DeploymentLog | Exception | None, logs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A failure whose instances answer with these logs, and whose deployment log is that."""
+    monkeypatch.setattr(failure.api, "describe_environment_health", lambda *_which: {})
+    monkeypatch.setattr(failure, "request_tails", lambda *_which: logs)
+
+    def read() -> DeploymentLog | None:
+        if isinstance(log, Exception):
+            raise log
+        return log
+
+    instances = [{"instance_id": INSTANCE}]
+    report = {"environment": {"status": "Ready"}, "instances": instances, "failing_instances": [INSTANCE]}
+    error = AnsibleBeanstalkWaitError("Deploying failed: the event", report, "the event")
+    return failure.explained(None, error, "e-1", 1.0, [], deployment_log=read)
+
+
+def test_the_deployment_log_is_the_cause_before_the_tails_and_both_are_in_the_details(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tails = {INSTANCE: {"/var/log/eb-engine.log": engine("DockerBuild", f"{AT} [INFO] from the tail")}}
+    log = logged("[ERROR] DockerBuild failed", "  no space left", "[ERROR] Application deployment failed")
+    error = explain(log, tails, monkeypatch)
+    assert "  no space left" in str(error.message).splitlines()[2]
+    assert "from the tail" not in str(error.message)
+    assert error.report["cause"] == "DockerBuild:   no space left"
+    assert sorted(error.report["logs"][INSTANCE]) == [
+        "/var/log/deployments/eb-deployment-req-1.log",
+        "/var/log/eb-engine.log",
+    ]
+
+
+@pytest.mark.parametrize("log", [None, AnsibleBeanstalkError(message="Failed to read the deployment log")])
+def test_without_the_deployment_log_the_tails_tell_the_cause(
+    log: AnsibleBeanstalkError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tails = {INSTANCE: {"/var/log/eb-engine.log": engine("DockerBuild", f"{AT} [INFO] from the tail")}}
+    error = explain(log, tails, monkeypatch)
+    assert "from the tail" in str(error.message)
+    assert "No log could be had" not in str(error.message)
 
 
 def test_a_log_without_a_failing_step_is_said_to_be_one() -> None:
