@@ -45,5 +45,8 @@ class ActionModule(ActionBase):
         if cause and explain and not self._task.no_log:
             display.display(f"[{host}] {cause}")
         kept = {name: value for name, value in mine.items() if name in SHORT}
+        # With more than a screen between them, it is said once more where a terminal ends.
+        short = mine.get("cause")
+        sentence += f" Cause: {short}" if short and short not in sentence else ""
         where = f" Events and logs: {mine['details_file']}" if "details_file" in mine else ""
         return {**kept, "msg": sentence + where}
