@@ -24,7 +24,10 @@ LARGEST = 64 * 1024 * 1024
 
 @dataclass
 class Watch:
-    """Looks at the command lines and environments of all processes of the machine while something runs."""
+    """Looks at the command lines and environments of all processes of the machine while something runs.
+
+    Those of containers, which have process ids of their own, are instances: an application has its secrets there.
+    """
 
     tokens: Mapping[str, str]
     seen: set[str] = field(default_factory=set)
@@ -34,6 +37,7 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
         # Of those that are here already, the tests' own processes and localstalk among them, only command lines count.
         self._known = {entry.name for entry in os.scandir("/proc")}
+        self._namespace = Path("/proc/self/ns/pid").readlink()
 
     def _look(self) -> None:
         wanted = {name: token.encode() for name, token in self.tokens.items()}
@@ -46,6 +50,8 @@ class Watch:
                 if count < 10 or count % 50 == 0:
                     for what in ("cmdline",) if pid in self._known else ("cmdline", "environ"):
                         with contextlib.suppress(OSError):
+                            if Path("/proc", pid, "ns/pid").readlink() != self._namespace:
+                                continue
                             content = Path("/proc", pid, what).read_bytes()
                             self.seen |= {f"{what}: {name}" for name, token in wanted.items() if token in content}
 
