@@ -65,7 +65,20 @@ options:
         environments at a time is looked for, and whether the live one can be recreated.
     type: list
     elements: str
-    choices: [deploy, status, recreate_and_swap, rollback, clean_hooks, exec, logs, maintenance]
+    choices:
+      - deploy
+      - status
+      - recreate_and_swap
+      - rollback
+      - preflight
+      - history
+      - unlock
+      - scale
+      - abort
+      - clean_hooks
+      - exec
+      - logs
+      - maintenance
     default: [deploy, recreate_and_swap]
   source:
     description:

@@ -86,12 +86,17 @@ def _check_commands_by_resource() -> None:
 
 
 def _refine_s3() -> None:
-    """Hide from those who may not list the bucket whether an object is there (S3 API reference, GetObject)."""
+    """Hide from those who may not list the bucket whether an object is there (S3 API reference, GetObject).
+
+    Nor is there a permission for HeadBucket: it is ListBucket (reference, HeadBucket).
+    """
     from moto.core.authorization import ActionAuthenticatorMixin
 
     check = ActionAuthenticatorMixin._authenticate_and_authorize_s3_action
 
     def check_more(self: Any, bucket_name: str | None = None, key_name: str | None = None) -> None:
+        if self.data["Action"] == "HeadBucket":
+            self.data["Action"] = "ListBucket"
         check(self, bucket_name, key_name)
         reads = bucket_name and key_name and self.data["Action"] == "GetObject"
         if reads and self.backend.get_object(bucket_name, key_name) is None:

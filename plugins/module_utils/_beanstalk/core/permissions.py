@@ -121,6 +121,39 @@ _CYCLE = (
         (_ENVIRONMENTS,),
     ),
     Statement(("s3:GetObject",), (_BUNDLES,)),
+    Statement(("sns:Publish",), ("arn:PARTITION:sns:REGION:ACCOUNT:*",), reports=True),  # with eb_recreate_notify
+)
+# Names Elastic Beanstalk's bucket, where the lock is unless it has one of its own.
+_LOCKED = (
+    Statement(_eb("CreateStorageLocation"), _ANY),
+    Statement(("s3:ListBucket",), (_BUCKET,)),
+    Statement(("s3:GetObject",), (_LOCK,)),
+)
+# Without one of these, preflight.yml says what it knows nothing of.
+_PREFLIGHT = (
+    Statement(_eb("DescribeEnvironments"), _ANY),
+    _FORESIGHT,
+    Statement(
+        (
+            *("autoscaling:DescribeAccountLimits", "ec2:DescribeAccountAttributes", "ec2:DescribeAddresses"),
+            *("ec2:DescribeKeyPairs", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets"),
+            "ec2:DescribeVpcs",
+            *_eb("CheckDNSAvailability", "DescribeAccountAttributes", "DescribeApplications"),
+            *_eb("DescribeConfigurationSettings", "DescribePlatformVersion", "ListAvailableSolutionStacks"),
+            *_eb("ValidateConfigurationSettings"),
+            *("elasticloadbalancing:DescribeAccountLimits", "elasticloadbalancing:DescribeLoadBalancers"),
+            *("iam:GetInstanceProfile", "iam:GetRole", "iam:ListAttachedRolePolicies"),
+        ),
+        _ANY,
+        reports=True,
+    ),
+    Statement(("secretsmanager:DescribeSecret",), ("arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:*",), True),
+    Statement(("ssm:GetParameter",), ("arn:PARTITION:ssm:REGION:ACCOUNT:parameter/*",), reports=True),
+    Statement(
+        ("s3:GetBucketOwnershipControls", "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration", "s3:ListBucket"),
+        (_OWN_BUCKET,),
+        reports=True,
+    ),
 )
 _COMMANDS = (
     Statement(
@@ -145,6 +178,19 @@ PLAYBOOKS: Mapping[str, tuple[Statement, ...]] = {
     "recreate_and_swap": _CYCLE,
     # Without an environment that is still kept, it makes one.
     "rollback": _CYCLE,
+    "preflight": _PREFLIGHT,
+    "history": _LOCKED,
+    "unlock": (*_LOCKED, Statement(("s3:PutObject",), (_LOCK,))),
+    "scale": (
+        *_LOOK,
+        *_STATE,
+        Statement(_eb("CreateStorageLocation", "DescribeConfigurationSettings"), _ANY),
+        Statement(_eb("UpdateEnvironment"), (_ENVIRONMENTS,)),
+    ),
+    "abort": (
+        Statement(_eb("DescribeEnvironments"), _ANY),
+        Statement(_eb("AbortEnvironmentUpdate"), (_ENVIRONMENTS,)),
+    ),
     "clean_hooks": _COMMANDS,
     # Who the leader is, is for those who want it to run there.
     "exec": (

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
+from ...core.permissions import needed
 from ..facts import Facts, Role
 from ..findings import Finding, error, ok, warning
 from ..wanted import Wanted
@@ -42,13 +43,24 @@ def permissions(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
                 "Allow iam:SimulatePrincipalPolicy on the user or role itself, or compare its policies with docs/iam.",
             )
     elif facts.denied:
-        more = f" and {len(facts.denied) - _SHOWN} more" if len(facts.denied) > _SHOWN else ""
-        yield error(
-            f"The credentials may not do what {playbooks} may ask for: {', '.join(facts.denied[:_SHOWN])}{more}.",
-            "Allow it as docs/iam of jack.beanstalk does.",
-        )
+        for_work = needed(wanted.playbooks, {}, reports=False)
+        if missing := [action for action in facts.denied if action in for_work]:
+            yield error(
+                f"The credentials may not do what {playbooks} may ask for: {_some(missing)}.",
+                "Allow it as docs/iam of jack.beanstalk does.",
+            )
+        if poorer := [action for action in facts.denied if action not in for_work]:
+            yield warning(
+                f"The credentials may not do what reports and looks ahead of {playbooks} ask for: {_some(poorer)}.",
+                "Allow it as docs/iam of jack.beanstalk does, or do without.",
+            )
     else:
         yield ok(f"The credentials may do all that {playbooks} may ask for.")
+
+
+def _some(actions: Sequence[str]) -> str:
+    more = f" and {len(actions) - _SHOWN} more" if len(actions) > _SHOWN else ""
+    return f"{', '.join(actions[:_SHOWN])}{more}"
 
 
 def unread(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
@@ -66,8 +78,8 @@ def instance_profile(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
             "Set IamInstanceProfile of aws:autoscaling:launchconfiguration, as the example inventory does.",
         )
     elif role is not None:
-        needed = [_FOR_TIER[wanted.worker], *([_FOR_COMMANDS] if "clean_hooks" in wanted.playbooks else [])]
-        yield from _role(role, f"instance profile {name}", "ec2.amazonaws.com", needed)
+        policies = [_FOR_TIER[wanted.worker], *([_FOR_COMMANDS] if "clean_hooks" in wanted.playbooks else [])]
+        yield from _role(role, f"instance profile {name}", "ec2.amazonaws.com", policies)
 
 
 def service_role(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
@@ -77,27 +89,27 @@ def service_role(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
         yield ok("Elastic Beanstalk's service-linked role is used.")
     elif role is not None:
         managed = wanted.option("aws:elasticbeanstalk:managedactions", "ManagedActionsEnabled") == "true"
-        needed = [_FOR_HEALTH, *([_FOR_UPDATES] if managed else [])]
-        yield from _role(role, f"service role {name}", "elasticbeanstalk.amazonaws.com", needed)
+        policies = [_FOR_HEALTH, *([_FOR_UPDATES] if managed else [])]
+        yield from _role(role, f"service role {name}", "elasticbeanstalk.amazonaws.com", policies)
 
 
-def _role(role: Role, what: str, service: str, needed: Collection[str]) -> Iterator[Finding]:
+def _role(role: Role, what: str, service: str, policies: Collection[str]) -> Iterator[Finding]:
     # In China services are called ec2.amazonaws.com.cn and so on.
     trusted = any(one in (service, f"{service}.cn") for one in role.trusts)
     if not role.exists:
         yield error(
             f"There is no {what}, or it has no role.",
-            f"Create it with a role that trusts {service} and has {' and '.join(needed)}.",
+            f"Create it with a role that trusts {service} and has {' and '.join(policies)}.",
         )
     elif not trusted:
         yield error(
             f"The role {role.name} of the {what} does not trust {service}.",
             f"Let its trust policy allow sts:AssumeRole to {service}.",
         )
-    elif missing := sorted(set(needed) - role.policies):
+    elif missing := sorted(set(policies) - role.policies):
         yield warning(
             f"The role {role.name} of the {what} lacks {' and '.join(missing)}.",
             "Attach it, unless policies of your own allow the same.",
         )
     else:
-        yield ok(f"The {what} trusts {service} and has {' and '.join(needed)}.")
+        yield ok(f"The {what} trusts {service} and has {' and '.join(policies)}.")

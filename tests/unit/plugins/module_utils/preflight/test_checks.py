@@ -120,6 +120,12 @@ MESSAGE = {"Severity": "error", "Namespace": "aws:autoscaling:asg", "OptionName"
             "error",
             "may not do what deploy.yml and recreate_and_swap.yml may ask for: s3:",
         ),
+        (
+            {"denied": ["sns:Publish"]},
+            {},
+            "warning",
+            "reports and looks ahead of deploy.yml and recreate_and_swap.yml ask for: sns:Publish.",
+        ),
         ({"denied": None}, {}, "warning", "may ask for cannot be told"),
         (
             {"unread": (("key pairs", "the credentials may not ask", "Allow it."),)},
