@@ -55,9 +55,9 @@ class EnvironmentVersion:
         """Where an error says that the version or its bundle is gone, make it again of the bundle at hand, once.
 
         Returns what was done, "" when the run cannot go on. A lifecycle rule may have removed either of them since this
-        controller saw it.
+        controller saw it, or somebody the whole application.
         """
-        vanished = is_missing(error) and "Application Version" in str(error)
+        vanished = is_missing(error) and ("Application Version" in str(error) or "No Application named" in str(error))
         if self._wanted is None or self._lost or not (vanished or is_unreadable(error)):
             return ""
         self._lost = True

@@ -300,3 +300,14 @@ def test_bundle_that_left_s3_is_uploaded_again(deploy: Deploy, eb: Any, s3: Any,
     assert not made.get("failed"), made
     assert "upload_bundle" in made["actions"]
     assert instances("lifecycle-two") == [("v1", "Deployed")]
+
+
+def test_version_of_a_deleted_application_is_made_again(deploy: Deploy, run: Run) -> None:
+    """This controller saw it a moment ago, so it does not ask whether it is there."""
+    given = {"application": "forgotten"}
+    assert deploy("forgotten", **given)["changed"]
+    assert run("environment", name="forgotten", state="absent", poll_interval=0.2, **given)["changed"]
+    assert run("application", name="forgotten", state="absent")["changed"]
+    again = deploy("forgotten", **given)
+    assert not again.get("failed"), again["msg"]
+    assert again["actions"][:2] == ["create_version", "create"]
