@@ -79,6 +79,7 @@ options:
       - exec
       - logs
       - maintenance
+      - smoke_test
     default: [deploy, recreate_and_swap]
   source:
     description:

@@ -41,6 +41,11 @@ def prefix_of(cname: str | None, region: str) -> str | None:
     return prefix
 
 
+def whole_name(prefix: str, region: str) -> str:
+    """The CNAME that an environment with this prefix gets today."""
+    return f"{prefix}.{region}.{_DOMAIN_CHINA if region.startswith('cn-') else _DOMAIN}"
+
+
 def key_of(prefix: str) -> str:
     """A CNAME prefix as it is compared, and as locks and tags have it: DNS knows no upper case."""
     return prefix.strip().lower()

@@ -205,6 +205,8 @@ PLAYBOOKS: Mapping[str, tuple[Statement, ...]] = {
         Statement(("s3:ListBucket",), (_OWN_BUCKET,), reports=True),
     ),
     "maintenance": _COMMANDS,
+    # All of it, for an application of its own that is deleted in the end.
+    "smoke_test": (*_DEPLOY, *_CYCLE, *_COMMANDS, Statement(_eb("DeleteApplication"), (_APPLICATION,))),
 }
 """What is asked by playbook. ``deploy`` with the strategy swap is that and ``recreate_and_swap``."""
 

@@ -46,6 +46,14 @@ WANTED: dict[str, dict[str, Any]] = {
     "lock_info": LOCK,
     "platform_info": {},
     "preflight_info": {**ONE, "wait_timeout": 1},
+    "recording": {"application": "shop", "dest": "/nonexistent", "wait_timeout": 1},
+    "recording_events": {
+        **LOCK,
+        "dest": "/nonexistent",
+        "until_gone": "/nonexistent",
+        "name_server": "127.0.0.1:1",
+        "wait_timeout": 1,
+    },
     "saved_configuration": {"application": "shop", "name": "saved", "environment": "shop-live"},
     "sns_message": {"topic": "arn:aws:sns:us-east-1:123456789012:operators", "text": "hello"},
 }
