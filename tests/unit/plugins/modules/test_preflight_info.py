@@ -72,7 +72,7 @@ def test_all_is_well_before_the_first_deployment_and_nothing_is_written(
     sent = calls(localstalk_env) - before
     assert sent.total() == found["api_calls"]
     assert 0 < sent.total() <= 40
-    assert 0 < found["seconds"] < 60
+    assert found["seconds"] > 0
     assert [name for name in sent if not name.partition(":")[2].startswith(READS)] == []
 
 
