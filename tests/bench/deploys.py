@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from bench.daemon import BIN, DOWNLOAD, Localstalk, is_write
 from bench.figures import Figure, figure, share
-from bench.stalk import BIN, DOWNLOAD, Stalk, is_write
 
 ROOT = Path(__file__).resolve().parents[2]
 _EB = ROOT / ".venv-eb" / "bin" / "eb"
@@ -66,8 +66,8 @@ class Place:
     def __init__(self, folder: Path, speed: float, poll: int, timeout: int = _TIMEOUT) -> None:
         folder.mkdir()
         self.timeout = timeout
-        self.stalk = Stalk(folder / "home", speed)
-        self.stalk.up()
+        self.localstalk = Localstalk(folder / "home", speed)
+        self.localstalk.up()
         self.source = folder / "source"
         self.inventory = folder / "hosts.yml"
         self.source.mkdir()
@@ -80,7 +80,7 @@ class Place:
         subprocess.run([*_GIT, "init", "--quiet"], cwd=self.source, check=True, timeout=60)
         self.commit("first")
         self.inventory.write_text(yaml.safe_dump(self._inventory(poll)), encoding="utf-8")
-        self.variables = self.stalk.variables | {
+        self.variables = self.localstalk.variables | {
             "HOME": str(folder),
             "XDG_CACHE_HOME": str(folder / "cache"),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -104,9 +104,9 @@ class Place:
             "eb_poll_interval": poll,
             "eb_wait_timeout": self.timeout,
             "eb_aws": {
-                "endpoint_url": self.stalk.url,
-                "access_key": self.stalk.variables["AWS_ACCESS_KEY_ID"],
-                "secret_key": self.stalk.variables["AWS_SECRET_ACCESS_KEY"],
+                "endpoint_url": self.localstalk.url,
+                "access_key": self.localstalk.variables["AWS_ACCESS_KEY_ID"],
+                "secret_key": self.localstalk.variables["AWS_SECRET_ACCESS_KEY"],
             },
         }
         return {"all": {"hosts": {"bench": {"ansible_connection": "local", **settings}}}}
@@ -127,11 +127,11 @@ class Place:
 
     def eb(self, *words: str) -> list[str | Path]:
         """A command of the official CLI."""
-        return [_EB, *words, "--endpoint-url", self.stalk.url]
+        return [_EB, *words, "--endpoint-url", self.localstalk.url]
 
     def run(self, command: Sequence[str | Path]) -> Run:
         """Run a command to its end and measure it; RuntimeError when it fails."""
-        calls = self.stalk.calls()
+        calls = self.localstalk.calls()
         began = datetime.now().astimezone()
         started = time.perf_counter()
         process = self.start(command)
@@ -141,7 +141,7 @@ class Place:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"{command[0]} ended with status {process.returncode}:\n{output.decode()}")
-        after = self.stalk.calls()
+        after = self.localstalk.calls()
         made = {name: count - calls.get(name, 0) for name, count in after.items()}
         spans = self._server_seconds(began)
         return Run(
@@ -167,7 +167,7 @@ class Place:
 
     def _server_seconds(self, since: datetime) -> list[float]:
         """Seconds of each of ``_SPANS``; 0 for what was not asked for."""
-        found = self.stalk.client("elasticbeanstalk").describe_events(ApplicationName="bench", StartTime=since)
+        found = self.localstalk.client("elasticbeanstalk").describe_events(ApplicationName="bench", StartTime=since)
         return [seconds_between(found["Events"], *span) for span in _SPANS]
 
 
@@ -198,7 +198,7 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
             theirs.append(place.run(place.theirs()))
     finally:
         for place in places:
-            place.stalk.down()
+            place.localstalk.down()
     return _figures(ours, unchanged, theirs)
 
 
@@ -207,7 +207,7 @@ def _deploy_all(places: Sequence[Place]) -> None:
         output = process.communicate(timeout=_TIMEOUT)[0]
         if process.returncode:
             raise RuntimeError(
-                f"a deployment at {place.stalk.url} ended with status {process.returncode}:\n{output.decode()}"
+                f"a deployment at {place.localstalk.url} ended with status {process.returncode}:\n{output.decode()}"
             )
 
 

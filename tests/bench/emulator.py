@@ -15,8 +15,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from bench.daemon import Localstalk
 from bench.figures import Figure, figure
-from bench.stalk import Stalk
 
 PROFILE = {
     "Namespace": "aws:autoscaling:launchconfiguration",
@@ -33,32 +33,32 @@ def measure(folder: Path, quick: bool) -> list[Figure]:
     runs = 1 if quick else 5
     starts = []
     for number in range(runs):
-        stalk = Stalk(folder / f"start{number}", 20)
-        starts.append(stalk.up())
-        stalk.down()
-    stalk = Stalk(folder / "many", 20)
-    stalk.up()
+        localstalk = Localstalk(folder / f"start{number}", 20)
+        starts.append(localstalk.up())
+        localstalk.down()
+    localstalk = Localstalk(folder / "many", 20)
+    localstalk.up()
     try:
-        return [figure("localstalk_start_s", starts, "s", 2.0), *_many(stalk, 20 if quick else 1000, runs)]
+        return [figure("localstalk_start_s", starts, "s", 2.0), *_many(localstalk, 20 if quick else 1000, runs)]
     finally:
-        stalk.down()
+        localstalk.down()
 
 
 def measure_growth(folder: Path, quick: bool) -> list[Figure]:
     """What 20,000 calls add to the memory of a daemon with 5,000 environments."""
     count, calls, warm = (20, 200, 100) if quick else (5000, _GROWTH_CALLS, _WARM_CALLS)
-    stalk = Stalk(folder, 20)
-    stalk.up()
+    localstalk = Localstalk(folder, 20)
+    localstalk.up()
     try:
-        launched, _kib = launch(stalk, count, limit=4 * _LAUNCH_LIMIT_S)
+        launched, _kib = launch(localstalk, count, limit=4 * _LAUNCH_LIMIT_S)
         names = [f"bench-{index % count:04d}" for index in range(calls)]
         # The first calls make Python and moto fill their caches.
-        _timed(stalk, names[:warm])
-        before = stalk.resident_kib()
-        times = _timed(stalk, names)
-        after = stalk.resident_kib()
+        _timed(localstalk, names[:warm])
+        before = localstalk.resident_kib()
+        times = _timed(localstalk, names)
+        after = localstalk.resident_kib()
     finally:
-        stalk.down()
+        localstalk.down()
     return [
         figure("localstalk_growth_environments", [count], "environments"),
         figure("localstalk_growth_launch_s", [launched], "s"),
@@ -69,10 +69,12 @@ def measure_growth(folder: Path, quick: bool) -> list[Figure]:
     ]
 
 
-def _many(stalk: Stalk, count: int, runs: int) -> list[Figure]:
-    launched, kib = launch(stalk, count)
-    singles = [_timed(stalk, [f"bench-{index % count:04d}" for index in range(max(100, count))]) for _ in range(runs)]
-    alls = [statistics.median(_timed(stalk, [""] * 3, count)) for _ in range(runs)]
+def _many(localstalk: Localstalk, count: int, runs: int) -> list[Figure]:
+    launched, kib = launch(localstalk, count)
+    singles = [
+        _timed(localstalk, [f"bench-{index % count:04d}" for index in range(max(100, count))]) for _ in range(runs)
+    ]
+    alls = [statistics.median(_timed(localstalk, [""] * 3, count)) for _ in range(runs)]
     return [
         figure("localstalk_p99_ms", [_percentile(times, 99) for times in singles], "ms", 20),
         figure("localstalk_p50_ms", [_percentile(times, 50) for times in singles], "ms"),
@@ -91,9 +93,11 @@ def bundle_bytes() -> bytes:
     return content.getvalue()
 
 
-def launch(stalk: Stalk, count: int, *settings: dict[str, str], limit: float = _LAUNCH_LIMIT_S) -> tuple[float, float]:
+def launch(
+    localstalk: Localstalk, count: int, *settings: dict[str, str], limit: float = _LAUNCH_LIMIT_S
+) -> tuple[float, float]:
     """Launch environments with these settings; seconds (at most ``limit``) until all are Ready, and KiB for each."""
-    client, s3 = stalk.client("elasticbeanstalk"), stalk.client("s3")
+    client, s3 = localstalk.client("elasticbeanstalk"), localstalk.client("s3")
     stack = next(name for name in client.list_available_solution_stacks()["SolutionStacks"] if "2023" in name)
     bucket = client.create_storage_location()["S3Bucket"]
     s3.put_object(Bucket=bucket, Key="bench/1.zip", Body=bundle_bytes())
@@ -115,29 +119,29 @@ def launch(stalk: Stalk, count: int, *settings: dict[str, str], limit: float = _
 
     # The first one makes the daemon import what all need.
     create(0)
-    _wait_ready(stalk, 1, limit)
-    before = stalk.resident_kib()
+    _wait_ready(localstalk, 1, limit)
+    before = localstalk.resident_kib()
     started = time.perf_counter()
     for number in range(1, count):
         create(number)
-    _wait_ready(stalk, count, limit)
-    return time.perf_counter() - started, (stalk.resident_kib() - before) / (count - 1)
+    _wait_ready(localstalk, count, limit)
+    return time.perf_counter() - started, (localstalk.resident_kib() - before) / (count - 1)
 
 
-def _wait_ready(stalk: Stalk, count: int, limit: float) -> None:
+def _wait_ready(localstalk: Localstalk, count: int, limit: float) -> None:
     deadline = time.perf_counter() + limit
     states: list[str] = []
     while time.perf_counter() < deadline:
-        states = [item["status"] for item in stalk.ask("environments")]
+        states = [item["status"] for item in localstalk.ask("environments")]
         if states.count("Ready") == count:
             return
         time.sleep(0.5)
     raise RuntimeError(f"not all of {count} environments became Ready: {sorted(set(states))}")
 
 
-def _timed(stalk: Stalk, names: list[str], found: int = 1) -> list[float]:
+def _timed(localstalk: Localstalk, names: list[str], found: int = 1) -> list[float]:
     """Milliseconds of DescribeEnvironments, one after the other on one connection; "" asks for all."""
-    host = stalk.url.removeprefix("http://")
+    host = localstalk.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=60)
     times = []
     for name in names:
@@ -145,7 +149,7 @@ def _timed(stalk: Stalk, names: list[str], found: int = 1) -> list[float]:
         if name:
             form["EnvironmentNames.member.1"] = name
         body = urlencode(form)
-        headers = _signed(stalk, body)
+        headers = _signed(localstalk, body)
         started = time.perf_counter()
         connection.request("POST", "/", body, headers)
         answer = connection.getresponse()
@@ -157,10 +161,10 @@ def _timed(stalk: Stalk, names: list[str], found: int = 1) -> list[float]:
     return times
 
 
-def _signed(stalk: Stalk, body: str) -> dict[str, str]:
+def _signed(localstalk: Localstalk, body: str) -> dict[str, str]:
     """Headers of a call, signed by the client: not the service's time."""
-    request = AWSRequest("POST", f"{stalk.url}/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
-    key = Credentials(stalk.variables["AWS_ACCESS_KEY_ID"], stalk.variables["AWS_SECRET_ACCESS_KEY"])
+    request = AWSRequest("POST", f"{localstalk.url}/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
+    key = Credentials(localstalk.variables["AWS_ACCESS_KEY_ID"], localstalk.variables["AWS_SECRET_ACCESS_KEY"])
     SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(request)
     return dict(request.headers.items())
 

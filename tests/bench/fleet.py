@@ -15,9 +15,9 @@ from pathlib import Path
 
 import yaml
 
+from bench.daemon import BIN
 from bench.deploys import ENDED, ROOT, STARTED, Place, Run, seconds_between
 from bench.figures import Figure, Series, figure, share
-from bench.stalk import BIN
 
 _PEER = "eb deploy, one process each"
 # A simulated deployment takes 132 s of the clock.
@@ -65,7 +65,7 @@ class FleetPlace(Place):
 
     def environments(self) -> list[dict[str, str]]:
         """All environments as the service has them."""
-        found = self.stalk.client("elasticbeanstalk").describe_environments(
+        found = self.localstalk.client("elasticbeanstalk").describe_environments(
             ApplicationName="bench", IncludeDeleted=False
         )
         return [
@@ -86,15 +86,15 @@ class FleetPlace(Place):
 
     def beanstalk_calls(self) -> int:
         """How many requests came to Elastic Beanstalk so far."""
-        return sum(count for name, count in self.stalk.calls().items() if name.startswith("elasticbeanstalk:"))
+        return sum(count for name, count in self.localstalk.calls().items() if name.startswith("elasticbeanstalk:"))
 
     def refused(self) -> int:
         """How many requests the service answered with "Rate exceeded" so far."""
-        return sum(int(fault["hits"]) for fault in self.stalk.ask("faults") if fault["kind"] == "throttle")
+        return sum(int(fault["hits"]) for fault in self.localstalk.ask("faults") if fault["kind"] == "throttle")
 
     def longest(self, since: datetime, first: str, last: str) -> float:
         """Seconds of the operation that took Elastic Beanstalk longest, from one of its own events to another."""
-        pages = self.stalk.client("elasticbeanstalk").get_paginator("describe_events")
+        pages = self.localstalk.client("elasticbeanstalk").get_paginator("describe_events")
         told = defaultdict(list)
         for page in pages.paginate(ApplicationName="bench", StartTime=since):
             for event in page["Events"]:
@@ -111,7 +111,7 @@ class FleetPlace(Place):
     @contextmanager
     def standing_still(self, seconds: float, operation: str = "deploy") -> Iterator[None]:
         """Operations that begin in this block stand still after their first event, each for so long."""
-        on_the_clock = f"seconds={seconds * self.stalk.speed:.0f}"
+        on_the_clock = f"seconds={seconds * self.localstalk.speed:.0f}"
         stuck = json.loads(self.fault("add", "stuck", f"operation={operation}", on_the_clock))["id"]
         try:
             yield
@@ -142,16 +142,16 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         with (
             place.standing_still(still_s),
             peer.standing_still(still_s),
-            place.stalk.calls_per_second() as ours,
-            peer.stalk.calls_per_second() as theirs,
+            place.localstalk.calls_per_second() as ours,
+            peer.localstalk.calls_per_second() as theirs,
             ThreadPoolExecutor(1) as pool,
         ):
             by_eb = pool.submit(peer.run, command)
             done = place.deploy()
             eb = by_eb.result()
     finally:
-        place.stalk.down()
-        peer.stalk.down()
+        place.localstalk.down()
+        peer.localstalk.down()
     processor = (_PEER, [eb.cpu_s])
     return [
         Series(f"ansible-playbook deploy.yml, {count} environments", ours),
@@ -180,7 +180,7 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
         with place.standing_still(still_s):
             done = place.deploy()
     finally:
-        place.stalk.down()
+        place.localstalk.down()
     last_begin = max(0, count - BURST) / RATE
     return [
         figure("throttle_finished_ratio", [done.finished / count], "", 1.0),

@@ -17,9 +17,9 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
+from bench.daemon import BIN, Localstalk
 from bench.emulator import launch
 from bench.figures import Figure, figure
-from bench.stalk import BIN, Stalk
 
 ROOT = Path(__file__).resolve().parents[2]
 _INSTANCES = 10
@@ -33,41 +33,46 @@ _PEER = "amazon.aws.aws_ec2"
 def measure(folder: Path, quick: bool) -> list[Figure]:
     """Two daemons with simulated instances; what each question costs in API calls and in seconds."""
     runs = 1 if quick else 5
-    small = _with_fleet(folder / "leaders", _LEADERS, lambda stalk: _leaders(stalk, runs, {1: "1", _LEADERS: "50"}))
+    small = _with_fleet(
+        folder / "leaders", _LEADERS, lambda localstalk: _leaders(localstalk, runs, {1: "1", _LEADERS: "50"})
+    )
     count = 60 if quick else 1000
     return small + _with_fleet(
         folder / "fleet",
         count,
-        lambda stalk: [*_inventory(stalk, folder, count, runs), *_leaders(stalk, runs, {_LEADERS: "50_among_many"})],
+        lambda localstalk: [
+            *_inventory(localstalk, folder, count, runs),
+            *_leaders(localstalk, runs, {_LEADERS: "50_among_many"}),
+        ],
     )
 
 
-def _with_fleet(home: Path, count: int, ask: Callable[[Stalk], list[Figure]]) -> list[Figure]:
+def _with_fleet(home: Path, count: int, ask: Callable[[Localstalk], list[Figure]]) -> list[Figure]:
     """What is found where so many environments are, each with ``_INSTANCES`` instances."""
-    stalk = Stalk(home, _SPEED)
-    stalk.up()
+    localstalk = Localstalk(home, _SPEED)
+    localstalk.up()
     try:
         size = [
             {"Namespace": _AUTO_SCALING, "OptionName": name, "Value": str(_INSTANCES)}
             for name in ("MinSize", "MaxSize")
         ]
-        launch(stalk, count, *size, limit=_LAUNCH_LIMIT_S)
-        return ask(stalk)
+        launch(localstalk, count, *size, limit=_LAUNCH_LIMIT_S)
+        return ask(localstalk)
     finally:
-        stalk.down()
+        localstalk.down()
 
 
-def _inventory(stalk: Stalk, folder: Path, count: int, runs: int) -> list[Figure]:
+def _inventory(localstalk: Localstalk, folder: Path, count: int, runs: int) -> list[Figure]:
     """Ours knows applications, health, versions and what is live; the peer knows EC2's tags only."""
-    connection = _connection(stalk)
+    connection = _connection(localstalk)
     ours = folder / "bench.beanstalk.yml"
     ours.write_text(json.dumps({"plugin": "jack.beanstalk.instances", **connection}))
     theirs = folder / "bench.aws_ec2.yml"
     regions = [connection.pop("region")]
     filters = {"tag-key": ["elasticbeanstalk:environment-id"]}
     theirs.write_text(json.dumps({"plugin": _PEER, "regions": regions, "filters": filters, **connection}))
-    wall, calls = _listed(stalk, ours, count * _INSTANCES, runs)
-    peer_wall, peer_calls = _listed(stalk, theirs, count * _INSTANCES, runs)
+    wall, calls = _listed(localstalk, ours, count * _INSTANCES, runs)
+    peer_wall, peer_calls = _listed(localstalk, theirs, count * _INSTANCES, runs)
     return [
         figure("inventory_environments", [count], "environments"),
         figure("inventory_hosts", [count * _INSTANCES], "hosts"),
@@ -76,11 +81,11 @@ def _inventory(stalk: Stalk, folder: Path, count: int, runs: int) -> list[Figure
     ]
 
 
-def _listed(stalk: Stalk, config: Path, expected: int, runs: int) -> tuple[list[float], list[int]]:
+def _listed(localstalk: Localstalk, config: Path, expected: int, runs: int) -> tuple[list[float], list[int]]:
     """Seconds and calls of each run of ``ansible-inventory``."""
     wall, calls = [], []
     for _run in range(runs):
-        took, spent, listed = _timed(stalk, "ansible-inventory", "-i", str(config), "--list")
+        took, spent, listed = _timed(localstalk, "ansible-inventory", "-i", str(config), "--list")
         hosts = len(json.loads(listed)["_meta"]["hostvars"])
         if hosts != expected:
             raise RuntimeError(f"the inventory {config.name} has {hosts} hosts, not {expected}")
@@ -89,18 +94,18 @@ def _listed(stalk: Stalk, config: Path, expected: int, runs: int) -> tuple[list[
     return wall, calls
 
 
-def _leaders(stalk: Stalk, runs: int, counts: Mapping[int, str]) -> list[Figure]:
+def _leaders(localstalk: Localstalk, runs: int, counts: Mapping[int, str]) -> list[Figure]:
     """By the tags that hooks set: the sources that read logs cost what leader_info's documentation says.
 
     ``counts`` are numbers of environments with what the figures call them.
     """
     names = [f"bench-{number:04d}" for number in range(_LEADERS)]
-    _tag_leaders(stalk, names)
+    _tag_leaders(localstalk, names)
     figures = []
     for count, called in counts.items():
         wall, calls = [], []
         for _run in range(runs):
-            arguments = json.dumps({**_connection(stalk), "names": names[:count], "sources": ["tags"]})
+            arguments = json.dumps({**_connection(localstalk), "names": names[:count], "sources": ["tags"]})
             words = (
                 "localhost",
                 "-i",
@@ -110,7 +115,9 @@ def _leaders(stalk: Stalk, runs: int, counts: Mapping[int, str]) -> list[Figure]
                 "-e",
                 f"ansible_python_interpreter={BIN / 'python'}",
             )
-            took, spent, said = _timed(stalk, "ansible", *words, "-m", "jack.beanstalk.leader_info", "-a", arguments)
+            took, spent, said = _timed(
+                localstalk, "ansible", *words, "-m", "jack.beanstalk.leader_info", "-a", arguments
+            )
             states = [item["leader"]["state"] for item in json.loads(said.partition("=> ")[2])["leaders"]]
             if states != ["found"] * count:
                 raise RuntimeError(f"not every leader was found: {states}")
@@ -123,8 +130,8 @@ def _leaders(stalk: Stalk, runs: int, counts: Mapping[int, str]) -> list[Figure]
     return figures
 
 
-def _tag_leaders(stalk: Stalk, names: list[str]) -> None:
-    ec2 = stalk.client("ec2")
+def _tag_leaders(localstalk: Localstalk, names: list[str]) -> None:
+    ec2 = localstalk.client("ec2")
     filters = [{"Name": "tag:elasticbeanstalk:environment-name", "Values": names}]
     first: dict[str, str] = {}
     for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
@@ -132,7 +139,7 @@ def _tag_leaders(stalk: Stalk, names: list[str]) -> None:
             for instance in reservation["Instances"]:
                 tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
                 first.setdefault(tags["elasticbeanstalk:environment-name"], instance["InstanceId"])
-    found = stalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench", EnvironmentNames=names)
+    found = localstalk.client("elasticbeanstalk").describe_environments(ApplicationName="bench", EnvironmentNames=names)
     for one in found["Environments"]:
         # Hooks tag before the deployment ends; a later tag would be of an instance that came later.
         at = one["DateUpdated"] - timedelta(seconds=1)
@@ -140,19 +147,19 @@ def _tag_leaders(stalk: Stalk, names: list[str]) -> None:
         ec2.create_tags(Resources=[first[one["EnvironmentName"]]], Tags=[{"Key": "jack:leader", "Value": value}])
 
 
-def _connection(stalk: Stalk) -> dict[str, str]:
+def _connection(localstalk: Localstalk) -> dict[str, str]:
     return {
-        "endpoint_url": stalk.url,
-        "region": stalk.variables["AWS_REGION"],
-        "access_key": stalk.variables["AWS_ACCESS_KEY_ID"],
-        "secret_key": stalk.variables["AWS_SECRET_ACCESS_KEY"],
+        "endpoint_url": localstalk.url,
+        "region": localstalk.variables["AWS_REGION"],
+        "access_key": localstalk.variables["AWS_ACCESS_KEY_ID"],
+        "secret_key": localstalk.variables["AWS_SECRET_ACCESS_KEY"],
     }
 
 
-def _timed(stalk: Stalk, program: str, *words: str) -> tuple[float, int, str]:
+def _timed(localstalk: Localstalk, program: str, *words: str) -> tuple[float, int, str]:
     """Seconds and API calls that a program took, and what it printed."""
     environment: dict[str, Any] = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1"}
-    before = Counter(stalk.calls())
+    before = Counter(localstalk.calls())
     started = time.perf_counter()
     done = subprocess.run(
         [BIN / program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False
@@ -160,4 +167,4 @@ def _timed(stalk: Stalk, program: str, *words: str) -> tuple[float, int, str]:
     took = time.perf_counter() - started
     if done.returncode:
         raise RuntimeError(f"{program} ended with {done.returncode}: {done.stdout[-300:]} {done.stderr}")
-    return took, sum((Counter(stalk.calls()) - before).values()), done.stdout
+    return took, sum((Counter(localstalk.calls()) - before).values()), done.stdout

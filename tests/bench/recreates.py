@@ -47,8 +47,8 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         with (
             place.standing_still(still_s, "create"),
             peer.standing_still(still_s, "create"),
-            place.stalk.calls_per_second() as ours,
-            peer.stalk.calls_per_second() as theirs,
+            place.localstalk.calls_per_second() as ours,
+            peer.localstalk.calls_per_second() as theirs,
             ThreadPoolExecutor(1) as pool,
         ):
             by_eb = pool.submit(_by_eb, peer)
@@ -57,8 +57,8 @@ def measure(folder: Path, quick: bool) -> list[Figure | Series]:
         finished = _finished(place, before)
         operation, least = place.longest(began, *_CREATED), _least(place, began)
     finally:
-        place.stalk.down()
-        peer.stalk.down()
+        place.localstalk.down()
+        peer.localstalk.down()
 
     def sums(part: Callable[[Run], float]) -> tuple[str, list[float]]:
         return _PEER, [sum(map(part, runs))]
@@ -98,7 +98,7 @@ def measure_throttled(folder: Path, quick: bool) -> list[Figure | Series]:
         finished = _finished(place, before)
         least = _least(place, began)
     finally:
-        place.stalk.down()
+        place.localstalk.down()
     return [
         figure("throttled_recreate_environments", [count], "environments"),
         figure("throttled_recreate_finished_ratio", [finished], "", 1.0),

@@ -81,7 +81,7 @@ def _fleet(folder: Path, count: int) -> list[Figure]:
         with _weighed() as peak:
             done = place.deploy()
     finally:
-        place.stalk.down()
+        place.localstalk.down()
     return [
         figure("fleet_1000_environments", [count], "environments"),
         figure("fleet_1000_finished_ratio", [done.finished / count], "", 1.0),

@@ -77,7 +77,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 30.0) -> Any:
     return result
 
 
-class Stalk:
+class Localstalk:
     """A running localstalk and the clients a test needs."""
 
     def __init__(self, home: Path) -> None:
@@ -144,7 +144,7 @@ class Shop:
 
     root: Path
     env: dict[str, str]
-    stalk: Stalk
+    localstalk: Localstalk
 
     @contextmanager
     def background(self, *words: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
@@ -185,7 +185,7 @@ class Shop:
     def engine_logs(self) -> str:
         """The end of each instance's eb-engine.log, for the message of a failing test."""
         tail = ("tail", "-n", "40", "/var/log/eb-engine.log")
-        return "\n".join(f"{each}:\n{self.stalk.on_instance(each, *tail)}" for each in self.stalk.instances())
+        return "\n".join(f"{each}:\n{self.localstalk.on_instance(each, *tail)}" for each in self.localstalk.instances())
 
     def git(self, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=self.root, env=self.env, capture_output=True, text=True, check=True)
@@ -228,9 +228,9 @@ def leftovers(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def stalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalk]:
+def localstalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localstalk]:
     home = tmp_path_factory.mktemp("home") / "localstalk"
-    made = Stalk(home)
+    made = Localstalk(home)
     made.cli("up", "--driver", "container", "--speed", SPEED)
     try:
         yield made
@@ -240,21 +240,21 @@ def stalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stalk]:
 
 
 @pytest.fixture(scope="session")
-def shop(stalk: Stalk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def shop(localstalk: Localstalk, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """``eb init`` in a new repository with one commit."""
     root, home = tmp_path_factory.mktemp("shop"), tmp_path_factory.mktemp("user")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | stalk.aws
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | localstalk.aws
     env |= {"HOME": str(home), "TERM": "dumb", "COLUMNS": "200"}
     env |= {"GIT_AUTHOR_NAME": "shop", "GIT_COMMITTER_NAME": "shop"}
     env |= {"GIT_AUTHOR_EMAIL": "shop@example.com", "GIT_COMMITTER_EMAIL": "shop@example.com"}
-    made = Shop(root, env, stalk)
+    made = Shop(root, env, localstalk)
     made.git("init", "--quiet", "--initial-branch", "main")
     (root / "Dockerfile").write_text(DOCKERFILE, encoding="utf-8")
     (root / "server.pl").write_text(SERVER, encoding="utf-8")
     (root / ".ebextensions").mkdir()
     (root / ".ebextensions" / "patient.config").write_text(PATIENT, encoding="utf-8")
     made.commit_page("one")
-    said = made.eb("init", APPLICATION, "--region", stalk.aws["AWS_DEFAULT_REGION"], "--platform", PLATFORM)
+    said = made.eb("init", APPLICATION, "--region", localstalk.aws["AWS_DEFAULT_REGION"], "--platform", PLATFORM)
     assert f"Application {APPLICATION} has been created." in said
     return made
 

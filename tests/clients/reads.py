@@ -100,15 +100,15 @@ def wait_for(what: Callable[[], Any]) -> None:
         time.sleep(0.05)
 
 
-def make(stalk: Localstalk) -> World:
+def make(localstalk: Localstalk) -> World:
     """Build the world with boto3: a web server that is well, and a worker that is ill and whose updates fail."""
-    eb = stalk.client("elasticbeanstalk")
+    eb = localstalk.client("elasticbeanstalk")
     bucket = eb.create_storage_location()["S3Bucket"]
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("Dockerfile", "FROM scratch\n")
     source = {"S3Bucket": bucket, "S3Key": "shop/v1.zip"}
-    stalk.client("s3").put_object(Bucket=bucket, Key=source["S3Key"], Body=content.getvalue())
+    localstalk.client("s3").put_object(Bucket=bucket, Key=source["S3Key"], Body=content.getvalue())
     lifecycle = {"MaxCountRule": {"Enabled": True, "MaxCount": 9, "DeleteSourceFromS3": True}}
     eb.create_application(
         ApplicationName=APPLICATION,
@@ -139,12 +139,12 @@ def make(stalk: Localstalk) -> World:
         return str(found["Status"]) == "Ready"
 
     wait_for(lambda: is_ready(ENVIRONMENT) and is_ready(WORKER))
-    stalk.fault("command", command="app-deploy", environment=WORKER, outcome="FAILURE")
+    localstalk.fault("command", command="app-deploy", environment=WORKER, outcome="FAILURE")
     for count in (1, 2):
         (action,) = eb.describe_environment_managed_actions(EnvironmentName=WORKER)["ManagedActions"]
         eb.apply_environment_managed_action(EnvironmentName=WORKER, ActionId=action["ActionId"])
         wait_for(lambda: len(_history(eb)) == count and is_ready(WORKER))  # noqa: B023 - called at once
-    stalk.fault("instance", state="unhealthy", environment=WORKER)
+    localstalk.fault("instance", state="unhealthy", environment=WORKER)
     eb.request_environment_info(EnvironmentName=ENVIRONMENT, InfoType="tail")
     tail = {"EnvironmentName": ENVIRONMENT, "InfoType": "tail"}
     wait_for(lambda: eb.retrieve_environment_info(**tail)["EnvironmentInfo"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import BIN, ENVIRONMENT, Stalk
+from .conftest import BIN, ENVIRONMENT, Localstalk
 
 MODULE = "community.aws.elasticbeanstalk_app"
 INVENTORY = f"""
@@ -31,12 +31,12 @@ keyed_groups:
 class Ansible:
     """Ansible without this project's configuration."""
 
-    def __init__(self, stalk: Stalk, folder: Path) -> None:
+    def __init__(self, localstalk: Localstalk, folder: Path) -> None:
         self.folder = folder
         config = folder / "ansible.cfg"
         config.write_text("[inventory]\nunparsed_is_failed = true\n")
         env = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "AWS_"))}
-        self.env = env | stalk.aws | {"ANSIBLE_CONFIG": str(config), "HOME": str(folder), "ANSIBLE_NOCOLOR": "1"}
+        self.env = env | localstalk.aws | {"ANSIBLE_CONFIG": str(config), "HOME": str(folder), "ANSIBLE_NOCOLOR": "1"}
 
     def run(self, command: str, *words: str) -> str:
         done = subprocess.run(
@@ -63,28 +63,28 @@ def plain(value: Any) -> Any:
 
 
 @pytest.fixture
-def ansible(stalk: Stalk, tmp_path: Path) -> Ansible:
-    return Ansible(stalk, tmp_path)
+def ansible(localstalk: Localstalk, tmp_path: Path) -> Ansible:
+    return Ansible(localstalk, tmp_path)
 
 
-def test_the_application_module_of_community_aws(ansible: Ansible, stalk: Stalk) -> None:
+def test_the_application_module_of_community_aws(ansible: Ansible, localstalk: Localstalk) -> None:
     assert ansible.module(MODULE, app_name="by-ansible", description="one")["changed"] is True
     assert ansible.module(MODULE, app_name="by-ansible", description="one")["changed"] is False
     assert ansible.module(MODULE, app_name="by-ansible", description="two")["changed"] is True
-    (found,) = stalk.eb.describe_applications(ApplicationNames=["by-ansible"])["Applications"]
+    (found,) = localstalk.eb.describe_applications(ApplicationNames=["by-ansible"])["Applications"]
     assert found["Description"] == "two"
     assert ansible.module(MODULE, app_name="by-ansible", state="absent")["changed"] is True
-    assert stalk.eb.describe_applications(ApplicationNames=["by-ansible"])["Applications"] == []
+    assert localstalk.eb.describe_applications(ApplicationNames=["by-ansible"])["Applications"] == []
     assert ansible.module(MODULE, app_name="by-ansible", state="absent")["changed"] is False
 
 
-def test_the_inventory_of_amazon_aws(ansible: Ansible, stalk: Stalk, created: str) -> None:
+def test_the_inventory_of_amazon_aws(ansible: Ansible, localstalk: Localstalk, created: str) -> None:
     source = ansible.folder / "shop.aws_ec2.yml"
     source.write_text(INVENTORY)
     listed = json.loads(ansible.run("ansible-inventory", "-i", str(source), "--list"))
-    expected = sorted(stalk.instances())
+    expected = sorted(localstalk.instances())
     assert sorted(listed["aws_ec2"]["hosts"]) == expected
-    environment = stalk.environment()
+    environment = localstalk.environment()
     assert listed[f"environment_{environment['EnvironmentId'].replace('-', '_')}"]["hosts"] == expected
     tags = listed["_meta"]["hostvars"][expected[0]]["tags"]
     assert plain(tags["Name"]) == plain(tags["elasticbeanstalk:environment-name"]) == ENVIRONMENT

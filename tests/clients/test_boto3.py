@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import APPLICATION, ENVIRONMENT, Stalk
+from .conftest import APPLICATION, ENVIRONMENT, Localstalk
 
 NAME = "shop-waits"
 QUICK = {"Delay": 1, "MaxAttempts": 120}
@@ -24,9 +24,9 @@ def option_settings(settings: dict[tuple[str, str], str]) -> list[dict[str, str]
     ]
 
 
-def test_waiters(stalk: Stalk, created: str) -> None:
-    eb = stalk.eb
-    base = stalk.environment()
+def test_waiters(localstalk: Localstalk, created: str) -> None:
+    eb = localstalk.eb
+    base = localstalk.environment()
     made = eb.create_environment(
         ApplicationName=APPLICATION,
         EnvironmentName=NAME,
@@ -37,14 +37,14 @@ def test_waiters(stalk: Stalk, created: str) -> None:
     )
     which = {"EnvironmentIds": [made["EnvironmentId"]]}
     eb.get_waiter("environment_exists").wait(**which, WaiterConfig=QUICK)
-    assert stalk.environment(NAME)["Status"] == "Ready"
-    assert stalk.page(NAME).endswith(" waiter")
+    assert localstalk.environment(NAME)["Status"] == "Ready"
+    assert localstalk.page(NAME).endswith(" waiter")
 
     settings = {("aws:elasticbeanstalk:application:environment", "GREETING"): "again"}
     eb.update_environment(EnvironmentName=NAME, OptionSettings=option_settings(settings))
-    assert stalk.environment(NAME)["Status"] == "Updating"
+    assert localstalk.environment(NAME)["Status"] == "Updating"
     eb.get_waiter("environment_updated").wait(**which, WaiterConfig=QUICK)
-    assert stalk.page(NAME).endswith(" again")
+    assert localstalk.page(NAME).endswith(" again")
 
     eb.terminate_environment(EnvironmentName=NAME)
     eb.get_waiter("environment_terminated").wait(**which, IncludeDeleted=True, WaiterConfig=QUICK)
@@ -60,9 +60,9 @@ def test_waiters(stalk: Stalk, created: str) -> None:
         ("list_platform_versions", "PlatformSummaryList", {}),
     ],
 )
-def test_paginators(stalk: Stalk, created: str, operation: str, key: str, params: dict[str, Any]) -> None:
+def test_paginators(localstalk: Localstalk, created: str, operation: str, key: str, params: dict[str, Any]) -> None:
     def everything(size: int) -> tuple[int, list[Any]]:
-        pages = stalk.eb.get_paginator(operation).paginate(**params, PaginationConfig={"PageSize": size})
+        pages = localstalk.eb.get_paginator(operation).paginate(**params, PaginationConfig={"PageSize": size})
         lists = [page[key] for page in pages]
         assert all(len(each) <= size for each in lists)
         return len(lists), [item for each in lists for item in each]

@@ -11,7 +11,7 @@ import zipfile
 import pytest
 import yaml
 
-from .conftest import APPLICATION, ENVIRONMENT, PREFIX, Shop, Stalk, last_label, wait_for
+from .conftest import APPLICATION, ENVIRONMENT, PREFIX, Localstalk, Shop, last_label, wait_for
 
 CLONE, CLONE_PREFIX = "shop-two", "shop-clients-two"
 SUFFIX = ".us-east-1.elasticbeanstalk.com"
@@ -21,16 +21,16 @@ FAILED = 4
 INTERRUPTED = 5
 
 
-def properties(stalk: Stalk, name: str = ENVIRONMENT) -> dict[str, str]:
-    described = stalk.eb.describe_configuration_settings(ApplicationName=APPLICATION, EnvironmentName=name)
+def properties(localstalk: Localstalk, name: str = ENVIRONMENT) -> dict[str, str]:
+    described = localstalk.eb.describe_configuration_settings(ApplicationName=APPLICATION, EnvironmentName=name)
     options = described["ConfigurationSettings"][0]["OptionSettings"]
     return {item["OptionName"]: item["Value"] for item in options if item["Namespace"] == PROPERTIES}
 
 
-def deployment_log(stalk: Stalk, request_id: str) -> list[str]:
+def deployment_log(localstalk: Localstalk, request_id: str) -> list[str]:
     """The lines of a deployment log as it is in S3; none before it is there."""
-    s3, bucket = stalk.client("s3"), stalk.eb.create_storage_location()["S3Bucket"]
-    folder = f"resources/environments/logs/deployments/{stalk.environment()['EnvironmentId']}"
+    s3, bucket = localstalk.client("s3"), localstalk.eb.create_storage_location()["S3Bucket"]
+    folder = f"resources/environments/logs/deployments/{localstalk.environment()['EnvironmentId']}"
     try:
         found = s3.get_object(Bucket=bucket, Key=f"{folder}/eb-deployment-{request_id}.log")
     except s3.exceptions.NoSuchKey:
@@ -44,13 +44,13 @@ def saved_files(shop: Shop, *parts: str) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_create(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_create(shop: Shop, localstalk: Localstalk, created: str) -> None:
     assert f"Successfully launched environment: {ENVIRONMENT}" in created
-    environment = stalk.environment()
+    environment = localstalk.environment()
     assert (environment["Status"], environment["Health"]) == ("Ready", "Green")
     assert environment["VersionLabel"] == last_label(created)
-    assert set(stalk.instances().values()) == {last_label(created)}
-    assert stalk.page() == "one world"
+    assert set(localstalk.instances().values()) == {last_label(created)}
+    assert localstalk.page() == "one world"
 
 
 def test_status_and_events(shop: Shop, created: str) -> None:
@@ -61,9 +61,9 @@ def test_status_and_events(shop: Shop, created: str) -> None:
     assert f"* {ENVIRONMENT}" in shop.eb("list")
 
 
-def test_health(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_health(shop: Shop, localstalk: Localstalk, created: str) -> None:
     said = shop.eb("health")
-    (instance, label), *_ = stalk.instances().items()
+    (instance, label), *_ = localstalk.instances().items()
     lines = [line.split() for line in said.splitlines()]
     assert [ENVIRONMENT, "Ok"] in [line[:2] for line in lines]
     assert [instance, "Ok"] in [line[:2] for line in lines]
@@ -78,50 +78,50 @@ def test_views_of_health(shop: Shop, created: str, view: str, shown: str) -> Non
     assert shown in said
 
 
-def test_deploy_takes_the_commit(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_deploy_takes_the_commit(shop: Shop, localstalk: Localstalk, created: str) -> None:
     shop.commit_page("two")
     shop.write_page("not committed")
     said = shop.eb("deploy", "--timeout", "5")
     assert "Environment update completed successfully." in said
-    assert stalk.environment()["VersionLabel"] == last_label(said)
-    assert set(stalk.instances().values()) == {last_label(said)}
-    assert stalk.page().startswith("two ")
+    assert localstalk.environment()["VersionLabel"] == last_label(said)
+    assert set(localstalk.instances().values()) == {last_label(said)}
+    assert localstalk.page().startswith("two ")
 
 
-def test_deploy_staged_takes_the_index(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_deploy_staged_takes_the_index(shop: Shop, localstalk: Localstalk, created: str) -> None:
     shop.write_page("three")
     shop.git("add", "page")
     shop.write_page("not staged")
     said = shop.eb("deploy", "--staged", "--label", "three", "--message", "From the index", "--timeout", "5")
-    environment = stalk.environment()
+    environment = localstalk.environment()
     assert environment["VersionLabel"] == "three"
     assert "Environment update completed successfully." in said
-    (version,) = stalk.eb.describe_application_versions(ApplicationName=APPLICATION, VersionLabels=["three"])[
+    (version,) = localstalk.eb.describe_application_versions(ApplicationName=APPLICATION, VersionLabels=["three"])[
         "ApplicationVersions"
     ]
     assert version["Description"] == "From the index"
-    assert stalk.page().startswith("three ")
+    assert localstalk.page().startswith("three ")
 
 
-def test_a_deployment_that_fails(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_a_deployment_that_fails(shop: Shop, localstalk: Localstalk, created: str) -> None:
     dockerfile = shop.root / "Dockerfile"
     good = dockerfile.read_text()
     dockerfile.write_text(good + "RUN exit 7\n")
     shop.commit("Do not build")
-    before, page = stalk.environment()["VersionLabel"], stalk.page()
+    before, page = localstalk.environment()["VersionLabel"], localstalk.page()
     said = shop.eb("deploy", "--label", "broken", "--timeout", "5", rc=FAILED)
     assert "Failed to deploy application." in said
-    assert stalk.environment()["VersionLabel"] == before
-    assert stalk.page() == page
+    assert localstalk.environment()["VersionLabel"] == before
+    assert localstalk.page() == page
     assert "failed to build docker image" in shop.eb("logs")
     dockerfile.write_text(good)
     shop.commit("Build again")
     shop.eb("deploy", "--version", before, "--timeout", "5")
-    assert set(stalk.instances().values()) == {before}
+    assert set(localstalk.instances().values()) == {before}
 
 
-def test_logs(shop: Shop, stalk: Stalk, created: str) -> None:
-    (instance,) = stalk.instances()
+def test_logs(shop: Shop, localstalk: Localstalk, created: str) -> None:
+    (instance,) = localstalk.instances()
     said = shop.eb("logs", "--instance", instance)
     assert f"= {instance} =" in said
     assert "Platform Engine finished execution on command: app-deploy" in said
@@ -136,14 +136,14 @@ def test_logs(shop: Shop, stalk: Stalk, created: str) -> None:
         assert "Engine command: (app-deploy)" in outer.read(name).decode()
 
 
-def test_analysis(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_analysis(shop: Shop, localstalk: Localstalk, created: str) -> None:
     said = shop.eb("logs", "--analyze")
     assert "Analyzing environment..." in said
     assert f"Environment {ENVIRONMENT} (" in said
     assert "Platform Engine finished execution on command: app-deploy" in said
 
 
-def test_setenv_while_following_events(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_setenv_while_following_events(shop: Shop, localstalk: Localstalk, created: str) -> None:
     with shop.background("events", "--follow") as (follower, output):
         wait_for(lambda: f"Successfully launched environment: {ENVIRONMENT}" in output.read_text())
         before = output.read_text().count("Successfully deployed new configuration to environment.")
@@ -156,17 +156,17 @@ def test_setenv_while_following_events(shop: Shop, stalk: Stalk, created: str) -
     said = shop.eb("printenv")
     assert "GREETING = moon" in said
     assert "A = b" in said
-    assert properties(stalk) == {"GREETING": "moon", "A": "b"}
-    assert stalk.page().endswith(" moon")
+    assert properties(localstalk) == {"GREETING": "moon", "A": "b"}
+    assert localstalk.page().endswith(" moon")
     shop.eb("setenv", "A=")
-    assert properties(stalk) == {"GREETING": "moon"}
+    assert properties(localstalk) == {"GREETING": "moon"}
 
 
-def test_saved_configurations(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_saved_configurations(shop: Shop, localstalk: Localstalk, created: str) -> None:
     assert "Configuration saved at:" in shop.eb("config", "save", "--cfg", "base", "--tags", "team=shop")
     path = shop.root / ".elasticbeanstalk" / "saved_configs" / "base.cfg.yml"
     content = yaml.safe_load(path.read_text())
-    before = properties(stalk)
+    before = properties(localstalk)
     assert content["OptionSettings"][PROPERTIES] == before
     assert content["Tags"] == {"team": "shop"}
     content["OptionSettings"][PROPERTIES]["COLOUR"] = "blue"
@@ -177,109 +177,109 @@ def test_saved_configurations(shop: Shop, stalk: Stalk, created: str) -> None:
     assert yaml.safe_load(path.read_text())["OptionSettings"][PROPERTIES]["COLOUR"] == "blue"
     assert shop.eb("config", "list").split() == ["base"]
     assert "Successfully deployed new configuration" in shop.eb("config", ENVIRONMENT, "--cfg", "base")
-    assert properties(stalk) == before | {"COLOUR": "blue"}
+    assert properties(localstalk) == before | {"COLOUR": "blue"}
     shop.eb("config", "delete", "base")
     assert shop.eb("config", "list").split() == []
     assert saved_files(shop, "saved_configs") == []
 
 
-def test_config_without_a_saved_one(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_config_without_a_saved_one(shop: Shop, localstalk: Localstalk, created: str) -> None:
     shop.eb("config", ENVIRONMENT, typed=f"OptionSettings:\n  {PROPERTIES}:\n    GREETING: sun\n")
-    assert stalk.page().endswith(" sun")
+    assert localstalk.page().endswith(" sun")
     shown = json.loads(shop.eb("config", ENVIRONMENT, "--display", "--format", "json"))
     assert shown["settings"]["aws:elasticbeanstalk:command"]["Timeout"] == "3600"
 
 
-def test_tags(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_tags(shop: Shop, localstalk: Localstalk, created: str) -> None:
     shop.eb("tags", "--add", "team=shop,stage=test")
     shop.eb("tags", "--update", "team=store", "--delete", "stage")
     lines = [line.split() for line in shop.eb("tags", "--list").splitlines()]
     assert ["team", "store"] in lines
     assert ["elasticbeanstalk:environment-name", ENVIRONMENT] in lines
-    arn = stalk.environment()["EnvironmentArn"]
-    tags = {tag["Key"]: tag["Value"] for tag in stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
+    arn = localstalk.environment()["EnvironmentArn"]
+    tags = {tag["Key"]: tag["Value"] for tag in localstalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
     assert tags["team"] == "store"
     assert "stage" not in tags
 
 
-def test_abort(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_abort(shop: Shop, localstalk: Localstalk, created: str) -> None:
     assert "There are no environments currently being updated." in shop.eb("abort", rc=FAILED)
     hook = shop.root / ".platform" / "hooks" / "prebuild" / "slow.sh"
     hook.parent.mkdir(parents=True)
     hook.write_text("#!/bin/sh\nuntil [ -e /tmp/go ]; do sleep 0.1; done\n")
     hook.chmod(0o755)
     shop.commit("Be slow")
-    before = stalk.environment()["VersionLabel"]
-    began = stalk.eb.describe_events(MaxRecords=1)["Events"][0]["EventDate"]
+    before = localstalk.environment()["VersionLabel"]
+    began = localstalk.eb.describe_events(MaxRecords=1)["Events"][0]["EventDate"]
     shop.eb("deploy", "--label", "slow", "--nohang")
-    assert stalk.environment()["AbortableOperationInProgress"] is True
+    assert localstalk.environment()["AbortableOperationInProgress"] is True
     # While the hook waits for us, the log of the deployment is in S3.
-    events = stalk.eb.describe_events(EnvironmentName=ENVIRONMENT, StartTime=began)["Events"]
+    events = localstalk.eb.describe_events(EnvironmentName=ENVIRONMENT, StartTime=began)["Events"]
     (request_id,) = {each["RequestId"] for each in events if each["Message"] == "Environment update is starting."}
-    (line,) = wait_for(lambda: deployment_log(stalk, request_id))
+    (line,) = wait_for(lambda: deployment_log(localstalk, request_id))
     assert line.endswith("[INFO] Starting Application deployment")
     assert "ERROR" in shop.eb("setenv", "A=b", rc=NOT_READY)
     assert f'Aborting update to environment "{ENVIRONMENT}".' in shop.eb("abort")
-    for instance in stalk.instances():
-        stalk.on_instance(instance, "touch", "/tmp/go")
-    wait_for(lambda: stalk.environment()["Status"] == "Ready", 60)
-    assert stalk.environment()["VersionLabel"] == before
+    for instance in localstalk.instances():
+        localstalk.on_instance(instance, "touch", "/tmp/go")
+    wait_for(lambda: localstalk.environment()["Status"] == "Ready", 60)
+    assert localstalk.environment()["VersionLabel"] == before
     hook_line = "[INFO] Running platform hook: .platform/hooks/prebuild/slow.sh"
-    assert any(line.endswith(hook_line) for line in deployment_log(stalk, request_id))
+    assert any(line.endswith(hook_line) for line in deployment_log(localstalk, request_id))
     # EB only stops: what the aborted deployment left is put right by the next one.
     hook.unlink()
     shop.commit_page("four")
     said = shop.eb("deploy", "--timeout", "5")
-    assert set(stalk.instances().values()) == {last_label(said)}
-    assert stalk.page().startswith("four ")
+    assert set(localstalk.instances().values()) == {last_label(said)}
+    assert localstalk.page().startswith("four ")
 
 
-def test_scale(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_scale(shop: Shop, localstalk: Localstalk, created: str) -> None:
     assert "Successfully deployed new configuration to environment." in shop.eb("scale", "2")
-    wait_for(lambda: len(stalk.instances()) == 2)
-    assert len(set(stalk.instances().values())) == 1
+    wait_for(lambda: len(localstalk.instances()) == 2)
+    assert len(set(localstalk.instances().values())) == 1
 
 
-def test_clone_and_swap(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_clone_and_swap(shop: Shop, localstalk: Localstalk, created: str) -> None:
     said = shop.eb(
         *("clone", ENVIRONMENT, "--clone_name", CLONE, "--cname", CLONE_PREFIX, "--scale", "1", "--exact"),
         *("--envvars", "GREETING=clone", "--timeout", "5"),
     )
     assert f"Successfully launched environment: {CLONE}" in said
-    assert stalk.environment(CLONE)["VersionLabel"] == stalk.environment()["VersionLabel"]
-    assert len(stalk.instances(CLONE)) == 1
-    ours, theirs = stalk.page(), stalk.page(CLONE_PREFIX)
+    assert localstalk.environment(CLONE)["VersionLabel"] == localstalk.environment()["VersionLabel"]
+    assert len(localstalk.instances(CLONE)) == 1
+    ours, theirs = localstalk.page(), localstalk.page(CLONE_PREFIX)
     assert theirs.endswith(" clone")
     assert ours != theirs
     said = shop.eb("swap", ENVIRONMENT, "--destination_name", CLONE)
     assert f"Completed swapping CNAMEs for environments '{ENVIRONMENT}' and '{CLONE}'." in said
-    assert stalk.environment(CLONE)["CNAME"] == f"{PREFIX}{SUFFIX}"
-    assert (stalk.page(), stalk.page(CLONE_PREFIX)) == (theirs, ours)
+    assert localstalk.environment(CLONE)["CNAME"] == f"{PREFIX}{SUFFIX}"
+    assert (localstalk.page(), localstalk.page(CLONE_PREFIX)) == (theirs, ours)
     shop.eb("swap", CLONE, "--destination_name", ENVIRONMENT)
-    assert (stalk.page(), stalk.page(CLONE_PREFIX)) == (ours, theirs)
+    assert (localstalk.page(), localstalk.page(CLONE_PREFIX)) == (ours, theirs)
     shop.eb("terminate", CLONE, "--force", "--nohang")
 
 
-def test_terminate_and_restore(shop: Shop, stalk: Stalk, created: str) -> None:
-    environment, page = stalk.environment(), stalk.page()
+def test_terminate_and_restore(shop: Shop, localstalk: Localstalk, created: str) -> None:
+    environment, page = localstalk.environment(), localstalk.page()
     said = shop.eb("terminate", ENVIRONMENT, "--force", "--timeout", "5")
     assert "terminateEnvironment completed successfully." in said
-    answer = stalk.eb.describe_environments(EnvironmentNames=[ENVIRONMENT], IncludeDeleted=True)
+    answer = localstalk.eb.describe_environments(EnvironmentNames=[ENVIRONMENT], IncludeDeleted=True)
     assert {item["Status"] for item in answer["Environments"]} == {"Terminated"}
-    ec2 = stalk.client("ec2").describe_instances(
+    ec2 = localstalk.client("ec2").describe_instances(
         Filters=[{"Name": "tag:elasticbeanstalk:environment-name", "Values": [ENVIRONMENT]}]
     )
     states = {item["State"]["Name"] for group in ec2["Reservations"] for item in group["Instances"]}
     assert states <= {"terminated", "shutting-down"}
 
     assert "restoreEnvironment is starting." in shop.eb("restore", environment["EnvironmentId"], "--timeout", "5")
-    restored = stalk.environment()
+    restored = localstalk.environment()
     for key in ("EnvironmentId", "CNAME", "VersionLabel"):
         assert restored[key] == environment[key]
-    assert stalk.page() == page
+    assert localstalk.page() == page
 
 
-def test_terminate_everything(shop: Shop, stalk: Stalk, created: str) -> None:
+def test_terminate_everything(shop: Shop, localstalk: Localstalk, created: str) -> None:
     said = shop.eb("terminate", "--all", "--force", "--timeout", "5")
     assert [line.partition("INFO")[2].strip() for line in said.splitlines() if "INFO" in line] == [
         "deleteApplication is starting.",
@@ -287,5 +287,5 @@ def test_terminate_everything(shop: Shop, stalk: Stalk, created: str) -> None:
         "The environment termination step is done.",
         "The application has been deleted successfully.",
     ]
-    assert stalk.eb.describe_applications(ApplicationNames=[APPLICATION])["Applications"] == []
-    assert stalk.eb.describe_environments(ApplicationName=APPLICATION, IncludeDeleted=False)["Environments"] == []
+    assert localstalk.eb.describe_applications(ApplicationNames=[APPLICATION])["Applications"] == []
+    assert localstalk.eb.describe_environments(ApplicationName=APPLICATION, IncludeDeleted=False)["Environments"] == []

@@ -24,9 +24,9 @@ DOCKERRUN = {"AWSEBDockerrunVersion": "1", "Image": {"Name": "nginx"}, "Ports": 
 class Ebi:
     """A project folder with ebi at hand."""
 
-    def __init__(self, stalk: Localstalk, root: Path) -> None:
-        self.root, self.client = root, stalk.client("elasticbeanstalk")
-        env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | stalk.environ
+    def __init__(self, localstalk: Localstalk, root: Path) -> None:
+        self.root, self.client = root, localstalk.client("elasticbeanstalk")
+        env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | localstalk.environ
         self.env = env | {"HOME": str(root.parent), "TERM": "dumb", "PATH": f"{EB.parent}:{env['PATH']}"}
         # ebi asks for the profile "default" by its name, so that keys in the environment do not count.
         (root.parent / ".aws").mkdir()

@@ -25,8 +25,10 @@ EXAMPLE = reads.World()
 class Sdk:
     """The SDK in a process of Node.js."""
 
-    def __init__(self, stalk: Localstalk) -> None:
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | stalk.environ
+    def __init__(self, localstalk: Localstalk) -> None:
+        self.env = {
+            name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+        } | localstalk.environ
         self.env["NODE_PATH"] = str(ENVIRONMENT / "sdk" / "node_modules")
 
     def ask(self, *requests: dict[str, Any]) -> list[Any]:
@@ -48,20 +50,20 @@ class Sdk:
 
 
 @pytest.fixture(scope="module")
-def stalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localstalk]:
+def localstalk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Localstalk]:
     running = Localstalk(tmp_path_factory.mktemp("sdk") / "localstalk", "--driver", "sim", "--speed", "500")
     yield running
     running.close()
 
 
 @pytest.fixture(scope="module")
-def world(stalk: Localstalk) -> reads.World:
-    return reads.make(stalk)
+def world(localstalk: Localstalk) -> reads.World:
+    return reads.make(localstalk)
 
 
 @pytest.fixture(scope="module")
-def sdk(stalk: Localstalk) -> Sdk:
-    return Sdk(stalk)
+def sdk(localstalk: Localstalk) -> Sdk:
+    return Sdk(localstalk)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +78,8 @@ def answers(sdk: Sdk, world: reads.World) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("operation", EXAMPLE.reads())
-def test_no_member_is_missing(stalk: Localstalk, answers: dict[str, list[Any]], operation: str) -> None:
-    model = stalk.client("elasticbeanstalk").meta.service_model.operation_model(operation)
+def test_no_member_is_missing(localstalk: Localstalk, answers: dict[str, list[Any]], operation: str) -> None:
+    model = localstalk.client("elasticbeanstalk").meta.service_model.operation_model(operation)
     assert reads.missing(operation, model.output_shape, answers[operation]) == []
 
 
@@ -86,11 +88,11 @@ def test_what_is_said_to_be_absent_is_absent(answers: dict[str, list[Any]]) -> N
     assert [path for path in found if path.startswith(tuple(reads.ABSENT))] == []
 
 
-def test_the_answers_are_those_that_boto3_gets(stalk: Localstalk, sdk: Sdk, world: reads.World) -> None:
+def test_the_answers_are_those_that_boto3_gets(localstalk: Localstalk, sdk: Sdk, world: reads.World) -> None:
     asked = {"kind": "call", "name": "DescribeEnvironments", "input": {"EnvironmentNames": [reads.ENVIRONMENT]}}
     (answer,) = sdk.ask(asked)
     (theirs,) = answer["Environments"]
-    eb = stalk.client("elasticbeanstalk")
+    eb = localstalk.client("elasticbeanstalk")
     (ours,) = eb.describe_environments(EnvironmentNames=[reads.ENVIRONMENT])["Environments"]
     dates = {"DateCreated", "DateUpdated"}
     assert {key: value for key, value in theirs.items() if key not in dates} == {

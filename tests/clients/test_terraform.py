@@ -87,14 +87,14 @@ def lacking() -> str | None:
 
 @pytest.mark.skipif(lacking() is not None, reason=f"{lacking()}")
 def test_apply_plan_change_destroy(tmp_path: Path) -> None:
-    stalk = Localstalk(tmp_path / "localstalk", "--driver", "sim", "--speed", "200")
+    localstalk = Localstalk(tmp_path / "localstalk", "--driver", "sim", "--speed", "200")
     try:
-        cycle(stalk, tmp_path)
+        cycle(localstalk, tmp_path)
     finally:
-        stalk.close()
+        localstalk.close()
 
 
-def cycle(stalk: Localstalk, tmp_path: Path) -> None:
+def cycle(localstalk: Localstalk, tmp_path: Path) -> None:
     """From nothing to two versions, one after the other, and back."""
     folder = tmp_path / "project"
     folder.mkdir()
@@ -103,7 +103,7 @@ def cycle(stalk: Localstalk, tmp_path: Path) -> None:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("Dockerfile", "FROM scratch\n")
     (folder / "bundle.zip").write_bytes(content.getvalue())
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | stalk.environ
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | localstalk.environ
 
     def terraform(*words: str, label: str = "v1", rc: int = 0) -> None:
         done = subprocess.run(
@@ -118,7 +118,7 @@ def cycle(stalk: Localstalk, tmp_path: Path) -> None:
         )
         assert done.returncode == rc, done.stdout
 
-    eb = stalk.client("elasticbeanstalk")
+    eb = localstalk.client("elasticbeanstalk")
     terraform("init", "-input=false")
     for label in ("v1", "v2"):
         terraform("plan", "-input=false", "-detailed-exitcode", label=label, rc=CHANGES)

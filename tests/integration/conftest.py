@@ -75,7 +75,7 @@ class Run:
         return sum(map(int, found))
 
 
-class Stalk:
+class Localstalk:
     """A running localstalk and the clients a test needs."""
 
     def __init__(self, home: Path) -> None:
@@ -156,13 +156,13 @@ class Project:
     """A checkout and the localstalk it deploys to."""
 
     root: Path
-    stalk: Stalk
+    localstalk: Localstalk
 
     def play(self, playbook: str, *args: str) -> Run:
         done = subprocess.run(
             [BIN / "ansible-playbook", playbook, *args],
             cwd=self.root,
-            env=self.stalk.env | {"ANSIBLE_NOCOLOR": "1"},
+            env=self.localstalk.env | {"ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -180,11 +180,11 @@ class Project:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("checkout")
     export(root)
-    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
-    yield Project(root, stalk)
-    down = stalk.cli("down")
+    localstalk = Localstalk(tmp_path_factory.mktemp("home") / "localstalk")
+    yield Project(root, localstalk)
+    down = localstalk.cli("down")
     assert down.returncode == 0, down.stderr
-    assert stalk.leftovers() == []
+    assert localstalk.leftovers() == []
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ class Guarded:
         """Run deploy.yml with all the output there is, and kill -9 it once ``until`` says so of the seconds it took."""
         project = self.minimal.project
         command = [BIN / "ansible-playbook", "deploy.yml", "-i", self.minimal.inventory, "-vvvv", "--diff"]
-        return Run(*self.scan.run(command, project.stalk.env, project.root, until))
+        return Run(*self.scan.run(command, project.localstalk.env, project.root, until))
 
     def change(self, text: str) -> None:
         """Stage something new."""
@@ -36,7 +36,7 @@ class Guarded:
     def findings(self) -> list[str]:
         """Every place where a secret was found, apart from where the user put it, as ``place: name``."""
         # localstalk's logs; what it keeps as S3 and as disks of instances is AWS's side.
-        logs = self.minimal.project.stalk.home.rglob("*.log*")
+        logs = self.minimal.project.localstalk.home.rglob("*.log*")
         return [
             *self.scan.findings(),
             *(f"{path}: {name}" for path in logs for name in self.scan.in_bytes(path.read_bytes())),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .conftest import ROOT, Project, Run, Stalk
+from .conftest import ROOT, Localstalk, Project, Run
 from .modules import run_module
 
 POLICIES = ROOT / "docs" / "iam"
@@ -81,13 +81,13 @@ def without(given: Policy, action: str) -> Policy:
 class World:
     """The daemon, its users, and a project folder with an inventory."""
 
-    stalk: Stalk
+    localstalk: Localstalk
     folder: Path
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start the daemon, and write the application."""
-        up = self.stalk.cli("up", "--driver", "sim", "--speed", "500", "--iam")
+        up = self.localstalk.cli("up", "--driver", "sim", "--speed", "500", "--iam")
         assert up.returncode == 0, up.stderr
         (self.folder / "application").mkdir()
         self.write("one")
@@ -99,21 +99,21 @@ class World:
     @contextlib.contextmanager
     def failing_deployments(self) -> Iterator[None]:
         """Let every deployment fail on the instances."""
-        added = self.stalk.cli("fault", "add", "command", "command=app-deploy", "outcome=FAILURE")
+        added = self.localstalk.cli("fault", "add", "command", "command=app-deploy", "outcome=FAILURE")
         assert added.returncode == 0, added.stderr
         yield
-        self.stalk.cli("fault", "clear")
+        self.localstalk.cli("fault", "clear")
 
     def forget_lock(self, application: str) -> None:
         """Remove the lock object, which is not there either where something else deployed the environment."""
-        bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
+        bucket = self.localstalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
         key = f"jack.beanstalk/locks/{application}.json"
-        self.stalk.client("s3").head_object(Bucket=bucket, Key=key)
-        self.stalk.client("s3").delete_object(Bucket=bucket, Key=key)
+        self.localstalk.client("s3").head_object(Bucket=bucket, Key=key)
+        self.localstalk.client("s3").delete_object(Bucket=bucket, Key=key)
 
     def allow(self, user: str, given: Policy) -> None:
         """Give a user, who is made when new, this policy and no other."""
-        iam = self.stalk.client("iam")
+        iam = self.localstalk.client("iam")
         if user not in self.keys:
             iam.create_user(UserName=user)
             key = iam.create_access_key(UserName=user)["AccessKey"]
@@ -122,12 +122,12 @@ class World:
 
     def asked(self, user: str) -> dict[str, list[str]]:
         """ARNs by action that this user has needed so far, in the order of first use."""
-        told = json.loads(self.stalk.get("/_localstalk/permissions"))
+        told = json.loads(self.localstalk.get("/_localstalk/permissions"))
         return dict(told.get(f"arn:aws:iam::123456789012:user/{user}", {}))
 
     def connection(self, user: str) -> dict[str, str]:
         """What a module needs to be this user."""
-        aws = self.stalk.aws()
+        aws = self.localstalk.aws()
         access, secret = self.keys[user]
         return {
             "endpoint_url": aws["AWS_ENDPOINT_URL"],
@@ -155,24 +155,24 @@ class World:
         }
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {f"{APPLICATION}-live": values | variables}}}))
-        stalk = Stalk(self.stalk.home)
-        stalk.env |= {
+        localstalk = Localstalk(self.localstalk.home)
+        localstalk.env |= {
             "MODULE_CALLS": str(calls),
             "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "module_calls",
         }
-        return Project(ROOT, stalk).play(playbook, "-i", str(inventory))
+        return Project(ROOT, localstalk).play(playbook, "-i", str(inventory))
 
 
 @contextlib.contextmanager
 def enforcing(folder: Path) -> Iterator[World]:
     """A localstalk that enforces IAM, for the length of some tests."""
-    stalk, project = Stalk(folder / "localstalk"), folder / "project"
+    localstalk, project = Localstalk(folder / "localstalk"), folder / "project"
     project.mkdir()
-    made = World(stalk, project)
+    made = World(localstalk, project)
     made.start()
     yield made
-    down = stalk.cli("down")
+    down = localstalk.cli("down")
     assert down.returncode == 0, down.stderr
 
 

@@ -101,7 +101,7 @@ class Minimal:
         return subprocess.Popen(
             [BIN / "ansible-playbook", "deploy.yml", "-i", str(self.inventory), *args],
             cwd=self.project.root,
-            env=self.project.stalk.env | {"ANSIBLE_NOCOLOR": "1"} | (environ or {}),
+            env=self.project.localstalk.env | {"ANSIBLE_NOCOLOR": "1"} | (environ or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -111,7 +111,7 @@ class Minimal:
     @cached_property
     def eb(self) -> Any:
         """A client of Elastic Beanstalk."""
-        return self.project.stalk.client("elasticbeanstalk")
+        return self.project.localstalk.client("elasticbeanstalk")
 
     def environment(self) -> dict[str, Any]:
         """The environment as EB describes it."""
@@ -148,7 +148,7 @@ class Minimal:
 
     def page(self, path: str = "") -> str:
         """What the environment's public URL answers."""
-        url = self.project.stalk.get(f"/_localstalk/url/{self.name}").strip()
+        url = self.project.localstalk.get(f"/_localstalk/url/{self.name}").strip()
         with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310
             return str(answer.read().decode())
 

@@ -53,10 +53,10 @@ def test_a_legacy_project(project: Project, guestbook: Path, tmp_path: Path) -> 
     deploy = ("deploy.yml", "-i", f"{inventory}-local", "--limit", host)
     first = project.play(*deploy)
     assert first.rc == 0, first.output
-    eb = project.stalk.client("elasticbeanstalk")
+    eb = project.localstalk.client("elasticbeanstalk")
     (environment,) = eb.describe_environments(ApplicationName="guestbook", IncludeDeleted=False)["Environments"]
     prefix = re.sub(r"\..*", "", environment["CNAME"])
-    url = project.stalk.get(f"/_localstalk/url/{prefix}").strip()
+    url = project.localstalk.get(f"/_localstalk/url/{prefix}").strip()
     page = subprocess.run(["curl", "-fsS", url], check=True, capture_output=True, text=True).stdout
     assert page == "The guestbook is open."
     for hook in ("collectstatic", "migrate", "createsu"):

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Stalk
+from .conftest import Localstalk
 from .minimal import MODERN, options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,13 +123,13 @@ def test_a_job_finds_the_collection_and_leaves_its_report(private: Path) -> None
 
 
 @pytest.fixture
-def stalk(tmp_path: Path) -> Iterator[Stalk]:
+def localstalk(tmp_path: Path) -> Iterator[Localstalk]:
     """A localstalk with simulated instances."""
-    stalk = Stalk(tmp_path / "localstalk")
-    up = stalk.cli("up", "--driver", "sim", "--speed", "100")
+    localstalk = Localstalk(tmp_path / "localstalk")
+    up = localstalk.cli("up", "--driver", "sim", "--speed", "100")
     assert up.returncode == 0, up.stderr
-    yield stalk
-    assert stalk.cli("down").returncode == 0
+    yield localstalk
+    assert localstalk.cli("down").returncode == 0
 
 
 def artifacts(private: Path) -> dict[str, Any]:
@@ -138,8 +138,8 @@ def artifacts(private: Path) -> dict[str, Any]:
     return dict(stats["event_data"]["artifact_data"])
 
 
-def test_deploy_and_recreate_leave_their_reports(private: Path, stalk: Stalk) -> None:
-    aws = stalk.aws()
+def test_deploy_and_recreate_leave_their_reports(private: Path, localstalk: Localstalk) -> None:
+    aws = localstalk.aws()
     place = {
         "eb_application": "shop",
         "eb_cname_prefix": "shop",
@@ -159,7 +159,7 @@ def test_deploy_and_recreate_leave_their_reports(private: Path, stalk: Stalk) ->
     output = (private / "artifacts/1/stdout").read_text()
     assert done.returncode == 0, done.stdout + done.stderr + output
     deployed = artifacts(private)["jack_beanstalk_deployments"]["production"]
-    eb = stalk.client("elasticbeanstalk")
+    eb = localstalk.client("elasticbeanstalk")
     (first,) = eb.describe_environments(ApplicationName="shop")["Environments"]
     assert (deployed["environment_id"], deployed["version_label"]) == (first["EnvironmentId"], first["VersionLabel"])
     assert deployed["changed"] is True and deployed["health"] == "Green"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Project, Run, Stalk, export
+from .conftest import Localstalk, Project, Run, export
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow]
 
@@ -40,13 +40,13 @@ class Blog:
         return json.dumps({"eb_recreate": variables["eb_recreate"] | {"retain_old_for": 1800, "drain_timeout": DRAIN}})
 
     def served(self, path: str = "") -> str:
-        url = self.project.stalk.get(f"/_localstalk/url/{self.name}").strip()
+        url = self.project.localstalk.get(f"/_localstalk/url/{self.name}").strip()
         with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310 -- localstalk's own
             return answer.read().decode()
 
     def environments(self) -> dict[str, dict[str, Any]]:
         """Those that are there, by id."""
-        eb = self.project.stalk.client("elasticbeanstalk")
+        eb = self.project.localstalk.client("elasticbeanstalk")
         found = eb.describe_environments(ApplicationName="blog", IncludeDeleted=False)["Environments"]
         return {one["EnvironmentId"]: one for one in found}
 
@@ -60,16 +60,16 @@ def blog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """With a localstalk of its own, which others need not clean up."""
     root = tmp_path_factory.mktemp("checkout")
     export(root)
-    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
-    project = Project(root, stalk)
+    localstalk = Localstalk(tmp_path_factory.mktemp("home") / "localstalk")
+    project = Project(root, localstalk)
     try:
         run = project.play("deploy.yml", "-i", INVENTORIES[request.param])
         assert run.rc == 0, run.output
         yield Blog(project, request.param, run)
     finally:
-        down = stalk.cli("down")
+        down = localstalk.cli("down")
     assert down.returncode == 0, down.stderr
-    assert stalk.leftovers() == []
+    assert localstalk.leftovers() == []
 
 
 def test_the_page_and_its_static_files_are_served(blog: Blog) -> None:

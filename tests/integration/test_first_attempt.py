@@ -21,7 +21,7 @@ import yaml
 
 from localstalk import images
 
-from .conftest import BIN, ROOT, Project, Run, Stalk, export
+from .conftest import BIN, ROOT, Localstalk, Project, Run, export
 from .images import engine
 from .minimal import git
 
@@ -174,7 +174,7 @@ class First:
 
     def page(self, path: str) -> tuple[int, str]:
         """What visitors get, by the CNAME."""
-        url = self.project.stalk.get("/_localstalk/url/mysite-production").strip().rstrip("/")
+        url = self.project.localstalk.get("/_localstalk/url/mysite-production").strip().rstrip("/")
         host = {"Host": "mysite-production.us-east-1.elasticbeanstalk.com"}
         with urllib.request.urlopen(urllib.request.Request(url + path, headers=host), timeout=30) as answer:  # noqa: S310
             return answer.status, answer.read().decode()
@@ -185,21 +185,21 @@ def first(commands: Path, parent: str, tmp_path: Path, monkeypatch: pytest.Monke
     # For machines behind a proxy that intercepts TLS: pip on the instances trusts what this machine trusts.
     monkeypatch.setenv("LOCALSTALK_BUILD_MOUNTS", "/etc/ssl/certs")
     export(tmp_path / "checkout")
-    stalk = Stalk(tmp_path / "home" / "localstalk")
-    up = stalk.cli("up", "--driver", "container", "--speed", "20")
+    localstalk = Localstalk(tmp_path / "home" / "localstalk")
+    up = localstalk.cli("up", "--driver", "container", "--speed", "20")
     assert up.returncode == 0, up.stderr
-    aws = stalk.aws()
+    aws = localstalk.aws()
     # Profiles may name an endpoint: the inventory needs to know nothing of localstalk.
     (tmp_path / "config").write_text(
         f"[profile mysite]\nendpoint_url = {aws['AWS_ENDPOINT_URL']}\n"
         f"aws_access_key_id = {aws['AWS_ACCESS_KEY_ID']}\naws_secret_access_key = {aws['AWS_SECRET_ACCESS_KEY']}\n"
     )
     (tmp_path / "config").chmod(0o600)
-    stalk.env["AWS_CONFIG_FILE"] = str(tmp_path / "config")
-    yield First(Project(tmp_path / "checkout", stalk), tmp_path / "mysite", commands)
-    down = stalk.cli("down")
+    localstalk.env["AWS_CONFIG_FILE"] = str(tmp_path / "config")
+    yield First(Project(tmp_path / "checkout", localstalk), tmp_path / "mysite", commands)
+    down = localstalk.cli("down")
     assert down.returncode == 0, down.stderr
-    assert stalk.leftovers() == []
+    assert localstalk.leftovers() == []
 
 
 @pytest.fixture

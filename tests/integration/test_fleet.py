@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 import pytest
 
-from .conftest import BIN, Project, Run, Stalk, export, wait_until
+from .conftest import BIN, Localstalk, Project, Run, export, wait_until
 from .minimal import DOCKERFILE, MODERN, options
 
 COUNT = 6
@@ -47,11 +47,11 @@ class Fleet:
     folder: Path
 
     @property
-    def stalk(self) -> Stalk:
-        return self.project.stalk
+    def localstalk(self) -> Localstalk:
+        return self.project.localstalk
 
     def connection(self) -> dict[str, str]:
-        aws = self.stalk.aws()
+        aws = self.localstalk.aws()
         return {
             "endpoint_url": aws["AWS_ENDPOINT_URL"],
             "access_key": aws["AWS_ACCESS_KEY_ID"],
@@ -89,7 +89,7 @@ class Fleet:
 
     def live(self, field: str) -> dict[str, Any]:
         """What Elastic Beanstalk says of each live environment, by its CNAME's first part."""
-        found = self.stalk.client("elasticbeanstalk").describe_environments(
+        found = self.localstalk.client("elasticbeanstalk").describe_environments(
             ApplicationName="shop", IncludeDeleted=False
         )
         return {item["CNAME"].partition(".")[0]: item[field] for item in found["Environments"]}
@@ -99,7 +99,7 @@ class Fleet:
 
     def properties(self, environment: str) -> dict[str, str]:
         """Environment properties, by name."""
-        found = self.stalk.client("elasticbeanstalk").describe_configuration_settings(
+        found = self.localstalk.client("elasticbeanstalk").describe_configuration_settings(
             ApplicationName="shop", EnvironmentName=environment
         )["ConfigurationSettings"][0]["OptionSettings"]
         mine = [one for one in found if one["Namespace"] == "aws:elasticbeanstalk:application:environment"]
@@ -107,16 +107,16 @@ class Fleet:
 
     def now(self) -> datetime:
         """The service's clock."""
-        answer = self.stalk.client("elasticbeanstalk").describe_applications()
+        answer = self.localstalk.client("elasticbeanstalk").describe_applications()
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     def calls(self) -> Counter[str]:
-        return Counter(json.loads(self.stalk.get("/_localstalk/calls")))
+        return Counter(json.loads(self.localstalk.get("/_localstalk/calls")))
 
     def leases(self) -> dict[str, dict[str, Any]]:
         """The locks, as the lock objects in S3 say."""
-        s3 = self.stalk.client("s3")
-        bucket = self.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
+        s3 = self.localstalk.client("s3")
+        bucket = self.localstalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
         found = s3.list_objects_v2(Bucket=bucket, Prefix="jack.beanstalk/locks/").get("Contents", [])
         bodies = [json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()) for item in found]
         return {name: lease for body in bodies for name, lease in body["leases"].items()}
@@ -127,17 +127,19 @@ class Fleet:
 
     def slow_updates(self) -> None:
         """Let every update take so long to begin that all hosts of a wave have come to it meanwhile."""
-        added = self.stalk.cli("fault", "add", "latency", "operations=UpdateEnvironment", f"seconds={_SLOW_SECONDS}")
+        added = self.localstalk.cli(
+            "fault", "add", "latency", "operations=UpdateEnvironment", f"seconds={_SLOW_SECONDS}"
+        )
         assert added.returncode == 0, added.stderr
 
     def fail(self, name: str) -> None:
         """Let every deployment to an environment fail, until the faults are cleared."""
         environment = self.live("EnvironmentName")[name]
-        added = self.stalk.cli("fault", "add", "command", f"environment={environment}", "outcome=FAILURE")
+        added = self.localstalk.cli("fault", "add", "command", f"environment={environment}", "outcome=FAILURE")
         assert added.returncode == 0, added.stderr
 
     def heal(self) -> None:
-        assert self.stalk.cli("fault", "clear").returncode == 0
+        assert self.localstalk.cli("fault", "clear").returncode == 0
 
 
 def hosts_of(run: Run, result: str) -> set[str]:
@@ -150,20 +152,20 @@ def hosts_of(run: Run, result: str) -> set[str]:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     root = tmp_path_factory.mktemp("checkout")
     export(root)
-    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
-    stalk.env["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
-    up = stalk.cli("up", "--driver", "sim", "--speed", "100")
+    localstalk = Localstalk(tmp_path_factory.mktemp("home") / "localstalk")
+    localstalk.env["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+    up = localstalk.cli("up", "--driver", "sim", "--speed", "100")
     assert up.returncode == 0, up.stderr
     folder = tmp_path_factory.mktemp("source") / "shop"
     folder.mkdir()
     (folder / "Dockerfile").write_text(DOCKERFILE)
-    made = Fleet(Project(root, stalk), folder)
+    made = Fleet(Project(root, localstalk), folder)
     made.change("first")
     first = made.play("deploy.yml")
     assert first.rc == 0, first.output
     assert set(made.labels()) == set(NAMES)
     yield made
-    assert stalk.cli("down").returncode == 0
+    assert localstalk.cli("down").returncode == 0
 
 
 @pytest.fixture(autouse=True)
@@ -301,12 +303,12 @@ def test_the_next_run_goes_on_at_once_where_one_was_killed(fleet: Fleet) -> None
     fleet.change("killed")
     before = fleet.leases()
     # Nobody is done, and nobody frees anything, before all have come.
-    assert fleet.stalk.cli("fault", "add", "stuck").returncode == 0
+    assert fleet.localstalk.cli("fault", "add", "stuck").returncode == 0
     command = [BIN / "ansible-playbook", "deploy.yml", *fleet.options(None, {})]
     with subprocess.Popen(
         command,
         cwd=fleet.project.root,
-        env=fleet.stalk.env,
+        env=fleet.localstalk.env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -342,7 +344,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
     assert fleet.play("deploy.yml", hosts=chosen).rc == 0
     before = fleet.live("EnvironmentId")
     born, before_names = fleet.live("DateCreated"), fleet.live("EnvironmentName")
-    red = fleet.stalk.cli("fault", "add", "health", f"environment={before_names[NAMES[1]]}", "health=Severe")
+    red = fleet.localstalk.cli("fault", "add", "health", f"environment={before_names[NAMES[1]]}", "health=Severe")
     assert red.returncode == 0, red.stderr
     waves: dict[str, Any] = {"hosts": chosen, "eb_fleet_waves": [1]}
     run = fleet.play("recreate_and_swap.yml", **waves, eb_recreate=_QUICK | {"force": True})
@@ -368,7 +370,7 @@ def test_cycles_go_in_waves_and_the_next_run_skips_what_was_recreated(fleet: Fle
 @pytest.mark.slow
 def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
     """Both accounts have an application of the same name, and one address serves them both."""
-    other = fleet.stalk.client("sts").assume_role(
+    other = fleet.localstalk.client("sts").assume_role(
         RoleArn="arn:aws:iam::222222222222:role/deployer", RoleSessionName="fleet"
     )["Credentials"]
     second = {
@@ -408,7 +410,7 @@ def test_accounts_and_regions_in_one_run(fleet: Fleet) -> None:
 def test_one_bad_host_of_three_fails_until_it_is_mended(fleet: Fleet) -> None:
     trio = {name: {} for name in ("trio-1", "trio-2", "trio-3")}
     values = {"hosts": trio, "eb_application": "trio"}
-    added = fleet.stalk.cli("fault", "add", "command", "environment=trio-2", "outcome=FAILURE")
+    added = fleet.localstalk.cli("fault", "add", "command", "environment=trio-2", "outcome=FAILURE")
     assert added.returncode == 0, added.stderr
     first = fleet.play("deploy.yml", **values)
     assert first.rc != 0
@@ -425,7 +427,7 @@ def test_one_bad_host_of_three_fails_until_it_is_mended(fleet: Fleet) -> None:
     mended = fleet.play("deploy.yml", **values)
     assert mended.rc == 0, mended.output
     assert hosts_of(mended, "changed") == {"trio-2"}
-    eb = fleet.stalk.client("elasticbeanstalk")
+    eb = fleet.localstalk.client("elasticbeanstalk")
     for name in trio:
         (instance,) = eb.describe_instances_health(EnvironmentName=name, AttributeNames=["All"])["InstanceHealthList"]
         assert instance["Deployment"]["Status"] == "Deployed"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import BIN, ROOT, Stalk, export
+from .conftest import BIN, ROOT, Localstalk, export
 from .minimal import git
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.rst"))
@@ -62,7 +62,7 @@ def understood(command: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Stalk]]:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Localstalk]]:
     """A checkout with its virtual environment, a running localstalk, and a project with legacy hooks beside it."""
     tmp_path = tmp_path_factory.mktemp("newcomer")
     root = tmp_path / "beanstalk"
@@ -73,19 +73,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S
     git(tmp_path, "init", "-q", "-b", "main", str(guestbook))
     git(guestbook, "add", "-A")
     git(guestbook, "commit", "-qm", "As it was")
-    stalk = Stalk(tmp_path / "localstalk")
-    up = stalk.cli("up", "--driver", "sim", "--speed", "500")
+    localstalk = Localstalk(tmp_path / "localstalk")
+    up = localstalk.cli("up", "--driver", "sim", "--speed", "500")
     assert up.returncode == 0, up.stderr
-    yield root, stalk
-    assert stalk.cli("down").returncode == 0
+    yield root, localstalk
+    assert localstalk.cli("down").returncode == 0
 
 
-def run(script: str | list[str], root: Path, stalk: Stalk) -> str:
+def run(script: str | list[str], root: Path, localstalk: Localstalk) -> str:
     command = ["bash", "-ec", script] if isinstance(script, str) else script
     done = subprocess.run(
         command,
         cwd=root,
-        env=stalk.env,
+        env=localstalk.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -105,22 +105,22 @@ def test_every_console_block_is_marked(guide: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("guide", [each for each in GUIDES if blocks(each)], ids=lambda guide: guide.stem)
-def test_the_commands_of_a_guide_run(guide: Path, checkout: tuple[Path, Stalk]) -> None:
-    root, stalk = checkout
+def test_the_commands_of_a_guide_run(guide: Path, checkout: tuple[Path, Localstalk]) -> None:
+    root, localstalk = checkout
     if guide.stem == "nightly":
-        run([str(BIN / "ansible-playbook"), "deploy.yml"], root, stalk)
+        run([str(BIN / "ansible-playbook"), "deploy.yml"], root, localstalk)
     for block in blocks(guide):
         if block.kind == "file":
             path = root / block.how
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("\n".join(block.lines) + "\n")
         elif block.how == "sim":
-            run("\n".join(block.commands), root, stalk)
+            run("\n".join(block.commands), root, localstalk)
         elif block.how == "edit":
-            edit_and_deploy(block.commands, root, stalk)
+            edit_and_deploy(block.commands, root, localstalk)
         elif block.how == "dry":
             for command in block.commands:
-                run(understood(command), root, stalk)
+                run(understood(command), root, localstalk)
         else:
             text = with_helpers(ROOT / block.how)
             for playbook in re.findall(r"\w+\.yml", " ".join(block.commands)):
@@ -133,11 +133,11 @@ def with_helpers(path: Path) -> str:
     return text + "".join((path.parent / f"{name}.py").read_text() for name in _BESIDE.findall(text))
 
 
-def edit_and_deploy(commands: list[str], root: Path, stalk: Stalk) -> None:
+def edit_and_deploy(commands: list[str], root: Path, localstalk: Localstalk) -> None:
     """What the quick start says of an edited template: it would be deployed, it is, and then nothing changes."""
-    run([str(BIN / "ansible-playbook"), "deploy.yml"], root, stalk)
+    run([str(BIN / "ansible-playbook"), "deploy.yml"], root, localstalk)
     page = root / "examples/blog/blog/templates/blog/base.html"
     assert f"``{page.relative_to(root)}``" in (ROOT / "docs/guides/quick_start.rst").read_text()
     page.write_text(page.read_text() + "<!-- edited -->\n")
-    changes = [int(re.findall(r"changed=(\d+)", run(command, root, stalk))[-1]) for command in commands]
+    changes = [int(re.findall(r"changed=(\d+)", run(command, root, localstalk))[-1]) for command in commands]
     assert changes[0] > 0 and changes[1] > 0 and changes[2] == 0

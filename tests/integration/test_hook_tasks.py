@@ -137,7 +137,7 @@ def fleet(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (legacy.folder / ".ebextensions" / "50_legacy.config").write_text(LEGACY_CONFIG)
     (compose.folder / "docker-compose.yml").write_text(COMPOSE)
     made = Fleet(project, modern, legacy, compose, single, Run(0, ""))
-    assert project.stalk.cli("up").returncode == 0
+    assert project.localstalk.cli("up").returncode == 0
     made.created = made.play("deploy.yml", "-i", str(compose.inventory), "-i", str(single.inventory))
     assert made.created.rc == 0, made.created.output
     yield made

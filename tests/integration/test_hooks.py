@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Project, Stalk
+from .conftest import Localstalk, Project
 from .minimal import Minimal, options, report
 
 pytestmark = pytest.mark.containers
@@ -62,11 +62,11 @@ class Four(Minimal):
 
     @cached_property
     def iam(self) -> Any:
-        return self.project.stalk.client("iam")
+        return self.project.localstalk.client("iam")
 
     @cached_property
     def s3(self) -> Any:
-        return self.project.stalk.client("s3")
+        return self.project.localstalk.client("s3")
 
     def prepare(self) -> None:
         """Make the bucket, and let the instances' role write records, as an administrator of a real account does."""
@@ -110,12 +110,12 @@ class Four(Minimal):
 @pytest.fixture(scope="module")
 def enforcing(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A localstalk that enforces IAM."""
-    stalk = Stalk(tmp_path_factory.mktemp("iam") / "localstalk")
-    up = stalk.cli("up", "--iam", "--speed", "60")
+    localstalk = Localstalk(tmp_path_factory.mktemp("iam") / "localstalk")
+    up = localstalk.cli("up", "--iam", "--speed", "60")
     assert up.returncode == 0, up.stderr
-    yield Project(project.root, stalk)
-    assert stalk.cli("down").returncode == 0
-    assert stalk.leftovers() == []
+    yield Project(project.root, localstalk)
+    assert localstalk.cli("down").returncode == 0
+    assert localstalk.leftovers() == []
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +144,9 @@ def four(enforcing: Project, tmp_path_factory: pytest.TempPathFactory) -> Four:
 @pytest.fixture
 def elections(four: Four) -> Iterator[None]:
     """Every batch elects a leader of its own."""
-    assert four.project.stalk.cli("fault", "add", "election").returncode == 0
+    assert four.project.localstalk.cli("fault", "add", "election").returncode == 0
     yield
-    assert four.project.stalk.cli("fault", "clear").returncode == 0
+    assert four.project.localstalk.cli("fault", "clear").returncode == 0
 
 
 @pytest.mark.usefixtures("elections")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, Stalk
+from .conftest import ROOT, Localstalk
 from .minimal import DOCKERFILE, MODERN, SERVER, options
 
 pytestmark = pytest.mark.containers
@@ -32,13 +32,13 @@ TRIGGER = {"MeasureName": "CPUUtilization", "Unit": "Percent", "UpperThreshold":
 class Matrix:
     """One environment of two instances, what is done to it, and what was asked and answered."""
 
-    def __init__(self, stalk: Stalk, folder: Path) -> None:
-        self.stalk, self.folder, self.aws = stalk, folder, stalk.aws()
-        self.eb, self.ec2 = stalk.client("elasticbeanstalk"), stalk.client("ec2")
+    def __init__(self, localstalk: Localstalk, folder: Path) -> None:
+        self.localstalk, self.folder, self.aws = localstalk, folder, localstalk.aws()
+        self.eb, self.ec2 = localstalk.client("elasticbeanstalk"), localstalk.client("ec2")
         self.rows: list[tuple[str, dict[str, Any]]] = []
 
     def module(self, name: str, **params: Any) -> dict[str, Any]:
-        return self.stalk.module(name, application=NAME, name=NAME, poll_interval=0.3, **params)
+        return self.localstalk.module(name, application=NAME, name=NAME, poll_interval=0.3, **params)
 
     def version(self, label: str) -> None:
         content = io.BytesIO()
@@ -46,7 +46,7 @@ class Matrix:
             archive.writestr("Dockerfile", f"{DOCKERFILE}# {label}\n")
             archive.writestr("server.pl", SERVER)
         bucket = self.eb.create_storage_location()["S3Bucket"]
-        self.stalk.client("s3").put_object(Bucket=bucket, Key=f"{NAME}/{label}.zip", Body=content.getvalue())
+        self.localstalk.client("s3").put_object(Bucket=bucket, Key=f"{NAME}/{label}.zip", Body=content.getvalue())
         self.eb.create_application_version(
             ApplicationName=NAME,
             VersionLabel=label,
@@ -155,17 +155,17 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
     """A localstalk with containers whose clock runs fast, and two versions of a tiny application."""
-    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
-    started = stalk.cli("up", "--driver", "container", "--speed", "100")
+    localstalk = Localstalk(tmp_path_factory.mktemp("home") / "localstalk")
+    started = localstalk.cli("up", "--driver", "container", "--speed", "100")
     assert started.returncode == 0, started.stderr
     try:
-        made = Matrix(stalk, tmp_path_factory.mktemp("shop"))
+        made = Matrix(localstalk, tmp_path_factory.mktemp("shop"))
         for label in ("v1", "v2"):
             made.version(label)
         yield made
     finally:
-        stalk.cli("down")
-    assert stalk.leftovers() == []
+        localstalk.cli("down")
+    assert localstalk.leftovers() == []
 
 
 @pytest.fixture(autouse=True)

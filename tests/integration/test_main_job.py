@@ -51,17 +51,17 @@ def hook_runs(run: Run) -> dict[str, list[str]]:
 
 def writes(project: Project) -> int:
     """How many calls that change something localstalk has answered so far."""
-    calls: dict[str, int] = json.loads(project.stalk.get("/_localstalk/calls"))
+    calls: dict[str, int] = json.loads(project.localstalk.get("/_localstalk/calls"))
     reading = re.compile(r":(Describe|List|Check|Retrieve|Request|Get|Head|Validate|Simulate)", re.IGNORECASE)
     return sum(count for name, count in calls.items() if not reading.search(name))
 
 
 def broken(project: Project, *args: str) -> str:
     """Deploy something that must fail; returns what was printed, after checking that nothing was lost."""
-    label = project.stalk.environment()["VersionLabel"]
+    label = project.localstalk.environment()["VersionLabel"]
     run = project.play("deploy.yml", *args)
     assert run.rc == 2, run.output
-    environment = project.stalk.environment()
+    environment = project.localstalk.environment()
     assert environment["Status"] == "Ready"
     assert environment["VersionLabel"] == label
     assert INSTANCE.search(run.output.rpartition("Cause (")[2]), run.output
@@ -71,18 +71,18 @@ def broken(project: Project, *args: str) -> str:
 
 
 def test_report_names_everything(project: Project, first_deploy: Run) -> None:
-    environment = project.stalk.environment()
+    environment = project.localstalk.environment()
     shown = report(first_deploy)
     assert shown["Application"] == ["blog"]
     assert shown["Environment"] == [f"{environment['EnvironmentName']} ({environment['EnvironmentId']})"]
     assert shown["Version"] == [environment["VersionLabel"]]
     assert shown["Health"] == ["Green (Ok), Ready"]
     assert shown["URL"][0].startswith("http://127.")
-    assert shown["Leader"][0] in project.stalk.deployments()
+    assert shown["Leader"][0] in project.localstalk.deployments()
 
 
 def test_two_instances_run_the_version(project: Project, first_deploy: Run) -> None:
-    deployments = project.stalk.deployments()
+    deployments = project.localstalk.deployments()
     assert len(deployments) == 2
     assert set(deployments.values()) == {report(first_deploy)["Version"][0]}
 
@@ -90,14 +90,14 @@ def test_two_instances_run_the_version(project: Project, first_deploy: Run) -> N
 def test_hooks_ran_where_they_belong(project: Project, first_deploy: Run) -> None:
     ran = hook_runs(first_deploy)
     leader = report(first_deploy)["Leader"]
-    assert sorted(ran["collectstatic"]) == sorted(project.stalk.deployments())
+    assert sorted(ran["collectstatic"]) == sorted(project.localstalk.deployments())
     assert ran["migrate"] == leader
     assert ran["createsu"] == leader
 
 
 def test_page_shows_rows_that_the_hooks_made(project: Project, first_deploy: Run) -> None:
-    page = project.stalk.page()
-    assert f'id="version-label">{project.stalk.environment()["VersionLabel"]}<' in page
+    page = project.localstalk.page()
+    assert f'id="version-label">{project.localstalk.environment()["VersionLabel"]}<' in page
     assert re.search(r'id="instance-id">(i-[0-9a-f]{17})<', page)
     assert re.search(r'id="posts">1<', page), "the row of the data migration"
     assert re.search(r'id="users">1<', page), "the superuser of createsu"
@@ -105,8 +105,8 @@ def test_page_shows_rows_that_the_hooks_made(project: Project, first_deploy: Run
 
 def test_both_instances_answer(project: Project, first_deploy: Run) -> None:
     pattern = re.compile(r'id="instance-id">(i-[0-9a-f]{17})<')
-    seen = {found[1] for _ in range(10) if (found := pattern.search(project.stalk.page()))}
-    assert seen == set(project.stalk.deployments())
+    seen = {found[1] for _ in range(10) if (found := pattern.search(project.localstalk.page()))}
+    assert seen == set(project.localstalk.deployments())
 
 
 def test_second_run_changes_nothing(project: Project, first_deploy: Run) -> None:
@@ -115,7 +115,7 @@ def test_second_run_changes_nothing(project: Project, first_deploy: Run) -> None
     assert again.rc == 0, again.output
     assert again.count("changed") == 0
     assert writes(project) == before
-    versions = project.stalk.client("elasticbeanstalk").describe_application_versions(ApplicationName="blog")
+    versions = project.localstalk.client("elasticbeanstalk").describe_application_versions(ApplicationName="blog")
     assert len(versions["ApplicationVersions"]) == 1
 
 
@@ -146,10 +146,10 @@ def test_an_operator_runs_a_command_and_shows_a_page(project: Project, first_dep
     assert f"[blog-local] {leader}: System check identified no issues" in ran.output
     on = project.play("maintenance.yml", "-e", "maintenance=on")
     with pytest.raises(urllib.error.HTTPError, match="503"):
-        project.stalk.page()
+        project.localstalk.page()
     off = project.play("maintenance.yml", "-e", "maintenance=off")
     assert (on.count("changed"), off.count("changed")) == (1, 1)
-    assert 'id="version-label"' in project.stalk.page()
+    assert 'id="version-label"' in project.localstalk.page()
 
 
 def test_a_failing_hook_fails_the_deployment(edited: Project, tmp_path: Path) -> None:
@@ -183,30 +183,30 @@ def change_page(project: Project, text: str) -> None:
 
 
 def test_a_changed_template_is_deployed_also_after_failures(edited: Project) -> None:
-    old = edited.stalk.environment()["VersionLabel"]
+    old = edited.localstalk.environment()["VersionLabel"]
     change_page(edited, "A changed blog")
     before = writes(edited)
     check = edited.play("deploy.yml", "--check", "--diff")
     assert check.rc == 0, check.output
     assert writes(edited) == before
-    assert edited.stalk.environment()["VersionLabel"] == old
+    assert edited.localstalk.environment()["VersionLabel"] == old
     promised = report(check)["Version"][0].split()[0]
     assert promised != old
     assert re.search(rf"^\+.*{promised}", check.output, re.MULTILINE), "the diff names the version"
     run = edited.play("deploy.yml")
     assert run.rc == 0, run.output
     assert report(run)["Version"] == [promised]
-    assert set(edited.stalk.deployments().values()) == {promised}
-    assert "A changed blog" in edited.stalk.page()
+    assert set(edited.localstalk.deployments().values()) == {promised}
+    assert "A changed blog" in edited.localstalk.page()
 
 
 def test_a_localstalk_that_was_killed_is_cleaned_up_and_started_anew(project: Project, first_deploy: Run) -> None:
-    before = json.loads(project.stalk.get("/_localstalk/health"))
+    before = json.loads(project.localstalk.get("/_localstalk/health"))
     os.kill(before["pid"], signal.SIGKILL)
     run = project.play("deploy.yml")
     assert run.rc == 0, run.output
-    after = json.loads(project.stalk.get("/_localstalk/health"))
+    after = json.loads(project.localstalk.get("/_localstalk/health"))
     assert after["pid"] != before["pid"]
-    left = [line for line in project.stalk.leftovers() if line.startswith("container:") and "-i-" in line]
-    assert sorted(line[-19:] for line in left) == sorted(project.stalk.deployments())
-    assert 'id="posts">1<' in project.stalk.page()
+    left = [line for line in project.localstalk.leftovers() if line.startswith("container:") and "-i-" in line]
+    assert sorted(line[-19:] for line in left) == sorted(project.localstalk.deployments())
+    assert 'id="posts">1<' in project.localstalk.page()

@@ -24,7 +24,7 @@ def one_line(run: Run) -> str:
 
 def visit(project: Project, method: str = "GET") -> tuple[int, str, Message]:
     """Status, body and headers of the live name."""
-    url = project.stalk.get("/_localstalk/url/blog-local").strip()
+    url = project.localstalk.get("/_localstalk/url/blog-local").strip()
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as answer:  # noqa: S310
             return answer.status, answer.read().decode(), answer.headers
@@ -47,7 +47,7 @@ FROZEN = {"until": "2099-01-01", "reason": "holidays", "by": "operations"}
 
 
 def test_logs_of_one_file_and_of_a_deployment(project: Project, first_deploy: Run) -> None:
-    instances = sorted(project.stalk.deployments())
+    instances = sorted(project.localstalk.deployments())
     shown = project.play("logs.yml", *extra(logs_file="eb-engine", logs_lines=2))
     assert shown.rc == 0, shown.output
     assert re.findall(r"== (i-[0-9a-f]{17}) /var/log/eb-engine.log ==", shown.output) == instances
@@ -57,7 +57,7 @@ def test_logs_of_one_file_and_of_a_deployment(project: Project, first_deploy: Ru
 
 
 def test_exec_runs_in_the_container_and_prints_as_it_comes(project: Project, first_deploy: Run) -> None:
-    instances = sorted(project.stalk.deployments())
+    instances = sorted(project.localstalk.deployments())
     (leader,) = re.findall(r"Leader: +(i-[0-9a-f]{17})", first_deploy.output)
     done = project.play("exec.yml", *extra(exec_command="python manage.py showmigrations --plan", exec_on="leader"))
     assert done.rc == 0, done.output
@@ -78,7 +78,7 @@ def test_exec_runs_in_the_container_and_prints_as_it_comes(project: Project, fir
     none = project.play("exec.yml", *extra(exec_command="true", exec_service="worker"))
     assert none.rc == 2
     assert "exit code 125): No running container of the compose service worker." in one_line(none)
-    left = project.stalk.module(
+    left = project.localstalk.module(
         "instance_command", application="blog", cname_prefix="blog-local", script="ls /run/jack.beanstalk"
     )
     assert [one["stdout"] for one in left["results"]] == ["", ""]
@@ -99,7 +99,7 @@ def _application_afterwards(project: Project) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_application_afterwards")
 def test_maintenance_shows_a_page_and_keeps_the_health(project: Project, first_deploy: Run) -> None:
-    instances = set(project.stalk.deployments())
+    instances = set(project.localstalk.deployments())
     assert visit(project)[0] == 200
     predicted = project.play("maintenance.yml", "--check", *extra(maintenance="on"))
     assert predicted.count("changed") == 1
@@ -114,9 +114,9 @@ def test_maintenance_shows_a_page_and_keeps_the_health(project: Project, first_d
     again = project.play("maintenance.yml", *extra(maintenance="on", maintenance_retry_after=1800))
     assert again.count("changed") == 0
     # Some rounds of health checks and of the monitor, with visitors all the while.
-    checks = [(visit(project)[0], project.stalk.environment()["Health"]) for _number in range(40)]
+    checks = [(visit(project)[0], project.localstalk.environment()["Health"]) for _number in range(40)]
     assert set(checks) == {(503, "Green")}
-    assert set(project.stalk.deployments()) == instances, "no instance was replaced"
+    assert set(project.localstalk.deployments()) == instances, "no instance was replaced"
     refused(project.play("maintenance.yml"), "Say whether the page is shown")
     refused(project.play("maintenance.yml", *extra(maintenance="on", eb_freeze=FROZEN)), "by operations (holidays)")
     off = project.play("maintenance.yml", *extra(maintenance="off"))
@@ -137,14 +137,14 @@ def test_scale_and_its_refusal(project: Project, first_deploy: Run) -> None:
     refused(project.play("scale.yml", *extra(scale_min=3, scale_max=1)), "Give scale_min, scale_max or both")
     scaled = project.play("scale.yml", *extra(scale_min=1, scale_max=1))
     assert scaled.rc == 0, scaled.output
-    wait_until(lambda: len(project.stalk.deployments()) == 1, 60, "one instance")
+    wait_until(lambda: len(project.localstalk.deployments()) == 1, 60, "one instance")
     assert project.play("scale.yml", *extra(scale_min=1, scale_max=1)).count("changed") == 0
     assert project.play("scale.yml", *extra(scale_min=2, scale_max=2)).rc == 0
-    wait_until(lambda: len(project.stalk.deployments()) == 2, 120, "two instances")
+    wait_until(lambda: len(project.localstalk.deployments()) == 2, 120, "two instances")
 
 
 def test_abort_of_a_deployment_and_of_nothing(project: Project, first_deploy: Run) -> None:
-    label = project.stalk.environment()["VersionLabel"]
+    label = project.localstalk.environment()["VersionLabel"]
     idle = project.play("abort.yml")
     assert "nothing ran that could be aborted" in one_line(idle)
     assert idle.count("changed") == 0
@@ -152,13 +152,13 @@ def test_abort_of_a_deployment_and_of_nothing(project: Project, first_deploy: Ru
     with subprocess.Popen(
         [BIN / "ansible-playbook", "deploy.yml", *hangs],
         cwd=project.root,
-        env=project.stalk.env,
+        env=project.localstalk.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as running:
         try:
-            wait_until(lambda: project.stalk.environment()["Status"] == "Updating", 120, "a deployment")
+            wait_until(lambda: project.localstalk.environment()["Status"] == "Updating", 120, "a deployment")
             refused_now = project.play("maintenance.yml", *extra(maintenance="on"))
             refused(refused_now, "blog-local is Updating, and what is being done now would take the page away")
             aborted = project.play("abort.yml")
@@ -168,12 +168,12 @@ def test_abort_of_a_deployment_and_of_nothing(project: Project, first_deploy: Ru
         finally:
             running.kill()
     assert running.returncode == 2, output
-    assert project.stalk.environment()["VersionLabel"] == label
+    assert project.localstalk.environment()["VersionLabel"] == label
 
 
 def test_unlock_wants_the_name_of_the_holder(project: Project, first_deploy: Run) -> None:
     held = {"application": "blog", "cname_prefix": "blog-local", "owner": "deploy@build-3"}
-    assert project.stalk.module("lock", **held, reason="deploy", state="present")["lock"]["held"]
+    assert project.localstalk.module("lock", **held, reason="deploy", state="present")["lock"]["held"]
     refused(project.play("unlock.yml"), 'by its name: -e unlock_owner="deploy@build-3"')
     freed = project.play("unlock.yml", *extra(unlock_owner="deploy@build-3"))
     assert freed.count("changed") == 1

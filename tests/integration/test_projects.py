@@ -13,7 +13,7 @@ import pytest
 from listener import Listener
 from projects.loader import PROJECTS, local_hosts
 
-from .conftest import ROOT, Project, Stalk
+from .conftest import ROOT, Localstalk, Project
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +26,11 @@ RECAP = re.compile(r"^(\S+) +: ok=\d+ .*failed=(\d+)", re.MULTILINE)
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[Project]:
     """A localstalk of its own, without containers."""
-    stalk = Stalk(tmp_path / "localstalk")
-    up = stalk.cli("up", "--driver", "sim", "--speed", "500")
+    localstalk = Localstalk(tmp_path / "localstalk")
+    up = localstalk.cli("up", "--driver", "sim", "--speed", "500")
     assert up.returncode == 0, up.stderr
-    yield Project(ROOT, stalk)
-    assert stalk.cli("down").returncode == 0
+    yield Project(ROOT, localstalk)
+    assert localstalk.cli("down").returncode == 0
 
 
 def test_every_local_inventory_could_be_deployed_and_reaches_nothing_else(simulated: Project, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_every_local_inventory_could_be_deployed_and_reaches_nothing_else(simula
     with Listener() as listener:
         theirs = {"eb_aws": {"profile": "shop", "endpoint_url": listener.url}}
         inventory.write_text(json.dumps({"all": {"hosts": {name: values | theirs for name, values in hosts.items()}}}))
-        simulated.stalk.env |= listener.environment(tmp_path)
+        simulated.localstalk.env |= listener.environment(tmp_path)
         run = simulated.play("deploy.yml", "-i", str(inventory), "--check", "--forks", "4")
         assert listener.requests == []
     failed = {name for name, count in RECAP.findall(run.output.rpartition("PLAY RECAP")[2]) if count != "0"}
@@ -66,7 +66,7 @@ def test_a_worker_is_deployed_by_its_tier_and_not_again(simulated: Project, tmp_
     inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
     first = simulated.play("deploy.yml", "-i", str(inventory))
     assert first.rc == 0, first.output
-    eb = simulated.stalk.client("elasticbeanstalk")
+    eb = simulated.localstalk.client("elasticbeanstalk")
     (made,) = eb.describe_environments(ApplicationName=worker.name, IncludeDeleted=False)["Environments"]
     assert (made["EnvironmentName"], made["Tier"]["Name"], made["Status"]) == ("mail-worker", "Worker", "Ready")
     again = simulated.play("deploy.yml", "-i", str(inventory))
@@ -91,7 +91,7 @@ def test_eight_projects_are_deployed_and_answer(project: Project, tmp_path: Path
     run = project.play("deploy.yml", "-i", str(inventory))
     assert run.rc == 0, run.output
     for values in hosts.values():
-        url = project.stalk.get(f"/_localstalk/url/{values['eb_cname_prefix']}").strip()
+        url = project.localstalk.get(f"/_localstalk/url/{values['eb_cname_prefix']}").strip()
         with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 -- localstalk's own
             assert answer.read() == b"hello ", values
         for hook in values["eb_hooks"]:

@@ -55,7 +55,7 @@ def site(folder: Path, **more: str) -> Path:
 
 def properties(project: Project) -> dict[str, str]:
     """Environment properties of the blog, with a database of its own."""
-    printed = project.stalk.cli("database", "python")
+    printed = project.localstalk.cli("database", "python")
     assert printed.returncode == 0, printed.stderr
     database = {f"DATABASE_{name.upper()}": value for name, value in json.loads(printed.stdout).items()}
     user = {"DJANGO_SUPERUSER_USERNAME": "admin", "DJANGO_SUPERUSER_PASSWORD": "not-a-secret"}
@@ -64,7 +64,7 @@ def properties(project: Project) -> dict[str, str]:
 
 def served(project: Project, name: str, path: str = "") -> tuple[str, dict[str, str]]:
     """Body and headers of what a CNAME answers."""
-    url = project.stalk.get(f"/_localstalk/url/{name}").strip()
+    url = project.localstalk.get(f"/_localstalk/url/{name}").strip()
     with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310
         return answer.read().decode(), dict(answer.headers)
 
@@ -79,7 +79,7 @@ def assert_static_files_come_from_nginx(project: Project, name: str) -> None:
 @pytest.fixture(scope="module")
 def running(project: Project) -> Project:
     """The session's localstalk runs, without the deployment that starts it elsewhere."""
-    up = project.stalk.cli("up", "--speed", "20")
+    up = project.localstalk.cli("up", "--speed", "20")
     assert up.returncode == 0, up.stderr
     return project
 
@@ -163,7 +163,7 @@ def test_a_requirement_that_does_not_exist_fails_the_deployment(project: Project
 def test_official_eb_cli(running: Project, tmp_path: Path) -> None:
     folder = site(tmp_path / EB_NAME, static=COLLECT)
     git(folder, "init", "--quiet", "--initial-branch", "main")
-    aws = running.stalk.aws()
+    aws = running.localstalk.aws()
     home = {"HOME": str(tmp_path), "TERM": "dumb", "COLUMNS": "200"}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 

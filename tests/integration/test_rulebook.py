@@ -16,7 +16,7 @@ import pytest
 import yaml
 from administration import ask
 
-from .conftest import ROOT, Stalk, wait_until
+from .conftest import ROOT, Localstalk, wait_until
 
 PROGRAM = ROOT / ".venv-rulebook" / "bin" / "ansible-rulebook"
 RULEBOOK = ROOT / "extensions" / "eda" / "rulebooks" / "beanstalk.yml"
@@ -31,16 +31,16 @@ TOLD = """\
 
 
 @pytest.fixture
-def stalk(tmp_path: Path) -> Iterator[Stalk]:
-    stalk = Stalk(tmp_path / "localstalk")
-    started = stalk.cli("up", "--driver", "sim", "--speed", "50")
+def localstalk(tmp_path: Path) -> Iterator[Localstalk]:
+    localstalk = Localstalk(tmp_path / "localstalk")
+    started = localstalk.cli("up", "--driver", "sim", "--speed", "50")
     assert started.returncode == 0, started.stderr
-    yield stalk
-    assert stalk.cli("down").returncode == 0
+    yield localstalk
+    assert localstalk.cli("down").returncode == 0
 
 
 @pytest.mark.slow
-def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(stalk: Stalk, tmp_path: Path) -> None:
+def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(localstalk: Localstalk, tmp_path: Path) -> None:
     rulebook = yaml.safe_load(RULEBOOK.read_text())
     [ruleset] = rulebook
     ruleset["sources"][0]["jack.beanstalk.events"]["poll_interval"] = 1
@@ -55,7 +55,7 @@ def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(stalk: Stalk, t
         "here ansible_connection=local ansible_python_interpreter=/usr/bin/python3\n"
     )
 
-    eb = stalk.client("elasticbeanstalk")
+    eb = localstalk.client("elasticbeanstalk")
     eb.create_application(ApplicationName="shop")
     stack = next(name for name in eb.list_available_solution_stacks()["SolutionStacks"] if "running Docker" in name)
     profile = ("aws:autoscaling:launchconfiguration", "IamInstanceProfile", "aws-elasticbeanstalk-ec2-role")
@@ -70,9 +70,9 @@ def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(stalk: Stalk, t
         return eb.describe_environments(ApplicationName="shop")["Environments"][0]["Status"]
 
     wait_until(lambda: status() == "Ready", LIMIT_S, "Ready")
-    seen = asked(stalk)
+    seen = asked(localstalk)
     java = Path(shutil.which("java") or "").resolve().parents[1]
-    env = os.environ | stalk.aws() | {
+    env = os.environ | localstalk.aws() | {
         "JAVA_HOME": str(java),
         "EB_APPLICATION": "shop",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
@@ -84,10 +84,12 @@ def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(stalk: Stalk, t
         process = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=stream, stderr=subprocess.STDOUT)
     try:
         # Only what happens after its first look is news.
-        wait_until(lambda: asked(stalk) > seen or process.poll() is not None, LIMIT_S, "a question of the rulebook")
+        wait_until(
+            lambda: asked(localstalk) > seen or process.poll() is not None, LIMIT_S, "a question of the rulebook"
+        )
         assert process.poll() is None, output.read_text()
-        assert stalk.cli("fault", "add", "command", "environment=shop-live", "outcome=FAILURE").returncode == 0
-        eb.update_environment(EnvironmentName="shop-live", VersionLabel=version(stalk))
+        assert localstalk.cli("fault", "add", "command", "environment=shop-live", "outcome=FAILURE").returncode == 0
+        eb.update_environment(EnvironmentName="shop-live", VersionLabel=version(localstalk))
         wait_until(lambda: "told of shop-live" in output.read_text(), LIMIT_S, "the playbook of the first rule")
         wait_until(lambda: "looked of shop-live" in output.read_text(), LIMIT_S, "the playbook of the second rule")
     except AssertionError as error:
@@ -97,19 +99,19 @@ def test_a_failed_deployment_is_heard_and_answered_by_a_playbook(stalk: Stalk, t
         process.wait(60)
 
 
-def version(stalk: Stalk) -> str:
+def version(localstalk: Localstalk) -> str:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("Dockerfile", "FROM scratch\nEXPOSE 8000\n")
     eb, bucket = (
-        stalk.client("elasticbeanstalk"),
-        stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"],
+        localstalk.client("elasticbeanstalk"),
+        localstalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"],
     )
-    stalk.client("s3").put_object(Bucket=bucket, Key="shop/v2.zip", Body=content.getvalue())
+    localstalk.client("s3").put_object(Bucket=bucket, Key="shop/v2.zip", Body=content.getvalue())
     source = {"S3Bucket": bucket, "S3Key": "shop/v2.zip"}
     eb.create_application_version(ApplicationName="shop", VersionLabel="v2", SourceBundle=source)
     return "v2"
 
 
-def asked(stalk: Stalk) -> int:
-    return json.loads(ask(stalk.aws(), "calls")).get("elasticbeanstalk:DescribeEnvironments", 0)
+def asked(localstalk: Localstalk) -> int:
+    return json.loads(ask(localstalk.aws(), "calls")).get("elasticbeanstalk:DescribeEnvironments", 0)

@@ -24,7 +24,7 @@ EB = ROOT / ".venv-eb" / "bin" / "eb"
 @pytest.fixture(scope="module")
 def guarded(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     # Not by the playbook: below the folders of the scan, the names of its sockets would be too long.
-    up = project.stalk.cli("up", "--speed", "20")
+    up = project.localstalk.cli("up", "--speed", "20")
     assert up.returncode == 0, up.stderr
     made = guarded_application(project, tmp_path_factory.mktemp("application"), "guarded")
     yield made
@@ -65,7 +65,7 @@ def test_failure_leaves_nothing(guarded: Guarded) -> None:
 
 
 def test_the_search_finds_what_eb_leaves(guarded: Guarded) -> None:
-    aws = guarded.minimal.project.stalk.aws()
+    aws = guarded.minimal.project.localstalk.aws()
     environment = guarded.minimal.environment()["EnvironmentName"]
     settings = guarded.minimal.folder / ".elasticbeanstalk"
     settings.mkdir()

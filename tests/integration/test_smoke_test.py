@@ -34,7 +34,7 @@ def recording(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_nothing_is_left(project: Project, recording: Path) -> None:
-    eb = project.stalk.client("elasticbeanstalk")
+    eb = project.localstalk.client("elasticbeanstalk")
     assert eb.describe_applications(ApplicationNames=["jack-smoke-test"])["Applications"] == []
     found = eb.describe_environments(ApplicationName="jack-smoke-test")["Environments"]
     assert {one["Status"] for one in found} <= {"Terminated"}
@@ -58,8 +58,8 @@ def test_everything_is_recorded(recording: Path) -> None:
 
 def test_no_account_address_or_secret_is_in_it(project: Project, recording: Path) -> None:
     text = "".join(path.read_text() for path in recording.rglob("*.json"))
-    aws = project.stalk.aws()
-    account = project.stalk.client("sts").get_caller_identity()["Account"]
+    aws = project.localstalk.aws()
+    account = project.localstalk.client("sts").get_caller_identity()["Account"]
     for secret in (aws["AWS_ACCESS_KEY_ID"], aws["AWS_SECRET_ACCESS_KEY"], account):
         assert secret not in text
     assert [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project, Stalk, export
+from .conftest import Localstalk, Project, export
 
 ENGINES = ("podman", "docker")
 
@@ -30,11 +30,11 @@ def path_without_engines(folder: Path) -> str:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     root = tmp_path_factory.mktemp("checkout")
     export(root)
-    stalk = Stalk(tmp_path_factory.mktemp("home") / "localstalk")
-    stalk.env["PATH"] = path_without_engines(tmp_path_factory.mktemp("path") / "bin")
-    stalk.env["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
-    yield Project(root, stalk)
-    down = stalk.cli("down")
+    localstalk = Localstalk(tmp_path_factory.mktemp("home") / "localstalk")
+    localstalk.env["PATH"] = path_without_engines(tmp_path_factory.mktemp("path") / "bin")
+    localstalk.env["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
+    yield Project(root, localstalk)
+    down = localstalk.cli("down")
     assert down.returncode == 0, down.stderr
 
 
@@ -47,9 +47,9 @@ def test_deploying_goes_on_and_says_what_did_not_run(bare: Project) -> None:
     assert reason, run.output
     last = run.output.partition("PLAY RECAP")[0].rstrip().splitlines()[-6:]
     assert any("No application container ran: " in line for line in last), run.output
-    environment = bare.stalk.environment()
+    environment = bare.localstalk.environment()
     assert (environment["Status"], environment["Health"]) == ("Ready", "Green")
-    assert set(bare.stalk.deployments().values()) == {environment["VersionLabel"]}
+    assert set(bare.localstalk.deployments().values()) == {environment["VersionLabel"]}
 
     again = bare.play("deploy.yml")
     assert (again.rc, again.count("changed")) == (0, 0), again.output

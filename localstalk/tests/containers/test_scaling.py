@@ -38,14 +38,14 @@ OPTIONS = {
 }
 
 
-def create(stalk: Localstalk) -> Any:
-    eb = stalk.client("elasticbeanstalk")
+def create(localstalk: Localstalk) -> Any:
+    eb = localstalk.client("elasticbeanstalk")
     bucket = eb.create_storage_location()["S3Bucket"]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("Dockerfile", DOCKERFILE)
         archive.writestr("server.pl", SERVER)
-    stalk.client("s3").put_object(Bucket=bucket, Key="v1.zip", Body=buffer.getvalue())
+    localstalk.client("s3").put_object(Bucket=bucket, Key="v1.zip", Body=buffer.getvalue())
     source = {"S3Bucket": bucket, "S3Key": "v1.zip"}
     eb.create_application_version(
         ApplicationName="app", VersionLabel="v1", SourceBundle=source, AutoCreateApplication=True

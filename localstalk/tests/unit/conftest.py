@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stalk import Stalk
+from control_plane import Localstalk
 
 from localstalk import accounts
 from localstalk.clock import ManualClock
@@ -76,7 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Server]:
 
 
 @pytest.fixture
-def stalk(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stalk]:
+def localstalk(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Localstalk]:
     # An account of its own is the cheapest clean slate: moto's other services keep their state per account.
     account = str(next(_ACCOUNTS))
     monkeypatch.setenv("MOTO_ACCOUNT_ID", account)
@@ -85,7 +85,7 @@ def stalk(server: _Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     models.install(control)
     server.application.control = control
     server.application.moto.app_instances.pop("elasticbeanstalk", None)
-    made = Stalk(control, driver, f"http://127.0.0.1:{server.server.port}", account)
+    made = Localstalk(control, driver, f"http://127.0.0.1:{server.server.port}", account)
     made.eb.create_storage_location()
     accounts.iam(account)
     yield made

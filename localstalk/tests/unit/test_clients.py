@@ -18,18 +18,22 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.model import ListShape, Shape, StructureShape
-from stalk import SINGLE, STACK, Stalk
+from control_plane import SINGLE, STACK, Localstalk
 
 MODEL = botocore.session.get_session().get_service_model("elasticbeanstalk")
 DOCKER = "Docker running on 64bit Amazon Linux 2023"
 
 
-def ask(stalk: Stalk, body: dict[str, str] | None = None, query: str = "", **headers: str) -> tuple[int, str, str]:
+def ask(
+    localstalk: Localstalk, body: dict[str, str] | None = None, query: str = "", **headers: str
+) -> tuple[int, str, str]:
     """Status, content type and text of one request: a POST of a form, or a GET where there is none."""
     data = urllib.parse.urlencode(body).encode() if body else None
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
-    signed = AWSRequest("POST" if body else "GET", f"{stalk.endpoint}/{query and f'?{query}'}", form | headers, data)
-    key = Credentials(stalk.key.access_key, stalk.key.secret_key)
+    signed = AWSRequest(
+        "POST" if body else "GET", f"{localstalk.endpoint}/{query and f'?{query}'}", form | headers, data
+    )
+    key = Credentials(localstalk.key.access_key, localstalk.key.secret_key)
     SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(signed)
     request = urllib.request.Request(signed.url, data, dict(signed.headers))  # noqa: S310 - our own endpoint
     try:
@@ -40,43 +44,43 @@ def ask(stalk: Stalk, body: dict[str, str] | None = None, query: str = "", **hea
             return error.code, error.headers["Content-Type"], error.read().decode()
 
 
-def github_action(stalk: Stalk, operation: str, **parameters: str) -> dict[str, Any]:
+def github_action(localstalk: Localstalk, operation: str, **parameters: str) -> dict[str, Any]:
     """As einaregilsson/beanstalk-deploy asks: GET, ``Operation``, ``members``, ``Accept: application/json``."""
     query = urllib.parse.urlencode({"Operation": operation, "Version": "2010-12-01"} | parameters)
-    status, kind, text = ask(stalk, query=query, Accept="application/json")
+    status, kind, text = ask(localstalk, query=query, Accept="application/json")
     assert kind == "application/json"
     return json.loads(text) | {"status": status}
 
 
-def boto2(stalk: Stalk, action: str, **parameters: str) -> dict[str, Any]:
+def boto2(localstalk: Localstalk, action: str, **parameters: str) -> dict[str, Any]:
     """As boto 2 asks: a POST with ``ContentType=JSON`` and ``member``."""
     form = {"Action": action, "Version": "2010-12-01", "ContentType": "JSON"} | parameters
-    status, kind, text = ask(stalk, form)
+    status, kind, text = ask(localstalk, form)
     assert kind == "application/json"
     return json.loads(text) | {"status": status}
 
 
-def test_the_github_action_deploys_by_get_and_json(stalk: Stalk) -> None:
-    stalk.create("env-one", SINGLE)
-    location = github_action(stalk, "CreateStorageLocation")
+def test_the_github_action_deploys_by_get_and_json(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", SINGLE)
+    location = github_action(localstalk, "CreateStorageLocation")
     bucket = location["CreateStorageLocationResponse"]["CreateStorageLocationResult"]["S3Bucket"]
-    assert bucket == stalk.region.bucket
+    assert bucket == localstalk.region.bucket
     source = {"SourceBundle.S3Bucket": bucket, "SourceBundle.S3Key": "app/v1.zip"}
     created = github_action(
-        stalk, "CreateApplicationVersion", ApplicationName="app", VersionLabel="v2", Description="a & b", **source
+        localstalk, "CreateApplicationVersion", ApplicationName="app", VersionLabel="v2", Description="a & b", **source
     )
     version = created["CreateApplicationVersionResponse"]["CreateApplicationVersionResult"]["ApplicationVersion"]
     assert (version["VersionLabel"], version["Description"]) == ("v2", "a & b")
     listed = github_action(
-        stalk, "DescribeApplicationVersions", ApplicationName="app", **{"VersionLabels.members.1": "v2"}
+        localstalk, "DescribeApplicationVersions", ApplicationName="app", **{"VersionLabels.members.1": "v2"}
     )
     found = listed["DescribeApplicationVersionsResponse"]["DescribeApplicationVersionsResult"]
     assert [each["VersionLabel"] for each in found["ApplicationVersions"]] == ["v2"]
-    began = stalk.control.clock.now()
-    github_action(stalk, "UpdateEnvironment", ApplicationName="app", EnvironmentName="env-one", VersionLabel="v2")
-    stalk.advance(600)
+    began = localstalk.control.clock.now()
+    github_action(localstalk, "UpdateEnvironment", ApplicationName="app", EnvironmentName="env-one", VersionLabel="v2")
+    localstalk.advance(600)
     events = github_action(
-        stalk,
+        localstalk,
         "DescribeEvents",
         ApplicationName="app",
         EnvironmentName="env-one",
@@ -86,15 +90,15 @@ def test_the_github_action_deploys_by_get_and_json(stalk: Stalk) -> None:
     assert events[-1]["Message"] == "Environment update is starting."
     assert datetime.fromtimestamp(events[-1]["EventDate"], UTC) >= began
     environments = github_action(
-        stalk, "DescribeEnvironments", ApplicationName="app", **{"EnvironmentNames.members.1": "env-one"}
+        localstalk, "DescribeEnvironments", ApplicationName="app", **{"EnvironmentNames.members.1": "env-one"}
     )["DescribeEnvironmentsResponse"]["DescribeEnvironmentsResult"]["Environments"]
     assert [(each["VersionLabel"], each["Status"], each["Health"]) for each in environments] == [
         ("v2", "Ready", "Green")
     ]
 
 
-def test_an_error_is_json_for_those_who_ask_for_json(stalk: Stalk) -> None:
-    answer = github_action(stalk, "UpdateEnvironment", EnvironmentName="gone", VersionLabel="v1")
+def test_an_error_is_json_for_those_who_ask_for_json(localstalk: Localstalk) -> None:
+    answer = github_action(localstalk, "UpdateEnvironment", EnvironmentName="gone", VersionLabel="v1")
     assert answer["status"] == 400
     assert answer["Error"] == {
         "Code": "InvalidParameterValue",
@@ -102,13 +106,13 @@ def test_an_error_is_json_for_those_who_ask_for_json(stalk: Stalk) -> None:
         "Type": "Sender",
     }
     assert answer["RequestId"]
-    assert boto2(stalk, "FlyToTheMoon")["Error"]["Code"] == "InvalidAction"
+    assert boto2(localstalk, "FlyToTheMoon")["Error"]["Code"] == "InvalidAction"
 
 
-def test_boto_2_finds_every_member_null_or_not(stalk: Stalk) -> None:
-    stalk.version("v1")
+def test_boto_2_finds_every_member_null_or_not(localstalk: Localstalk) -> None:
+    localstalk.version("v1")
     made = boto2(
-        stalk, "CreateEnvironment", ApplicationName="app", EnvironmentName="env-one", VersionLabel="v1",
+        localstalk, "CreateEnvironment", ApplicationName="app", EnvironmentName="env-one", VersionLabel="v1",
         SolutionStackName=STACK,
         **{
             "OptionSettings.member.1.Namespace": "aws:elasticbeanstalk:environment",
@@ -122,19 +126,19 @@ def test_boto_2_finds_every_member_null_or_not(stalk: Stalk) -> None:
     assert made["AbortableOperationInProgress"] is False
 
 
-def test_without_a_wish_the_answer_is_xml(stalk: Stalk) -> None:
+def test_without_a_wish_the_answer_is_xml(localstalk: Localstalk) -> None:
     form = {"Action": "DescribeApplications", "Version": "2010-12-01"}
     for headers in ({}, {"Accept": "*/*"}):
-        status, kind, text = ask(stalk, form, **headers)
+        status, kind, text = ask(localstalk, form, **headers)
         assert (status, kind.partition(";")[0], text[:1]) == (200, "text/xml", "<")
 
 
 @pytest.mark.parametrize("name", ["member", "members"])
-def test_lists_are_read_in_their_order_whatever_their_numbers(stalk: Stalk, name: str) -> None:
+def test_lists_are_read_in_their_order_whatever_their_numbers(localstalk: Localstalk, name: str) -> None:
     for label in ("v1", "v2", "v3"):
-        stalk.version(label)
+        localstalk.version(label)
     labels = {f"VersionLabels.{name}.{number}": label for number, label in ((2, "v3"), (10, "v1"))}
-    answer = boto2(stalk, "DescribeApplicationVersions", **labels)
+    answer = boto2(localstalk, "DescribeApplicationVersions", **labels)
     found = answer["DescribeApplicationVersionsResponse"]["DescribeApplicationVersionsResult"]["ApplicationVersions"]
     assert {each["VersionLabel"] for each in found} == {"v1", "v3"}
 
@@ -150,34 +154,36 @@ def test_lists_are_read_in_their_order_whatever_their_numbers(stalk: Stalk, name
         ("Colour", "DescribeEnvironments has no parameter Colour."),
     ],
 )
-def test_what_the_service_does_not_know_is_refused(stalk: Stalk, name: str, message: str) -> None:
-    error = boto2(stalk, "DescribeEnvironments", **{name: "x"})["Error"]
+def test_what_the_service_does_not_know_is_refused(localstalk: Localstalk, name: str, message: str) -> None:
+    error = boto2(localstalk, "DescribeEnvironments", **{name: "x"})["Error"]
     assert (error["Code"], error["Message"]) == ("MalformedInput", message)
 
 
-def test_an_unknown_member_of_a_list_is_refused(stalk: Stalk) -> None:
+def test_an_unknown_member_of_a_list_is_refused(localstalk: Localstalk) -> None:
     name = "OptionSettings.member.1.Colour"
-    error = boto2(stalk, "UpdateEnvironment", EnvironmentName="env-one", **{name: "red"})["Error"]
+    error = boto2(localstalk, "UpdateEnvironment", EnvironmentName="env-one", **{name: "red"})["Error"]
     assert error["Code"] == "MalformedInput"
     assert error["Message"].startswith(f"{name} is not known: ")
 
 
-def test_parameters_of_signature_version_2_are_not_unknown(stalk: Stalk) -> None:
+def test_parameters_of_signature_version_2_are_not_unknown(localstalk: Localstalk) -> None:
     signature = {
         "AWSAccessKeyId": "test", "SignatureVersion": "2", "SignatureMethod": "HmacSHA256", "Signature": "x",
         "Timestamp": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    assert boto2(stalk, "DescribeApplications", **signature)["status"] == 200
+    assert boto2(localstalk, "DescribeApplications", **signature)["status"] == 200
 
 
 @pytest.mark.parametrize("operation", ["CreateApplication", "UpdateTagsForResource"])
-def test_a_tag_without_a_key_is_a_validation_error(stalk: Stalk, operation: str) -> None:
-    stalk.version("v1")
+def test_a_tag_without_a_key_is_a_validation_error(localstalk: Localstalk, operation: str) -> None:
+    localstalk.version("v1")
     name = "TagsToAdd" if operation == "UpdateTagsForResource" else "Tags"
     target = (
-        {"ResourceArn": stalk.region.arn("application", "app")} if name == "TagsToAdd" else {"ApplicationName": "b"}
+        {"ResourceArn": localstalk.region.arn("application", "app")}
+        if name == "TagsToAdd"
+        else {"ApplicationName": "b"}
     )
-    error = boto2(stalk, operation, **target, **{f"{name}.member.1.Value": "x"})["Error"]
+    error = boto2(localstalk, operation, **target, **{f"{name}.member.1.Value": "x"})["Error"]
     assert error["Code"] == "ValidationError"
     assert f"'{name[0].lower()}{name[1:]}.1.member.key'" in error["Message"]
 
@@ -205,14 +211,14 @@ def requests() -> Iterator[tuple[str, dict[str, str]]]:
             yield operation, whole | alone
 
 
-def test_no_incomplete_request_is_an_error_of_ours(stalk: Stalk) -> None:
-    stalk.create("env-one", SINGLE)
+def test_no_incomplete_request_is_an_error_of_ours(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", SINGLE)
     asked = list(requests())
     assert len(asked) > 200
     for operation, parameters in asked:
         if operation.startswith(("Delete", "Terminate")):
             continue
-        answer = boto2(stalk, operation, **parameters)
+        answer = boto2(localstalk, operation, **parameters)
         assert answer["status"] < 500, (operation, parameters, answer)
 
 
@@ -225,8 +231,8 @@ def test_no_incomplete_request_is_an_error_of_ours(stalk: Stalk) -> None:
         f"arn:aws:elasticbeanstalk:::platform/{DOCKER}",
     ],
 )
-def test_a_platform_arn_may_leave_out_version_and_region(stalk: Stalk, arn: str) -> None:
-    found = stalk.eb.describe_platform_version(PlatformArn=arn)["PlatformDescription"]
+def test_a_platform_arn_may_leave_out_version_and_region(localstalk: Localstalk, arn: str) -> None:
+    found = localstalk.eb.describe_platform_version(PlatformArn=arn)["PlatformDescription"]
     assert found["PlatformArn"] == f"arn:aws:elasticbeanstalk:us-east-1::platform/{DOCKER}/4.8.0"
 
 
@@ -239,13 +245,13 @@ def test_a_platform_arn_may_leave_out_version_and_region(stalk: Stalk, arn: str)
         f"{DOCKER}",
     ],
 )
-def test_other_platform_arns_are_refused(stalk: Stalk, arn: str) -> None:
-    with pytest.raises(stalk.eb.exceptions.ClientError, match="Platform ARN is invalid"):
-        stalk.eb.describe_platform_version(PlatformArn=arn)
+def test_other_platform_arns_are_refused(localstalk: Localstalk, arn: str) -> None:
+    with pytest.raises(localstalk.eb.exceptions.ClientError, match="Platform ARN is invalid"):
+        localstalk.eb.describe_platform_version(PlatformArn=arn)
 
 
-def test_branch_order_grows_with_newer_branches(stalk: Stalk) -> None:
-    branches = stalk.eb.list_platform_branches()["PlatformBranchSummaryList"]
+def test_branch_order_grows_with_newer_branches(localstalk: Localstalk) -> None:
+    branches = localstalk.eb.list_platform_branches()["PlatformBranchSummaryList"]
     order = {each["BranchName"]: each["BranchOrder"] for each in branches}
     newest_first = [
         DOCKER,
@@ -259,27 +265,27 @@ def test_branch_order_grows_with_newer_branches(stalk: Stalk) -> None:
 
 @pytest.mark.parametrize("speed", [1.0, 20.0, 1000.0])
 def test_a_waiter_sees_the_end_of_an_environment_at_any_speed(
-    stalk: Stalk, monkeypatch: pytest.MonkeyPatch, speed: float
+    localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch, speed: float
 ) -> None:
-    waiter = stalk.eb.get_waiter("environment_terminated")
-    stalk.create("env-one", SINGLE)
-    monkeypatch.setattr(stalk.control.clock, "speed", speed)
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
+    waiter = localstalk.eb.get_waiter("environment_terminated")
+    localstalk.create("env-one", SINGLE)
+    monkeypatch.setattr(localstalk.control.clock, "speed", speed)
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
     waited: list[float] = []
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        stalk.advance(seconds * speed)
+        localstalk.advance(seconds * speed)
 
     monkeypatch.setattr("botocore.waiter.time.sleep", sleep)
     waiter.wait(EnvironmentNames=["env-one"])
     assert set(waited) == {20}
 
 
-def test_a_terminated_environment_is_gone_after_an_hour_or_a_real_minute(stalk: Stalk) -> None:
-    stalk.create("env-one", SINGLE)
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(300)
-    assert stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]
-    stalk.advance(3700)
-    assert stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"] == []
+def test_a_terminated_environment_is_gone_after_an_hour_or_a_real_minute(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", SINGLE)
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(300)
+    assert localstalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]
+    localstalk.advance(3700)
+    assert localstalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"] == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from stalk import PROFILE, SINGLE, STACK, Stalk, bundle, option
+from control_plane import PROFILE, SINGLE, STACK, Localstalk, bundle, option
 
 from localstalk.cloudformation import kinds
 
@@ -75,11 +75,11 @@ def template(**changes: Any) -> dict[str, Any]:
 class Shop:
     """A stack called shop."""
 
-    def __init__(self, stalk: Stalk) -> None:
-        self.stalk = stalk
-        self.api = stalk.client("cloudformation")
+    def __init__(self, localstalk: Localstalk) -> None:
+        self.localstalk = localstalk
+        self.api = localstalk.client("cloudformation")
         for key in ("one.zip", "two.zip"):
-            stalk.region.storage.write(stalk.region.bucket, key, bundle())
+            localstalk.region.storage.write(localstalk.region.bucket, key, bundle())
 
     def create(self, body: dict[str, Any] | None = None, **more: Any) -> None:
         parameters = [{"ParameterKey": "Key", "ParameterValue": "one.zip"}]
@@ -114,25 +114,25 @@ class Shop:
 
     def address(self) -> str:
         """What the resource that needs the environment was told."""
-        return str(self.stalk.client("ssm").get_parameter(Name="url")["Parameter"]["Value"])
+        return str(self.localstalk.client("ssm").get_parameter(Name="url")["Parameter"]["Value"])
 
     def settings(self) -> dict[tuple[str, str], str]:
         outputs = self.outputs()
-        (found,) = self.stalk.eb.describe_configuration_settings(
+        (found,) = self.localstalk.eb.describe_configuration_settings(
             ApplicationName=outputs["Application"], EnvironmentName=outputs["Name"]
         )["ConfigurationSettings"]
         return {(each["Namespace"], each["OptionName"]): each.get("Value", "") for each in found["OptionSettings"]}
 
 
 @pytest.fixture
-def shop(stalk: Stalk) -> Shop:
-    return Shop(stalk)
+def shop(localstalk: Localstalk) -> Shop:
+    return Shop(localstalk)
 
 
 @pytest.fixture
 def made(shop: Shop) -> Shop:
     shop.create()
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "CREATE_COMPLETE", shop.events()
     return shop
 
@@ -150,15 +150,15 @@ def test_properties_are_those_of_the_specification(name: str) -> None:
 
 def test_a_stack_is_in_progress_until_its_environment_is_ready(shop: Shop) -> None:
     shop.create()
-    shop.stalk.advance(30)
+    shop.localstalk.advance(30)
     assert shop.status == "CREATE_IN_PROGRESS"
     assert shop.outputs() == {}
     assert shop.api.list_exports()["Exports"] == []
-    (environment,) = shop.stalk.eb.describe_environments()["Environments"]
+    (environment,) = shop.localstalk.eb.describe_environments()["Environments"]
     assert environment["Status"] == "Launching"
     # What needs the environment waits for it.
     assert ("Address", "CREATE_IN_PROGRESS") not in shop.events()
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "CREATE_COMPLETE", shop.reasons("CREATE_FAILED")
     assert shop.events() == [
         ("shop", "CREATE_IN_PROGRESS"),
@@ -172,7 +172,7 @@ def test_a_stack_is_in_progress_until_its_environment_is_ready(shop: Shop) -> No
 
 
 def test_everything_is_made(made: Shop) -> None:
-    outputs, eb = made.outputs(), made.stalk.eb
+    outputs, eb = made.outputs(), made.localstalk.eb
     (environment,) = eb.describe_environments()["Environments"]
     assert environment["EnvironmentName"] == outputs["Name"]
     assert len(outputs["Name"]) <= 40
@@ -196,9 +196,9 @@ def test_everything_is_made(made: Shop) -> None:
 
 def test_tags_of_the_stack_are_tags_of_the_environment(shop: Shop) -> None:
     shop.create(Tags=[{"Key": "cost", "Value": "7"}, {"Key": "team", "Value": "other"}])
-    shop.stalk.advance(600)
-    (environment,) = shop.stalk.eb.describe_environments()["Environments"]
-    found = shop.stalk.eb.list_tags_for_resource(ResourceArn=environment["EnvironmentArn"])["ResourceTags"]
+    shop.localstalk.advance(600)
+    (environment,) = shop.localstalk.eb.describe_environments()["Environments"]
+    found = shop.localstalk.eb.list_tags_for_resource(ResourceArn=environment["EnvironmentArn"])["ResourceTags"]
     tags = {each["Key"]: each["Value"] for each in found}
     assert (tags["cost"], tags["team"]) == ("7", "shop")
 
@@ -206,17 +206,17 @@ def test_tags_of_the_stack_are_tags_of_the_environment(shop: Shop) -> None:
 def test_another_bundle_is_another_version_and_is_deployed(made: Shop) -> None:
     before = made.outputs()
     made.update(key="two.zip")
-    made.stalk.advance(15)
+    made.localstalk.advance(15)
     assert made.status == "UPDATE_IN_PROGRESS"
     assert made.outputs() == before
-    made.stalk.advance(600)
+    made.localstalk.advance(600)
     assert made.status == "UPDATE_COMPLETE"
     after = made.outputs()
     assert after["Name"] == before["Name"]
     assert after["Label"] != before["Label"]
-    (environment,) = made.stalk.eb.describe_environments()["Environments"]
+    (environment,) = made.localstalk.eb.describe_environments()["Environments"]
     assert environment["VersionLabel"] == after["Label"]
-    (version,) = made.stalk.eb.describe_application_versions()["ApplicationVersions"]
+    (version,) = made.localstalk.eb.describe_application_versions()["ApplicationVersions"]
     assert version["VersionLabel"] == after["Label"]
     assert version["SourceBundle"]["S3Key"] == "two.zip"
 
@@ -225,21 +225,21 @@ def test_settings_and_tags_of_an_environment_change_in_place(made: Shop) -> None
     before = made.outputs()
     timeout = option("aws:elasticbeanstalk:command", "Timeout", "x") | {"Value": 1200}
     made.update(template(OptionSettings=[timeout], Tags=[{"Key": "stage", "Value": "test"}], Description="A stage"))
-    made.stalk.advance(900)
+    made.localstalk.advance(900)
     assert made.status == "UPDATE_COMPLETE", made.events()
     assert made.outputs() == before
     assert made.settings()[("aws:elasticbeanstalk:command", "Timeout")] == "1200"
     assert COLOUR not in made.settings()
-    (environment,) = made.stalk.eb.describe_environments()["Environments"]
+    (environment,) = made.localstalk.eb.describe_environments()["Environments"]
     assert environment["Description"] == "A stage"
-    tags = made.stalk.eb.list_tags_for_resource(ResourceArn=environment["EnvironmentArn"])["ResourceTags"]
+    tags = made.localstalk.eb.list_tags_for_resource(ResourceArn=environment["EnvironmentArn"])["ResourceTags"]
     assert {"Key": "stage", "Value": "test"} in tags
     assert "team" not in {each["Key"] for each in tags}
 
 
 def test_a_parameter_alone_changes_what_refers_to_it(made: Shop) -> None:
     made.update(Colour="red")
-    made.stalk.advance(600)
+    made.localstalk.advance(600)
     assert made.status == "UPDATE_COMPLETE"
     assert made.settings()[COLOUR] == "red"
     with pytest.raises(ClientError, match="No updates are to be performed"):
@@ -249,9 +249,9 @@ def test_a_parameter_alone_changes_what_refers_to_it(made: Shop) -> None:
 def test_another_cname_prefix_is_another_environment(made: Shop) -> None:
     old = made.outputs()["Name"]
     made.update(template(CNAMEPrefix="shop-next"))
-    made.stalk.advance(1200)
+    made.localstalk.advance(1200)
     assert made.status == "UPDATE_COMPLETE", made.events()
-    (environment,) = made.stalk.eb.describe_environments(IncludeDeleted=False)["Environments"]
+    (environment,) = made.localstalk.eb.describe_environments(IncludeDeleted=False)["Environments"]
     assert environment["EnvironmentName"] == made.outputs()["Name"] != old
     assert environment["CNAME"].startswith("shop-next.")
     assert made.address() == environment["EndpointURL"]
@@ -262,13 +262,13 @@ def test_another_cname_prefix_is_another_environment(made: Shop) -> None:
 
 def test_an_environment_with_a_name_of_its_own_is_not_replaced(shop: Shop) -> None:
     shop.create(template(EnvironmentName="shop-blue"))
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     shop.update(template(EnvironmentName="shop-blue", CNAMEPrefix="shop-next"))
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "UPDATE_ROLLBACK_COMPLETE"
     (reason,) = shop.reasons("UPDATE_FAILED")
     assert reason.startswith("CloudFormation cannot update a stack when a custom-named resource requires replacing.")
-    (environment,) = shop.stalk.eb.describe_environments()["Environments"]
+    (environment,) = shop.localstalk.eb.describe_environments()["Environments"]
     assert environment["Status"] == "Ready"
 
 
@@ -276,39 +276,39 @@ def test_an_environment_that_cannot_launch_fails_the_stack(shop: Shop) -> None:
     body = template()
     body["Resources"]["Saved"]["Properties"]["OptionSettings"] = [SINGLE]
     shop.create(body)
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "ROLLBACK_COMPLETE"
     (reason,) = shop.reasons("CREATE_FAILED")
     assert "did not stabilize" in reason
     (why,) = shop.reasons("ROLLBACK_IN_PROGRESS")
     assert why == "The following resource(s) failed to create: [Env]. Rollback requested by user."
-    assert shop.stalk.eb.describe_applications()["Applications"] == []
+    assert shop.localstalk.eb.describe_applications()["Applications"] == []
     with pytest.raises(ClientError, match="ROLLBACK_COMPLETE state and can not be updated"):
         shop.update()
 
 
 def test_an_environment_whose_deployment_fails_fails_the_stack(shop: Shop) -> None:
-    shop.stalk.control.faults.add({"kind": "command", "command": "app-deploy", "outcome": "FAILURE"})
+    shop.localstalk.control.faults.add({"kind": "command", "command": "app-deploy", "outcome": "FAILURE"})
     shop.create()
-    shop.stalk.advance(1200)
+    shop.localstalk.advance(1200)
     assert shop.status == "ROLLBACK_COMPLETE"
-    states = {each["Status"] for each in shop.stalk.eb.describe_environments(IncludeDeleted=True)["Environments"]}
+    states = {each["Status"] for each in shop.localstalk.eb.describe_environments(IncludeDeleted=True)["Environments"]}
     assert states == {"Terminated"}
 
 
 def test_a_creation_that_takes_too_long_fails(shop: Shop) -> None:
     shop.create(TimeoutInMinutes=1)
-    shop.stalk.advance(900)
+    shop.localstalk.advance(900)
     assert shop.status == "ROLLBACK_COMPLETE"
     assert shop.reasons("CREATE_FAILED") == ["Stack creation time exceeded the specified timeout."]
 
 
 def test_the_limit_of_time_is_for_the_creation_only(shop: Shop) -> None:
     shop.create(TimeoutInMinutes=10)
-    shop.stalk.advance(900)
+    shop.localstalk.advance(900)
     assert shop.status == "CREATE_COMPLETE"
     shop.api.delete_stack(StackName="shop")
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     with pytest.raises(ClientError, match="does not exist"):
         _ = shop.status
 
@@ -321,66 +321,66 @@ def test_without_rollback_what_was_made_stays(shop: Shop, given: Any, status: st
     body = template()
     body["Resources"]["Saved"]["Properties"]["OptionSettings"] = [SINGLE]
     shop.create(body, **given)
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == status
-    assert len(shop.stalk.eb.describe_applications()["Applications"]) == left
+    assert len(shop.localstalk.eb.describe_applications()["Applications"]) == left
 
 
 def test_a_deployment_that_fails_brings_the_old_version_back(made: Shop) -> None:
     before = made.outputs()
-    made.stalk.control.faults.add({"kind": "command", "command": "app-deploy", "outcome": "FAILURE", "times": 1})
+    made.localstalk.control.faults.add({"kind": "command", "command": "app-deploy", "outcome": "FAILURE", "times": 1})
     made.update(key="two.zip")
-    made.stalk.advance(1200)
+    made.localstalk.advance(1200)
     assert made.status == "UPDATE_ROLLBACK_COMPLETE", made.events()
     assert made.outputs() == before
-    (environment,) = made.stalk.eb.describe_environments()["Environments"]
+    (environment,) = made.localstalk.eb.describe_environments()["Environments"]
     assert environment["VersionLabel"] == before["Label"]
-    assert [each["VersionLabel"] for each in made.stalk.eb.describe_application_versions()["ApplicationVersions"]] == [
-        before["Label"]
-    ]
+    assert [
+        each["VersionLabel"] for each in made.localstalk.eb.describe_application_versions()["ApplicationVersions"]
+    ] == [before["Label"]]
     made.update(key="two.zip")
-    made.stalk.advance(1200)
+    made.localstalk.advance(1200)
     assert made.status == "UPDATE_COMPLETE"
 
 
 def test_deletion_ends_everything(made: Shop) -> None:
     stack_id = made.stack["StackId"]
     made.api.delete_stack(StackName="shop")
-    made.stalk.advance(15)
+    made.localstalk.advance(15)
     assert made.status == "DELETE_IN_PROGRESS"
     with pytest.raises(ClientError, match="can not be updated"):
         made.update(key="two.zip")
-    made.stalk.advance(600)
+    made.localstalk.advance(600)
     with pytest.raises(ClientError, match="does not exist"):
         _ = made.status
     (gone,) = made.api.describe_stacks(StackName=stack_id)["Stacks"]
     assert gone["StackStatus"] == "DELETE_COMPLETE"
-    assert made.stalk.eb.describe_applications()["Applications"] == []
-    assert made.stalk.client("ssm").describe_parameters()["Parameters"] == []
+    assert made.localstalk.eb.describe_applications()["Applications"] == []
+    assert made.localstalk.client("ssm").describe_parameters()["Parameters"] == []
     assert made.api.list_exports()["Exports"] == []
     # The bundle belongs to whoever uploaded it.
-    assert made.stalk.region.storage.read(made.stalk.region.bucket, "one.zip") is not None
+    assert made.localstalk.region.storage.read(made.localstalk.region.bucket, "one.zip") is not None
 
 
 def test_a_stack_that_was_updated_can_be_deleted(made: Shop) -> None:
     made.update(key="two.zip")
-    made.stalk.advance(600)
+    made.localstalk.advance(600)
     made.api.delete_stack(StackName="shop")
-    made.stalk.advance(600)
+    made.localstalk.advance(600)
     with pytest.raises(ClientError, match="does not exist"):
         _ = made.status
-    assert made.stalk.eb.describe_applications()["Applications"] == []
+    assert made.localstalk.eb.describe_applications()["Applications"] == []
 
 
 def test_a_stack_that_is_being_made_can_be_deleted(shop: Shop) -> None:
     shop.create()
-    shop.stalk.advance(30)
+    shop.localstalk.advance(30)
     stack_id = shop.stack["StackId"]
     shop.api.delete_stack(StackName="shop")
-    shop.stalk.advance(900)
+    shop.localstalk.advance(900)
     assert shop.api.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"] == "DELETE_COMPLETE"
     assert ("shop", "CREATE_COMPLETE") not in shop.events(stack_id)
-    assert shop.stalk.eb.describe_applications()["Applications"] == []
+    assert shop.localstalk.eb.describe_applications()["Applications"] == []
 
 
 def test_what_is_retained_or_gone_already_does_not_stop_the_deletion(shop: Shop) -> None:
@@ -388,16 +388,18 @@ def test_what_is_retained_or_gone_already_does_not_stop_the_deletion(shop: Shop)
     for name in ("App", "Version"):
         body["Resources"][name]["DeletionPolicy"] = "Retain"
     shop.create(body)
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     outputs = shop.outputs()
-    shop.stalk.eb.terminate_environment(EnvironmentName=outputs["Name"])
-    shop.stalk.eb.delete_configuration_template(ApplicationName=outputs["Application"], TemplateName=outputs["Saved"])
-    shop.stalk.advance(600)
+    shop.localstalk.eb.terminate_environment(EnvironmentName=outputs["Name"])
+    shop.localstalk.eb.delete_configuration_template(
+        ApplicationName=outputs["Application"], TemplateName=outputs["Saved"]
+    )
+    shop.localstalk.advance(600)
     shop.api.delete_stack(StackName="shop")
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     with pytest.raises(ClientError, match="does not exist"):
         _ = shop.status
-    (application,) = shop.stalk.eb.describe_applications()["Applications"]
+    (application,) = shop.localstalk.eb.describe_applications()["Applications"]
     assert application["Versions"] == [outputs["Label"]]
 
 
@@ -412,27 +414,27 @@ def test_change_sets_create_and_update(shop: Shop) -> None:
         )
         shop.api.execute_change_set(ChangeSetName=f"change-{number}", StackName="shop")
         assert shop.status == f"{kind}_IN_PROGRESS"
-        shop.stalk.advance(900)
+        shop.localstalk.advance(900)
         assert shop.status == f"{kind}_COMPLETE"
-    (version,) = shop.stalk.eb.describe_application_versions()["ApplicationVersions"]
+    (version,) = shop.localstalk.eb.describe_application_versions()["ApplicationVersions"]
     assert version["SourceBundle"]["S3Key"] == "two.zip"
 
 
 def test_a_stack_of_other_things_takes_an_application_in(shop: Shop) -> None:
-    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"kept-{shop.stalk.account}"}}
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"kept-{shop.localstalk.account}"}}
     shop.create({"Resources": {"Kept": bucket}}, Parameters=[])
     assert shop.status == "CREATE_COMPLETE", shop.reasons("CREATE_FAILED")
     body = {"Resources": {"Kept": bucket, "App": {"Type": "AWS::ElasticBeanstalk::Application"}}}
     shop.api.update_stack(StackName="shop", TemplateBody=json.dumps(body))
-    shop.stalk.advance(60)
+    shop.localstalk.advance(60)
     assert shop.status == "UPDATE_COMPLETE"
-    assert len(shop.stalk.eb.describe_applications()["Applications"]) == 1
+    assert len(shop.localstalk.eb.describe_applications()["Applications"]) == 1
     assert ("Kept", "CREATE_IN_PROGRESS") not in shop.events()
     shop.api.update_stack(StackName="shop", TemplateBody=json.dumps({"Resources": {"Kept": bucket}}))
-    shop.stalk.advance(60)
-    assert shop.stalk.eb.describe_applications()["Applications"] == []
-    assert [each["Name"] for each in shop.stalk.client("s3").list_buckets()["Buckets"]].count(
-        f"kept-{shop.stalk.account}"
+    shop.localstalk.advance(60)
+    assert shop.localstalk.eb.describe_applications()["Applications"] == []
+    assert [each["Name"] for each in shop.localstalk.client("s3").list_buckets()["Buckets"]].count(
+        f"kept-{shop.localstalk.account}"
     )
 
 
@@ -445,7 +447,7 @@ def test_a_stack_of_other_things_takes_an_application_in(shop: Shop) -> None:
 )
 def test_a_property_that_is_refused_fails_the_stack(shop: Shop, change: dict[str, Any], text: str) -> None:
     shop.create(template(**change))
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "ROLLBACK_COMPLETE"
     (reason,) = shop.reasons("CREATE_FAILED")
     assert text in reason
@@ -467,29 +469,29 @@ def test_conditions_decide_what_is_made(shop: Shop) -> None:
     body["Conditions"] = {"IsRed": {"Fn::Equals": [{"Ref": "Colour"}, "red"]}}
     body["Resources"]["More"] = {"Type": "AWS::ElasticBeanstalk::Application", "Condition": "IsRed"}
     shop.create(body)
-    shop.stalk.advance(600)
-    assert len(shop.stalk.eb.describe_applications()["Applications"]) == 1
+    shop.localstalk.advance(600)
+    assert len(shop.localstalk.eb.describe_applications()["Applications"]) == 1
     shop.update(body, Colour="red")
-    shop.stalk.advance(600)
-    assert len(shop.stalk.eb.describe_applications()["Applications"]) == 2
+    shop.localstalk.advance(600)
+    assert len(shop.localstalk.eb.describe_applications()["Applications"]) == 2
     shop.update(body, Colour="blue")
-    shop.stalk.advance(600)
-    assert len(shop.stalk.eb.describe_applications()["Applications"]) == 1
+    shop.localstalk.advance(600)
+    assert len(shop.localstalk.eb.describe_applications()["Applications"]) == 1
 
 
 def test_a_nested_stack_is_waited_for(shop: Shop) -> None:
-    shop.stalk.region.storage.write(shop.stalk.region.bucket, "shop.json", json.dumps(template()).encode())
-    url = f"https://{shop.stalk.region.bucket}.s3.amazonaws.com/shop.json"
+    shop.localstalk.region.storage.write(shop.localstalk.region.bucket, "shop.json", json.dumps(template()).encode())
+    url = f"https://{shop.localstalk.region.bucket}.s3.amazonaws.com/shop.json"
     inner = {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url, "Parameters": {"Key": "one.zip"}}}
     shop.create({"Resources": {"Inner": inner}}, Parameters=[])
-    shop.stalk.advance(30)
+    shop.localstalk.advance(30)
     assert shop.status == "CREATE_IN_PROGRESS"
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.status == "CREATE_COMPLETE", shop.reasons("CREATE_FAILED")
-    assert len(shop.stalk.eb.describe_environments()["Environments"]) == 1
+    assert len(shop.localstalk.eb.describe_environments()["Environments"]) == 1
     shop.api.delete_stack(StackName="shop")
-    shop.stalk.advance(30)
+    shop.localstalk.advance(30)
     assert shop.status == "DELETE_IN_PROGRESS"
-    shop.stalk.advance(600)
+    shop.localstalk.advance(600)
     assert shop.api.describe_stacks()["Stacks"] == []
-    assert shop.stalk.eb.describe_applications()["Applications"] == []
+    assert shop.localstalk.eb.describe_applications()["Applications"] == []

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stalk import SINGLE, Stalk, option
+from control_plane import SINGLE, Localstalk, option
 
 RDS = "aws:rds:dbinstance"
 PASSWORD = "not-a-secret-here"
@@ -14,8 +14,8 @@ DATABASE = [option(RDS, "DBEngine", "postgres"), option(RDS, "DBPassword", PASSW
 
 
 @pytest.fixture
-def rds(stalk: Stalk) -> Any:
-    return stalk.client("rds")
+def rds(localstalk: Localstalk) -> Any:
+    return localstalk.client("rds")
 
 
 def databases(rds: Any) -> list[dict[str, Any]]:
@@ -28,43 +28,43 @@ def snapshots(rds: Any) -> list[str]:
     return [each["DBInstanceIdentifier"] for each in found]
 
 
-def terminate(stalk: Stalk) -> list[str]:
-    answer = stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(1200)
-    assert stalk.environment()["Status"] == "Terminated"
-    return stalk.lines(answer["ResponseMetadata"]["RequestId"])
+def terminate(localstalk: Localstalk) -> list[str]:
+    answer = localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(1200)
+    assert localstalk.environment()["Status"] == "Terminated"
+    return localstalk.lines(answer["ResponseMetadata"]["RequestId"])
 
 
-def test_a_coupled_database(stalk: Stalk, rds: Any) -> None:
-    environment_id = stalk.create("env-one", SINGLE, *DATABASE)
-    stalk.advance(600)
+def test_a_coupled_database(localstalk: Localstalk, rds: Any) -> None:
+    environment_id = localstalk.create("env-one", SINGLE, *DATABASE)
+    localstalk.advance(600)
     (database,) = databases(rds)
     name = database["DBInstanceIdentifier"]
     assert (database["Engine"], database["MasterUsername"], database["DBName"]) == ("postgres", "ebroot", "ebdb")
     assert name.startswith(f"awseb-{environment_id}-stack-awsebrdsdatabase-")
-    lines = stalk.lines(EnvironmentName="env-one")
+    lines = localstalk.lines(EnvironmentName="env-one")
     shown = "awseb-e-x" + name.removeprefix(f"awseb-{environment_id}")
     start = lines.index("Created security group named: awseb-e-x-stack-AWSEBRDSDBSecurityGroup-RND")
     assert lines[start + 1 : start + 3] == [
         f"Creating RDS database named: {shown}. This may take a few minutes.",
         f"Created RDS database named: {shown}",
     ]
-    resources = stalk.client("cloudformation").describe_stack_resources(StackName=f"awseb-{environment_id}-stack")
+    resources = localstalk.client("cloudformation").describe_stack_resources(StackName=f"awseb-{environment_id}-stack")
     (part,) = [each for each in resources["StackResources"] if each["LogicalResourceId"] == "AWSEBRDSDatabase"]
     assert (part["PhysicalResourceId"], part["ResourceType"]) == (name, "AWS::RDS::DBInstance")
 
 
-def test_instances_learn_how_to_reach_it(stalk: Stalk, rds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instances_learn_how_to_reach_it(localstalk: Localstalk, rds: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     properties: list[dict[str, str]] = []
-    run = stalk.driver.run
+    run = localstalk.driver.run
 
     def noted(instance_id: str, command: Any) -> Any:
         properties.append(command.properties)
         return run(instance_id, command)
 
-    monkeypatch.setattr(stalk.driver, "run", noted)
-    stalk.create("env-one", SINGLE, *DATABASE)
-    stalk.advance(600)
+    monkeypatch.setattr(localstalk.driver, "run", noted)
+    localstalk.create("env-one", SINGLE, *DATABASE)
+    localstalk.advance(600)
     (database,) = databases(rds)
     assert properties[0] == {
         "RDS_HOSTNAME": database["Endpoint"]["Address"],
@@ -75,58 +75,60 @@ def test_instances_learn_how_to_reach_it(stalk: Stalk, rds: Any, monkeypatch: py
     }
 
 
-def test_the_password_is_not_shown(stalk: Stalk) -> None:
-    environment_id = stalk.create("env-one", SINGLE, *DATABASE)
-    stalk.advance(600)
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+def test_the_password_is_not_shown(localstalk: Localstalk) -> None:
+    environment_id = localstalk.create("env-one", SINGLE, *DATABASE)
+    localstalk.advance(600)
+    described = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
     settings = {
         each["OptionName"]: each.get("Value") for each in described["ConfigurationSettings"][0]["OptionSettings"]
     }
     assert settings["DBEngine"] == "postgres"
     assert settings["DBPassword"] is None
-    stalk.eb.create_configuration_template(ApplicationName="app", TemplateName="saved", EnvironmentId=environment_id)
-    saved = stalk.client("s3").get_object(Bucket=stalk.region.bucket, Key="resources/templates/app/saved")
+    localstalk.eb.create_configuration_template(
+        ApplicationName="app", TemplateName="saved", EnvironmentId=environment_id
+    )
+    saved = localstalk.client("s3").get_object(Bucket=localstalk.region.bucket, Key="resources/templates/app/saved")
     assert PASSWORD.encode() not in saved["Body"].read()
 
 
 @pytest.mark.parametrize(
     ("policy", "left", "kept"), [("Delete", False, False), ("Snapshot", False, True), ("Retain", True, False)]
 )
-def test_termination_honours_the_policy(stalk: Stalk, rds: Any, policy: str, left: bool, kept: bool) -> None:
-    stalk.create("env-one", SINGLE, *DATABASE, option(RDS, "DBDeletionPolicy", policy))
-    stalk.advance(600)
+def test_termination_honours_the_policy(localstalk: Localstalk, rds: Any, policy: str, left: bool, kept: bool) -> None:
+    localstalk.create("env-one", SINGLE, *DATABASE, option(RDS, "DBDeletionPolicy", policy))
+    localstalk.advance(600)
     (database,) = databases(rds)
     name = database["DBInstanceIdentifier"]
-    said = [line for line in terminate(stalk) if line.startswith("Deleted RDS database named: ")]
+    said = [line for line in terminate(localstalk) if line.startswith("Deleted RDS database named: ")]
     assert len(said) == (0 if left else 1)
     assert [each["DBInstanceIdentifier"] for each in databases(rds)] == ([name] if left else [])
     assert snapshots(rds) == ([name] if kept else [])
 
 
-def test_the_policy_alone_makes_no_database(stalk: Stalk, rds: Any) -> None:
-    stalk.create("env-one", SINGLE, option(RDS, "DBDeletionPolicy", "Retain"))
+def test_the_policy_alone_makes_no_database(localstalk: Localstalk, rds: Any) -> None:
+    localstalk.create("env-one", SINGLE, option(RDS, "DBDeletionPolicy", "Retain"))
     assert databases(rds) == []
 
 
-def test_coupling_and_decoupling_later(stalk: Stalk, rds: Any) -> None:
-    stalk.create("env-one", SINGLE)
+def test_coupling_and_decoupling_later(localstalk: Localstalk, rds: Any) -> None:
+    localstalk.create("env-one", SINGLE)
     coupled = option(RDS, "HasCoupledDatabase", "true")
-    stalk.update(OptionSettings=[coupled, *DATABASE, option(RDS, "DBDeletionPolicy", "Retain")])
+    localstalk.update(OptionSettings=[coupled, *DATABASE, option(RDS, "DBDeletionPolicy", "Retain")])
     (database,) = databases(rds)
-    stalk.update(OptionSettings=[option(RDS, "DBInstanceClass", "db.t3.small")])
+    localstalk.update(OptionSettings=[option(RDS, "DBInstanceClass", "db.t3.small")])
     assert databases(rds)[0]["DBInstanceClass"] == "db.t3.small"
-    stalk.update(OptionSettings=[option(RDS, "HasCoupledDatabase", "false")])
-    assert stalk.region.by_name("env-one").resources.database == ""  # type: ignore[union-attr]
+    localstalk.update(OptionSettings=[option(RDS, "HasCoupledDatabase", "false")])
+    assert localstalk.region.by_name("env-one").resources.database == ""  # type: ignore[union-attr]
     assert [each["DBInstanceIdentifier"] for each in databases(rds)] == [database["DBInstanceIdentifier"]]
 
 
-def test_a_database_from_a_snapshot(stalk: Stalk, rds: Any) -> None:
-    stalk.create("env-one", SINGLE, *DATABASE, option(RDS, "DBDeletionPolicy", "Snapshot"))
-    stalk.advance(600)
-    terminate(stalk)
+def test_a_database_from_a_snapshot(localstalk: Localstalk, rds: Any) -> None:
+    localstalk.create("env-one", SINGLE, *DATABASE, option(RDS, "DBDeletionPolicy", "Snapshot"))
+    localstalk.advance(600)
+    terminate(localstalk)
     (snapshot,) = rds.describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
-    stalk.create("env-two", SINGLE, option(RDS, "DBSnapshotIdentifier", snapshot["DBSnapshotIdentifier"]))
-    stalk.advance(600)
+    localstalk.create("env-two", SINGLE, option(RDS, "DBSnapshotIdentifier", snapshot["DBSnapshotIdentifier"]))
+    localstalk.advance(600)
     (database,) = databases(rds)
     assert database["Engine"] == "postgres"
 
@@ -141,11 +143,13 @@ def test_a_database_from_a_snapshot(stalk: Stalk, rds: Any) -> None:
         ([option(RDS, "DBSnapshotIdentifier", "nowhere")], "DBSnapshot nowhere not found."),
     ],
 )
-def test_a_database_that_cannot_be_made(stalk: Stalk, rds: Any, settings: list[dict[str, str]], reason: str) -> None:
-    stalk.create("env-one", SINGLE, *settings)
-    lines = stalk.lines(EnvironmentName="env-one")
+def test_a_database_that_cannot_be_made(
+    localstalk: Localstalk, rds: Any, settings: list[dict[str, str]], reason: str
+) -> None:
+    localstalk.create("env-one", SINGLE, *settings)
+    lines = localstalk.lines(EnvironmentName="env-one")
     (failed,) = [line for line in lines if line.startswith("ERROR Creating RDS database named: ")]
     assert failed.endswith(f" failed Reason: {reason}")
     assert any("failed to create: [AWSEBRDSDatabase]" in line for line in lines)
-    assert stalk.environment()["Status"] == "Ready"
+    assert localstalk.environment()["Status"] == "Ready"
     assert databases(rds) == []

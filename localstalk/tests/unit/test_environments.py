@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from stalk import PROFILE, SINGLE, STACK, Stalk, option
+from control_plane import PROFILE, SINGLE, STACK, Localstalk, option
 from test_protocol import post, refusal
 
 from localstalk.drivers.sim import Failure
@@ -24,17 +24,17 @@ MUST_BE_READY = (
 )
 
 
-def test_operations_on_an_unknown_environment(stalk: Stalk) -> None:
+def test_operations_on_an_unknown_environment(localstalk: Localstalk) -> None:
     missing = ("InvalidParameterValue", "No Environment found for EnvironmentName = 'nope'.")
     for name in ("update_environment", "terminate_environment", "restart_app_server", "rebuild_environment"):
-        assert refusal(getattr(stalk.eb, name), EnvironmentName="nope") == missing
-    assert stalk.eb.describe_environments(EnvironmentNames=["nope"])["Environments"] == []
-    assert refusal(stalk.eb.update_environment)[0] == "MissingRequiredParameter"
+        assert refusal(getattr(localstalk.eb, name), EnvironmentName="nope") == missing
+    assert localstalk.eb.describe_environments(EnvironmentNames=["nope"])["Environments"] == []
+    assert refusal(localstalk.eb.update_environment)[0] == "MissingRequiredParameter"
 
 
-def busy_calls(stalk: Stalk) -> list[Any]:
-    eb = stalk.eb
-    arn = stalk.environment()["EnvironmentArn"]
+def busy_calls(localstalk: Localstalk) -> list[Any]:
+    eb = localstalk.eb
+    arn = localstalk.environment()["EnvironmentArn"]
     return [
         lambda: eb.update_environment(EnvironmentName="env-one", Description="x"),
         lambda: eb.restart_app_server(EnvironmentName="env-one"),
@@ -44,57 +44,57 @@ def busy_calls(stalk: Stalk) -> list[Any]:
     ]
 
 
-def test_a_busy_environment_refuses(stalk: Stalk) -> None:
-    stalk.create()
-    stalk.eb.update_environment(EnvironmentName="env-one", Description="x")
-    for call in busy_calls(stalk):
+def test_a_busy_environment_refuses(localstalk: Localstalk) -> None:
+    localstalk.create()
+    localstalk.eb.update_environment(EnvironmentName="env-one", Description="x")
+    for call in busy_calls(localstalk):
         assert refusal(call) == MUST_BE_READY
-    assert refusal(stalk.eb.terminate_environment, EnvironmentName="env-one") == (
+    assert refusal(localstalk.eb.terminate_environment, EnvironmentName="env-one") == (
         "InvalidParameterValue",
         "Cannot terminate environment named env-one. It is currently pending deployment.",
     )
 
 
-def test_tags_make_an_environment_busy(stalk: Stalk) -> None:
-    stalk.create(Tags=[{"Key": "team", "Value": "a"}])
-    arn = stalk.environment()["EnvironmentArn"]
-    answer = stalk.eb.update_tags_for_resource(
+def test_tags_make_an_environment_busy(localstalk: Localstalk) -> None:
+    localstalk.create(Tags=[{"Key": "team", "Value": "a"}])
+    arn = localstalk.environment()["EnvironmentArn"]
+    answer = localstalk.eb.update_tags_for_resource(
         ResourceArn=arn, TagsToAdd=[{"Key": "x", "Value": "1"}], TagsToRemove=["team"]
     )
-    assert stalk.environment()["Status"] == "Updating"
-    stalk.advance(60)
-    tags = {tag["Key"]: tag["Value"] for tag in stalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
-    name, own = stalk.environment()["EnvironmentName"], "elasticbeanstalk:environment-"
+    assert localstalk.environment()["Status"] == "Updating"
+    localstalk.advance(60)
+    tags = {tag["Key"]: tag["Value"] for tag in localstalk.eb.list_tags_for_resource(ResourceArn=arn)["ResourceTags"]}
+    name, own = localstalk.environment()["EnvironmentName"], "elasticbeanstalk:environment-"
     assert tags == {
-        "x": "1", "Name": name, f"{own}name": name, f"{own}id": stalk.environment()["EnvironmentId"]
+        "x": "1", "Name": name, f"{own}name": name, f"{own}id": localstalk.environment()["EnvironmentId"]
     }  # fmt: skip
-    lines = stalk.lines(answer["ResponseMetadata"]["RequestId"])
+    lines = localstalk.lines(answer["ResponseMetadata"]["RequestId"])
     assert lines[-1] == "Environment tag update completed successfully."
 
 
-def test_names_are_unique_over_all_applications(stalk: Stalk) -> None:
-    stalk.create()
-    stalk.eb.create_application(ApplicationName="other")
+def test_names_are_unique_over_all_applications(localstalk: Localstalk) -> None:
+    localstalk.create()
+    localstalk.eb.create_application(ApplicationName="other")
     assert refusal(
-        stalk.eb.create_environment, ApplicationName="other", EnvironmentName="env-one", SolutionStackName=STACK
+        localstalk.eb.create_environment, ApplicationName="other", EnvironmentName="env-one", SolutionStackName=STACK
     ) == ("InvalidParameterValue", "Environment env-one already exists.")
 
 
-def test_a_cname_is_free_again_after_termination(stalk: Stalk) -> None:
-    available = stalk.eb.check_dns_availability
+def test_a_cname_is_free_again_after_termination(localstalk: Localstalk) -> None:
+    available = localstalk.eb.check_dns_availability
     assert available(CNAMEPrefix="shop")["Available"] is True
-    stalk.create(CNAMEPrefix="shop")
+    localstalk.create(CNAMEPrefix="shop")
     answer = available(CNAMEPrefix="shop")
     assert (answer["Available"], answer["FullyQualifiedCNAME"]) == (False, "shop.us-east-1.elasticbeanstalk.com")
     assert refusal(
-        stalk.eb.create_environment,
+        localstalk.eb.create_environment,
         ApplicationName="app",
         EnvironmentName="env-two",
         CNAMEPrefix="shop",
         SolutionStackName=STACK,
     ) == ("InvalidParameterValue", "DNS name (shop) is not available.")
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
     assert available(CNAMEPrefix="shop")["Available"] is True
 
 
@@ -106,8 +106,8 @@ def test_a_cname_is_free_again_after_termination(stalk: Stalk) -> None:
         ("cn-north-1", "cn-north-1.eb.amazonaws.com.cn"),
     ],
 )
-def test_a_cname_without_a_prefix_is_made_of_the_name(stalk: Stalk, region: str, ending: str) -> None:
-    eb = stalk.client("elasticbeanstalk", region)
+def test_a_cname_without_a_prefix_is_made_of_the_name(localstalk: Localstalk, region: str, ending: str) -> None:
+    eb = localstalk.client("elasticbeanstalk", region)
     eb.create_application(ApplicationName="app")
     base = {"ApplicationName": "app", "SolutionStackName": STACK, "OptionSettings": [PROFILE]}
     made = eb.create_environment(EnvironmentName="Store-env", **base)
@@ -118,23 +118,23 @@ def test_a_cname_without_a_prefix_is_made_of_the_name(stalk: Stalk, region: str,
     assert (free["Available"], free["FullyQualifiedCNAME"]) == (False, f"store-env.{ending}")
 
 
-def test_a_cname_with_capitals_moves_and_is_found_in_lower_case(stalk: Stalk) -> None:
-    old, new = stalk.create("Shop-one"), stalk.create("Shop-two")
-    names = {one: stalk.environment(name)["CNAME"] for one, name in ((old, "Shop-one"), (new, "Shop-two"))}
-    stalk.eb.swap_environment_cnames(SourceEnvironmentId=old, DestinationEnvironmentId=new)
-    stalk.advance(60)
-    assert stalk.environment("Shop-one")["CNAME"] == names[new]
-    assert stalk.driver.leads_to(names[old].lower()) == new
-    assert stalk.region.public_url(names[old].lower().partition(".us-")[0]) == f"http://{names[old].lower()}/"
-    stalk.eb.terminate_environment(EnvironmentId=new)
-    stalk.advance(600)
-    assert stalk.region.public_url(names[old]) is None
+def test_a_cname_with_capitals_moves_and_is_found_in_lower_case(localstalk: Localstalk) -> None:
+    old, new = localstalk.create("Shop-one"), localstalk.create("Shop-two")
+    names = {one: localstalk.environment(name)["CNAME"] for one, name in ((old, "Shop-one"), (new, "Shop-two"))}
+    localstalk.eb.swap_environment_cnames(SourceEnvironmentId=old, DestinationEnvironmentId=new)
+    localstalk.advance(60)
+    assert localstalk.environment("Shop-one")["CNAME"] == names[new]
+    assert localstalk.driver.leads_to(names[old].lower()) == new
+    assert localstalk.region.public_url(names[old].lower().partition(".us-")[0]) == f"http://{names[old].lower()}/"
+    localstalk.eb.terminate_environment(EnvironmentId=new)
+    localstalk.advance(600)
+    assert localstalk.region.public_url(names[old]) is None
 
 
-def test_create_refusals(stalk: Stalk) -> None:
-    stalk.version("v1")
+def test_create_refusals(localstalk: Localstalk) -> None:
+    localstalk.version("v1")
     base = {"ApplicationName": "app", "EnvironmentName": "env-one"}
-    create = stalk.eb.create_environment
+    create = localstalk.eb.create_environment
     assert refusal(create, **base) == (
         "InvalidParameterValue",
         "Unable to determine base for template pack (no solution stack)",
@@ -156,32 +156,33 @@ def test_create_refusals(stalk: Stalk) -> None:
     )
 
 
-def test_a_worker_has_queues_and_no_cname(stalk: Stalk) -> None:
-    stalk.create(Tier={"Name": "Worker", "Type": "SQS/HTTP"})
-    found = stalk.environment()
+def test_a_worker_has_queues_and_no_cname(localstalk: Localstalk) -> None:
+    localstalk.create(Tier={"Name": "Worker", "Type": "SQS/HTTP"})
+    found = localstalk.environment()
     assert (found["Status"], found["Health"], "CNAME" in found) == ("Ready", "Green", False)
-    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    resources = localstalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
     assert [each["Name"] for each in resources["Queues"]] == ["WorkerQueue", "WorkerDeadLetterQueue"]
 
 
-def test_terminated_environments_linger(stalk: Stalk) -> None:
-    first = stalk.create()
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    second = stalk.create()
+def test_terminated_environments_linger(localstalk: Localstalk) -> None:
+    first = localstalk.create()
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    second = localstalk.create()
     shown = [
-        each["EnvironmentId"] for each in stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]
+        each["EnvironmentId"]
+        for each in localstalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]
     ]
     assert shown == [first, second]
-    living = stalk.eb.describe_environments(EnvironmentNames=["env-one"], IncludeDeleted=False)["Environments"]
+    living = localstalk.eb.describe_environments(EnvironmentNames=["env-one"], IncludeDeleted=False)["Environments"]
     assert [each["EnvironmentId"] for each in living] == [second]
-    stalk.advance(3600)
-    assert len(stalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]) == 1
+    localstalk.advance(3600)
+    assert len(localstalk.eb.describe_environments(EnvironmentNames=["env-one"])["Environments"]) == 1
 
 
-def test_filters_of_describe_environments(stalk: Stalk) -> None:
-    one, two = stalk.create("env-one"), stalk.create("env-two", label="v2")
-    describe = stalk.eb.describe_environments
+def test_filters_of_describe_environments(localstalk: Localstalk) -> None:
+    one, two = localstalk.create("env-one"), localstalk.create("env-two", label="v2")
+    describe = localstalk.eb.describe_environments
 
     def names(**parameters: Any) -> list[str]:
         return [each["EnvironmentName"] for each in describe(**parameters)["Environments"]]
@@ -196,9 +197,9 @@ def test_filters_of_describe_environments(stalk: Stalk) -> None:
     assert names(MaxRecords=1, NextToken=page["NextToken"]) == ["env-two"]
 
 
-def test_a_launching_environment_can_be_terminated(stalk: Stalk) -> None:
-    stalk.version("v1")
-    made = stalk.eb.create_environment(
+def test_a_launching_environment_can_be_terminated(localstalk: Localstalk) -> None:
+    localstalk.version("v1")
+    made = localstalk.eb.create_environment(
         ApplicationName="app",
         EnvironmentName="env-one",
         VersionLabel="v1",
@@ -206,73 +207,73 @@ def test_a_launching_environment_can_be_terminated(stalk: Stalk) -> None:
         OptionSettings=[PROFILE],
     )
     assert (made["Status"], made["Health"]) == ("Launching", "Grey")
-    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", VersionLabel="v1") == MUST_BE_READY
-    stalk.advance(100)
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    assert stalk.environment()["Status"] == "Terminated"
-    assert stalk.driver._instances == {}
+    assert refusal(localstalk.eb.update_environment, EnvironmentName="env-one", VersionLabel="v1") == MUST_BE_READY
+    localstalk.advance(100)
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    assert localstalk.environment()["Status"] == "Terminated"
+    assert localstalk.driver._instances == {}
 
 
-def test_abort(stalk: Stalk) -> None:
-    stalk.create("env-one", option("aws:elasticbeanstalk:command", "DeploymentPolicy", "Immutable"))
-    assert refusal(stalk.eb.abort_environment_update, EnvironmentName="env-one") == (
+def test_abort(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", option("aws:elasticbeanstalk:command", "DeploymentPolicy", "Immutable"))
+    assert refusal(localstalk.eb.abort_environment_update, EnvironmentName="env-one") == (
         "InvalidParameterValue",
         "Environment named env-one is in an invalid state for this operation. Must be pending deployment.",
     )
-    stalk.version("v2")
-    stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel="v2")
-    stalk.advance(60)
-    stalk.eb.abort_environment_update(EnvironmentName="env-one")
-    assert stalk.environment()["Status"] == "Aborting"
-    stalk.advance(600)
-    found = stalk.environment()
+    localstalk.version("v2")
+    localstalk.eb.update_environment(EnvironmentName="env-one", VersionLabel="v2")
+    localstalk.advance(60)
+    localstalk.eb.abort_environment_update(EnvironmentName="env-one")
+    assert localstalk.environment()["Status"] == "Aborting"
+    localstalk.advance(600)
+    found = localstalk.environment()
     assert (found["Status"], found["VersionLabel"], found["Health"]) == ("Ready", "v1", "Green")
-    assert len(stalk.driver._instances) == 1
+    assert len(localstalk.driver._instances) == 1
 
 
-def test_restart_and_rebuild(stalk: Stalk) -> None:
-    stalk.create(CNAMEPrefix="shop")
-    request = stalk.eb.restart_app_server(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
-    stalk.advance(60)
-    assert stalk.lines(request) == ["restartAppServer is starting.", "restartAppServer completed successfully."]
-    before = list(stalk.driver._instances)
-    request = stalk.eb.rebuild_environment(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
-    stalk.advance(1200)
-    assert stalk.lines(request)[0] == "rebuildEnvironment is starting."
-    assert stalk.lines(request)[-1] == "Successfully launched environment: env-one"
-    assert stalk.environment()["Status"] == "Ready"
-    assert list(stalk.driver._instances) != before
+def test_restart_and_rebuild(localstalk: Localstalk) -> None:
+    localstalk.create(CNAMEPrefix="shop")
+    request = localstalk.eb.restart_app_server(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
+    localstalk.advance(60)
+    assert localstalk.lines(request) == ["restartAppServer is starting.", "restartAppServer completed successfully."]
+    before = list(localstalk.driver._instances)
+    request = localstalk.eb.rebuild_environment(EnvironmentName="env-one")["ResponseMetadata"]["RequestId"]
+    localstalk.advance(1200)
+    assert localstalk.lines(request)[0] == "rebuildEnvironment is starting."
+    assert localstalk.lines(request)[-1] == "Successfully launched environment: env-one"
+    assert localstalk.environment()["Status"] == "Ready"
+    assert list(localstalk.driver._instances) != before
 
 
-def test_restore(stalk: Stalk) -> None:
-    made = stalk.create(CNAMEPrefix="shop")
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    request = stalk.eb.rebuild_environment(EnvironmentId=made)["ResponseMetadata"]["RequestId"]
-    stalk.advance(600)
-    assert stalk.lines(request)[0] == "restoreEnvironment is starting."
-    found = stalk.environment()
+def test_restore(localstalk: Localstalk) -> None:
+    made = localstalk.create(CNAMEPrefix="shop")
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    request = localstalk.eb.rebuild_environment(EnvironmentId=made)["ResponseMetadata"]["RequestId"]
+    localstalk.advance(600)
+    assert localstalk.lines(request)[0] == "restoreEnvironment is starting."
+    found = localstalk.environment()
     assert (found["EnvironmentId"], found["Status"], found["VersionLabel"]) == (made, "Ready", "v1")
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    stalk.create("env-two", CNAMEPrefix="shop")
-    assert refusal(stalk.eb.rebuild_environment, EnvironmentId=made) == (
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    localstalk.create("env-two", CNAMEPrefix="shop")
+    assert refusal(localstalk.eb.rebuild_environment, EnvironmentId=made) == (
         "InvalidParameterValue",
         "Could not rebuild environment env-one because the cname is taken",
     )
 
 
 @pytest.mark.parametrize(("kind", "verb"), [("tail", "tailing"), ("bundle", "bundling")])
-def test_logs_are_links_that_a_plain_get_opens(stalk: Stalk, kind: str, verb: str) -> None:
-    stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
-    request = stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType=kind)
-    stalk.advance(60)
-    assert stalk.lines(request["ResponseMetadata"]["RequestId"])[-2:] == [
+def test_logs_are_links_that_a_plain_get_opens(localstalk: Localstalk, kind: str, verb: str) -> None:
+    localstalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+    request = localstalk.eb.request_environment_info(EnvironmentName="env-one", InfoType=kind)
+    localstalk.advance(60)
+    assert localstalk.lines(request["ResponseMetadata"]["RequestId"])[-2:] == [
         "Pulled logs for environment instances.",
         f"Successfully finished {verb} 2 log(s)",
     ]
-    found = stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType=kind)["EnvironmentInfo"]
+    found = localstalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType=kind)["EnvironmentInfo"]
     assert len({each["Ec2InstanceId"] for each in found}) == 2
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     leaders = 0
@@ -285,19 +286,19 @@ def test_logs_are_links_that_a_plain_get_opens(stalk: Stalk, kind: str, verb: st
     assert leaders == 1
 
 
-def test_an_analysis_is_a_link_for_one_instance(stalk: Stalk) -> None:
-    made = stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
-    instances = list(stalk.region.environments[made].instances)
+def test_an_analysis_is_a_link_for_one_instance(localstalk: Localstalk) -> None:
+    made = localstalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+    instances = list(localstalk.region.environments[made].instances)
     for instance in instances:
-        stalk.driver.set_instance(instance, http_status=503)
-    stalk.advance(60)
-    request = stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="analyze")
-    stalk.advance(60)
-    assert stalk.lines(request["ResponseMetadata"]["RequestId"]) == [
+        localstalk.driver.set_instance(instance, http_status=503)
+    localstalk.advance(60)
+    request = localstalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="analyze")
+    localstalk.advance(60)
+    assert localstalk.lines(request["ResponseMetadata"]["RequestId"]) == [
         "requestEnvironmentInfo is starting.",
         "AI analysis request has completed.",
     ]
-    (found,) = stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="analyze")["EnvironmentInfo"]
+    (found,) = localstalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="analyze")["EnvironmentInfo"]
     assert found["Ec2InstanceId"] in instances
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(found["Message"]) as answer:
@@ -307,31 +308,31 @@ def test_an_analysis_is_a_link_for_one_instance(stalk: Stalk) -> None:
     assert "/var/log/eb-engine.log" in text
 
 
-def test_an_analysis_needs_amazon_linux_2_or_newer(stalk: Stalk) -> None:
-    stalk.version("v1")
+def test_an_analysis_needs_amazon_linux_2_or_newer(localstalk: Localstalk) -> None:
+    localstalk.version("v1")
     old = next(each for each in catalogue("us-east-1") if each.generation == "al1")
-    stalk.eb.create_environment(
+    localstalk.eb.create_environment(
         ApplicationName="app", EnvironmentName="env-old", PlatformArn=old.arn, OptionSettings=[PROFILE, SINGLE]
     )
-    stalk.advance(600)
+    localstalk.advance(600)
     with pytest.raises(ClientError, match="InfoType 'analyze' is not supported for environment env-old"):
-        stalk.eb.request_environment_info(EnvironmentName="env-old", InfoType="analyze")
+        localstalk.eb.request_environment_info(EnvironmentName="env-old", InfoType="analyze")
 
 
-def test_the_api_never_tells_the_leader(stalk: Stalk) -> None:
-    stalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
+def test_the_api_never_tells_the_leader(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", option("aws:autoscaling:asg", "MinSize", "2"))
     answers = [
-        stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"]),
-        stalk.eb.describe_environment_resources(EnvironmentName="env-one"),
-        stalk.eb.describe_events(),
+        localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"]),
+        localstalk.eb.describe_environment_resources(EnvironmentName="env-one"),
+        localstalk.eb.describe_events(),
     ]
     assert "leader" not in str(answers).lower()
 
 
-def test_resources_are_motos_objects_too(stalk: Stalk) -> None:
-    made = stalk.create("env-one", Tags=[{"Key": "team", "Value": "a"}])
-    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
-    ec2 = stalk.client("ec2")
+def test_resources_are_motos_objects_too(localstalk: Localstalk) -> None:
+    made = localstalk.create("env-one", Tags=[{"Key": "team", "Value": "a"}])
+    resources = localstalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    ec2 = localstalk.client("ec2")
     rule = {"Name": "tag:elasticbeanstalk:environment-id", "Values": [made]}
     (reservation,) = ec2.describe_instances(Filters=[rule])["Reservations"]
     (instance,) = reservation["Instances"]
@@ -340,59 +341,61 @@ def test_resources_are_motos_objects_too(stalk: Stalk) -> None:
     tags = {each["Key"]: each["Value"] for each in instance["Tags"]}
     group = resources["AutoScalingGroups"][0]["Name"]
     assert (tags["Name"], tags["team"], tags["aws:autoscaling:groupName"]) == ("env-one", "a", group)
-    (found,) = stalk.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
+    (found,) = localstalk.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[group])[
         "AutoScalingGroups"
     ]
     assert [each["InstanceId"] for each in found["Instances"]] == [instance["InstanceId"]]
     arns = [each["Name"] for each in resources["LoadBalancers"]]
-    assert stalk.client("elbv2").describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
+    assert localstalk.client("elbv2").describe_load_balancers(LoadBalancerArns=arns)["LoadBalancers"]
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
     (reservation,) = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])["Reservations"]
     assert reservation["Instances"][0]["State"]["Name"] == "terminated"
 
 
-def test_an_instance_that_stops_answering_turns_the_environment_red(stalk: Stalk) -> None:
-    stalk.create()
-    instance = next(iter(stalk.driver._instances))
-    stalk.driver.set_instance(instance, http_status=503)
-    stalk.advance(60)
-    assert stalk.environment()["HealthStatus"] == "Severe"
-    assert stalk.lines()[-1] == (
+def test_an_instance_that_stops_answering_turns_the_environment_red(localstalk: Localstalk) -> None:
+    localstalk.create()
+    instance = next(iter(localstalk.driver._instances))
+    localstalk.driver.set_instance(instance, http_status=503)
+    localstalk.advance(60)
+    assert localstalk.environment()["HealthStatus"] == "Severe"
+    assert localstalk.lines()[-1] == (
         "WARN Environment health has transitioned from Ok to Severe. ELB processes are not healthy on all instances."
     )
-    stalk.driver.set_instance(instance, http_status=200)
-    stalk.advance(60)
-    assert stalk.environment()["HealthStatus"] == "Ok"
+    localstalk.driver.set_instance(instance, http_status=200)
+    localstalk.advance(60)
+    assert localstalk.environment()["HealthStatus"] == "Ok"
 
 
-def test_a_lost_instance_is_replaced(stalk: Stalk) -> None:
-    stalk.create()
-    lost = next(iter(stalk.driver._instances))
-    stalk.driver.set_instance(lost, running=False)
-    stalk.advance(300)
-    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
+def test_a_lost_instance_is_replaced(localstalk: Localstalk) -> None:
+    localstalk.create()
+    lost = next(iter(localstalk.driver._instances))
+    localstalk.driver.set_instance(lost, running=False)
+    localstalk.advance(300)
+    health = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
     (new,) = health["InstanceHealthList"]
     assert new["InstanceId"] != lost
     assert (new["HealthStatus"], new["Deployment"]["VersionLabel"]) == ("Ok", "v1")
-    assert stalk.environment()["Health"] == "Green"
-    assert list(stalk.driver._instances) == [new["InstanceId"]]
+    assert localstalk.environment()["Health"] == "Green"
+    assert list(localstalk.driver._instances) == [new["InstanceId"]]
 
 
-def test_an_update_waits_for_a_replacement(stalk: Stalk) -> None:
-    stalk.create()
-    stalk.version("v2")
-    stalk.driver.set_instance(next(iter(stalk.driver._instances)), running=False)
-    stalk.advance(15)
-    stalk.update(VersionLabel="v2")
-    (new,) = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])["InstanceHealthList"]
+def test_an_update_waits_for_a_replacement(localstalk: Localstalk) -> None:
+    localstalk.create()
+    localstalk.version("v2")
+    localstalk.driver.set_instance(next(iter(localstalk.driver._instances)), running=False)
+    localstalk.advance(15)
+    localstalk.update(VersionLabel="v2")
+    (new,) = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])[
+        "InstanceHealthList"
+    ]
     assert new["Deployment"]["VersionLabel"] == "v2"
-    assert stalk.environment()["VersionLabel"] == "v2"
+    assert localstalk.environment()["VersionLabel"] == "v2"
 
 
-def test_the_clone_of_the_eb_cli(stalk: Stalk) -> None:
+def test_the_clone_of_the_eb_cli(localstalk: Localstalk) -> None:
     properties = "aws:elasticbeanstalk:application:environment"
-    stalk.create("env-one", option(properties, "COLOUR", "blue"))
+    localstalk.create("env-one", option(properties, "COLOUR", "blue"))
     form = {
         "Action": "CreateEnvironment",
         "Version": "2010-12-01",
@@ -401,17 +404,17 @@ def test_the_clone_of_the_eb_cli(stalk: Stalk) -> None:
         "VersionLabel": "v1",
         "TemplateSpecification.TemplateSource.EnvironmentName": "env-one",
     }
-    status, _ = post(stalk, urllib.parse.urlencode(form).encode())
+    status, _ = post(localstalk, urllib.parse.urlencode(form).encode())
     assert status == 200
-    stalk.advance(600)
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-two")
+    localstalk.advance(600)
+    described = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-two")
     settings = described["ConfigurationSettings"][0]["OptionSettings"]
     assert option(properties, "COLOUR", "blue") in settings
 
 
-def test_our_own_defect_does_not_leave_an_environment_busy(stalk: Stalk) -> None:
-    stalk.create()
-    stalk.driver.failures.append(Failure(events=None))  # type: ignore[arg-type]
-    lines = stalk.lines(stalk.update(VersionLabel="v1"))
-    assert stalk.environment()["Status"] == "Ready"
+def test_our_own_defect_does_not_leave_an_environment_busy(localstalk: Localstalk) -> None:
+    localstalk.create()
+    localstalk.driver.failures.append(Failure(events=None))  # type: ignore[arg-type]
+    lines = localstalk.lines(localstalk.update(VersionLabel="v1"))
+    assert localstalk.environment()["Status"] == "Ready"
     assert lines[-1] == "FATAL localstalk failed internally; see its log."

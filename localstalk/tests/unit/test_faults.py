@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from botocore.config import Config
-from stalk import STACK, Stalk, option
+from control_plane import STACK, Localstalk, option
 
 from localstalk import injection
 from localstalk.driver import Command
@@ -24,12 +24,12 @@ CALL = ApiCall("elasticbeanstalk", "DescribeEvents", "1", "us-east-1")
 class Admin:
     """The admin API of one localstalk."""
 
-    def __init__(self, stalk: Stalk) -> None:
-        self.stalk = stalk
+    def __init__(self, localstalk: Localstalk) -> None:
+        self.localstalk = localstalk
 
     def ask(self, method: str, path: str = "", body: object = None) -> tuple[int, Any]:
         sent = None if body is None else json.dumps(body).encode()
-        status, text = self.stalk.ask(f"faults{path}", method, sent)
+        status, text = self.localstalk.ask(f"faults{path}", method, sent)
         return status, json.loads(text) if status < 400 else text.strip()
 
     def add(self, kind: str, **fields: object) -> dict[str, Any]:
@@ -40,14 +40,14 @@ class Admin:
 
 
 @pytest.fixture
-def admin(stalk: Stalk) -> Admin:
-    return Admin(stalk)
+def admin(localstalk: Localstalk) -> Admin:
+    return Admin(localstalk)
 
 
 @pytest.fixture
-def once(stalk: Stalk) -> Any:
+def once(localstalk: Localstalk) -> Any:
     """A client that does not retry."""
-    return stalk.client("elasticbeanstalk", config=Config(retries={"total_max_attempts": 1}))
+    return localstalk.client("elasticbeanstalk", config=Config(retries={"total_max_attempts": 1}))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_throttling_reaches_clients_as_aws_says_it(admin: Admin, once: Any) -> N
     assert response["Error"] == {"Type": "Sender", "Code": "Throttling", "Message": "Rate exceeded"}
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
     once.describe_environments()
-    admin.stalk.advance(1)
+    admin.localstalk.advance(1)
     once.describe_events()
 
 
@@ -173,9 +173,11 @@ def test_an_error_n_times(admin: Admin, once: Any) -> None:
         ("iam", "list_users", {}),
     ],
 )
-def test_errors_of_other_services(stalk: Stalk, admin: Admin, service: str, operation: str, arguments: Any) -> None:
+def test_errors_of_other_services(
+    localstalk: Localstalk, admin: Admin, service: str, operation: str, arguments: Any
+) -> None:
     admin.add("error", code="AccessDenied", message="No & never.", http_status=403, service=service)
-    client = stalk.client(service, config=Config(retries={"total_max_attempts": 1}))
+    client = localstalk.client(service, config=Config(retries={"total_max_attempts": 1}))
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         getattr(client, operation)(**arguments)
     error = caught.value.response["Error"]
@@ -197,82 +199,85 @@ def test_latency(admin: Admin, once: Any, monkeypatch: pytest.MonkeyPatch) -> No
     assert waited == [3.0]
 
 
-def test_a_stuck_workflow_goes_on_when_it_is_let_go(stalk: Stalk, admin: Admin) -> None:
-    stalk.create()
+def test_a_stuck_workflow_goes_on_when_it_is_let_go(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create()
     fault = admin.add("stuck", operation="deploy", environment="env-one")
-    stalk.version("v2")
-    stalk.update(VersionLabel="v2")
-    assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Updating", "v1")
-    assert stalk.lines(EnvironmentName="env-one")[-1].startswith(
+    localstalk.version("v2")
+    localstalk.update(VersionLabel="v2")
+    assert (localstalk.environment()["Status"], localstalk.environment()["VersionLabel"]) == ("Updating", "v1")
+    assert localstalk.lines(EnvironmentName="env-one")[-1].startswith(
         ("Environment update is starting.", "Environment health")
     )
     assert admin.ask("DELETE", f"/{fault['id']}") == (200, [])
-    stalk.advance(3600)
-    assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Ready", "v2")
+    localstalk.advance(3600)
+    assert (localstalk.environment()["Status"], localstalk.environment()["VersionLabel"]) == ("Ready", "v2")
 
 
-def test_workflows_may_be_stuck_for_a_while_each(stalk: Stalk, admin: Admin) -> None:
-    stalk.create()
+def test_workflows_may_be_stuck_for_a_while_each(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create()
     admin.add("stuck", operation="deploy", seconds=600)
     for label in ("v2", "v3"):
-        stalk.version(label)
-        stalk.eb.update_environment(EnvironmentName="env-one", VersionLabel=label)
-        stalk.advance(590)
-        assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"] == label) == ("Updating", False)
-        stalk.advance(590)
-        assert (stalk.environment()["Status"], stalk.environment()["VersionLabel"]) == ("Ready", label)
+        localstalk.version(label)
+        localstalk.eb.update_environment(EnvironmentName="env-one", VersionLabel=label)
+        localstalk.advance(590)
+        assert (localstalk.environment()["Status"], localstalk.environment()["VersionLabel"] == label) == (
+            "Updating",
+            False,
+        )
+        localstalk.advance(590)
+        assert (localstalk.environment()["Status"], localstalk.environment()["VersionLabel"]) == ("Ready", label)
 
 
-def test_red_health(stalk: Stalk, admin: Admin) -> None:
-    stalk.create()
+def test_red_health(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create()
     admin.add("health", environment="env-one", health="Severe")
-    stalk.advance(20)
-    assert (stalk.environment()["Health"], stalk.environment()["HealthStatus"]) == ("Red", "Severe")
-    assert stalk.lines(EnvironmentName="env-one")[-1] == (
+    localstalk.advance(20)
+    assert (localstalk.environment()["Health"], localstalk.environment()["HealthStatus"]) == ("Red", "Severe")
+    assert localstalk.lines(EnvironmentName="env-one")[-1] == (
         "WARN Environment health has transitioned from Ok to Severe. Environment health was set by a fault."
     )
     admin.ask("DELETE")
-    stalk.advance(20)
-    assert stalk.environment()["Health"] == "Green"
+    localstalk.advance(20)
+    assert localstalk.environment()["Health"] == "Green"
 
 
-def instances(stalk: Stalk) -> dict[str, str]:
-    found = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
+def instances(localstalk: Localstalk) -> dict[str, str]:
+    found = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
     return {each["InstanceId"]: each["HealthStatus"] for each in found["InstanceHealthList"]}
 
 
-def test_an_unhealthy_and_a_missing_instance(stalk: Stalk, admin: Admin) -> None:
-    stalk.create("env-one", TWO)
-    first, second = instances(stalk)
+def test_an_unhealthy_and_a_missing_instance(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create("env-one", TWO)
+    first, second = instances(localstalk)
     admin.add("instance", state="unhealthy", instance=first)
-    stalk.advance(120)
-    assert instances(stalk) == {first: "Severe", second: "Ok"}
-    assert stalk.environment()["Health"] == "Red"
+    localstalk.advance(120)
+    assert instances(localstalk) == {first: "Severe", second: "Ok"}
+    assert localstalk.environment()["Health"] == "Red"
     admin.ask("DELETE")
     admin.add("instance", state="missing", instance=first)
-    stalk.advance(120)
-    assert instances(stalk) == {second: "Ok"}
+    localstalk.advance(120)
+    assert instances(localstalk) == {second: "Ok"}
 
 
-def test_an_unhealthy_instance_fails_a_deployment(stalk: Stalk, admin: Admin) -> None:
-    stalk.create("env-one", TWO)
-    stalk.version("v2")
-    admin.add("instance", state="unhealthy", instance=next(iter(instances(stalk))))
-    request_id = stalk.update(VersionLabel="v2")
+def test_an_unhealthy_instance_fails_a_deployment(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create("env-one", TWO)
+    localstalk.version("v2")
+    admin.add("instance", state="unhealthy", instance=next(iter(instances(localstalk))))
+    request_id = localstalk.update(VersionLabel="v2")
     assert (
         "ERROR Instance id(s) 'i-x' did not pass health check after command execution. Aborting the operation."
-        in stalk.lines(request_id)
+        in localstalk.lines(request_id)
     )
-    assert stalk.environment()["VersionLabel"] == "v1"
+    assert localstalk.environment()["VersionLabel"] == "v1"
 
 
-def test_a_killed_instance_is_replaced(stalk: Stalk, admin: Admin) -> None:
-    stalk.create("env-one", TWO)
-    first, second = instances(stalk)
+def test_a_killed_instance_is_replaced(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create("env-one", TWO)
+    first, second = instances(localstalk)
     killed = admin.add("instance", state="killed", environment="env-one")
     assert (killed["instance"], admin.ask("GET")) == (first, (200, []))
-    stalk.advance(600)
-    now = instances(stalk)
+    localstalk.advance(600)
+    now = instances(localstalk)
     assert (len(now), first in now, now[second]) == (2, False, "Ok")
     assert admin.ask("POST", body={"kind": "instance", "state": "killed", "instance": first}) == (
         404,
@@ -280,8 +285,8 @@ def test_a_killed_instance_is_replaced(stalk: Stalk, admin: Admin) -> None:
     )
 
 
-def ssm_status(stalk: Stalk, instance_id: str) -> tuple[str, str, int]:
-    ssm = stalk.client("ssm")
+def ssm_status(localstalk: Localstalk, instance_id: str) -> tuple[str, str, int]:
+    ssm = localstalk.client("ssm")
     sent = ssm.send_command(
         DocumentName="AWS-RunShellScript", InstanceIds=[instance_id], Parameters={"commands": ["true"]}
     )["Command"]
@@ -293,15 +298,15 @@ def ssm_status(stalk: Stalk, instance_id: str) -> tuple[str, str, int]:
         assert time.monotonic() < deadline
 
 
-def test_instances_that_systems_manager_cannot_reach(stalk: Stalk, admin: Admin) -> None:
-    stalk.create("env-one")
-    stalk.create("env-two")
-    first, second = (next(iter(stalk.region.by_name(name).instances)) for name in ("env-one", "env-two"))  # type: ignore[union-attr]
+def test_instances_that_systems_manager_cannot_reach(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create("env-one")
+    localstalk.create("env-two")
+    first, second = (next(iter(localstalk.region.by_name(name).instances)) for name in ("env-one", "env-two"))  # type: ignore[union-attr]
     fault = admin.add("ssm", environment="env-one")
-    assert ssm_status(stalk, first) == ("Failed", "Undeliverable", -1)
+    assert ssm_status(localstalk, first) == ("Failed", "Undeliverable", -1)
     # The sim driver has no shell: this one was reached.
-    assert ssm_status(stalk, second) == ("Failed", "Failed", 127)
-    ssm = stalk.client("ssm")
+    assert ssm_status(localstalk, second) == ("Failed", "Failed", 127)
+    ssm = localstalk.client("ssm")
     (command,) = [each for each in ssm.list_commands()["Commands"] if each["InstanceIds"] == [first]]
     assert (command["Status"], command["StatusDetails"], command["ErrorCount"]) == ("Failed", "Undeliverable", 1)
 
@@ -312,48 +317,48 @@ def test_instances_that_systems_manager_cannot_reach(stalk: Stalk, admin: Admin)
     assert pings() == {first: "ConnectionLost", second: "Online"}
     assert pings(Filters=[{"Key": "InstanceIds", "Values": [first]}]) == {first: "ConnectionLost"}
     admin.ask("DELETE", f"/{fault['id']}")
-    assert ssm_status(stalk, first)[1] == "Failed"
+    assert ssm_status(localstalk, first)[1] == "Failed"
     assert pings() == {first: "Online", second: "Online"}
 
 
 LIVE, NEXT = "live.us-east-1.elasticbeanstalk.com", "next.us-east-1.elasticbeanstalk.com"
 
 
-def start_swap(stalk: Stalk) -> tuple[str, str]:
-    ids = (stalk.create("env-one", CNAMEPrefix="live"), stalk.create("env-two", CNAMEPrefix="next"))
-    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+def start_swap(localstalk: Localstalk) -> tuple[str, str]:
+    ids = (localstalk.create("env-one", CNAMEPrefix="live"), localstalk.create("env-two", CNAMEPrefix="next"))
+    localstalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
     return ids
 
 
-def test_names_that_change_before_the_end_of_a_swap(stalk: Stalk, admin: Admin) -> None:
+def test_names_that_change_before_the_end_of_a_swap(localstalk: Localstalk, admin: Admin) -> None:
     admin.add("dns", offset=-3)
-    one, two = start_swap(stalk)
-    stalk.advance(1.5)
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (one, two)
-    stalk.advance(1)
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
-    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (LIVE, "Updating")
-    stalk.advance(3)
-    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (NEXT, "Ready")
+    one, two = start_swap(localstalk)
+    localstalk.advance(1.5)
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (one, two)
+    localstalk.advance(1)
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (two, one)
+    assert (localstalk.environment()["CNAME"], localstalk.environment()["Status"]) == (LIVE, "Updating")
+    localstalk.advance(3)
+    assert (localstalk.environment()["CNAME"], localstalk.environment()["Status"]) == (NEXT, "Ready")
 
 
-def test_names_that_change_after_the_end_of_a_swap(stalk: Stalk, admin: Admin) -> None:
+def test_names_that_change_after_the_end_of_a_swap(localstalk: Localstalk, admin: Admin) -> None:
     fault = admin.add("dns", offset=30, environment="env-two")
-    one, two = start_swap(stalk)
-    stalk.advance(10)
-    assert (stalk.environment()["CNAME"], stalk.environment()["Status"]) == (NEXT, "Ready")
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (one, two)
-    stalk.advance(30)
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+    one, two = start_swap(localstalk)
+    localstalk.advance(10)
+    assert (localstalk.environment()["CNAME"], localstalk.environment()["Status"]) == (NEXT, "Ready")
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (one, two)
+    localstalk.advance(30)
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (two, one)
     # Without the fault, names and API change together; a late change in between does no harm.
-    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
-    stalk.advance(10)
+    localstalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+    localstalk.advance(10)
     admin.ask("DELETE", f"/{fault['id']}")
-    stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
-    stalk.advance(10)
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
-    stalk.advance(60)
-    assert (stalk.driver.leads_to(LIVE), stalk.driver.leads_to(NEXT)) == (two, one)
+    localstalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
+    localstalk.advance(10)
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (two, one)
+    localstalk.advance(60)
+    assert (localstalk.driver.leads_to(LIVE), localstalk.driver.leads_to(NEXT)) == (two, one)
 
 
 def test_a_localstalk_inside_another_process_cannot_restart(admin: Admin) -> None:
@@ -362,54 +367,54 @@ def test_a_localstalk_inside_another_process_cannot_restart(admin: Admin) -> Non
 
 
 @pytest.mark.parametrize(("outcome", "line"), [("FAILURE", "Failed: 1"), ("TIMEOUT", "TimedOut: 1")])
-def test_failing_hooks(stalk: Stalk, admin: Admin, outcome: str, line: str) -> None:
-    stalk.create("env-one", TWO)
-    stalk.version("v2")
+def test_failing_hooks(localstalk: Localstalk, admin: Admin, outcome: str, line: str) -> None:
+    localstalk.create("env-one", TWO)
+    localstalk.version("v2")
     admin.add("command", environment="env-one", version="v2", outcome=outcome, times=1)
-    lines = stalk.lines(stalk.update(VersionLabel="v2"))
+    lines = localstalk.lines(localstalk.update(VersionLabel="v2"))
     assert f"Command execution completed on all instances. Summary: [Successful: 1, {line}]." in lines
-    assert stalk.environment()["VersionLabel"] == "v1"
-    stalk.update(VersionLabel="v2")
-    assert stalk.environment()["VersionLabel"] == "v2"
+    assert localstalk.environment()["VersionLabel"] == "v1"
+    localstalk.update(VersionLabel="v2")
+    assert localstalk.environment()["VersionLabel"] == "v2"
 
 
-def test_failing_log_requests(stalk: Stalk, admin: Admin) -> None:
-    stalk.create()
+def test_failing_log_requests(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.create()
     admin.add("command", command="tail-log")
-    stalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="tail")
-    stalk.advance(30)
-    assert stalk.lines(EnvironmentName="env-one")[-1] == "ERROR Failed to pull logs for environment instances."
-    assert stalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="tail")["EnvironmentInfo"] == []
+    localstalk.eb.request_environment_info(EnvironmentName="env-one", InfoType="tail")
+    localstalk.advance(30)
+    assert localstalk.lines(EnvironmentName="env-one")[-1] == "ERROR Failed to pull logs for environment instances."
+    assert localstalk.eb.retrieve_environment_info(EnvironmentName="env-one", InfoType="tail")["EnvironmentInfo"] == []
 
 
 @pytest.mark.parametrize(("fault", "leaders"), [(False, 1), (True, 2)])
-def test_batches_share_a_leader_or_not(stalk: Stalk, admin: Admin, fault: bool, leaders: int) -> None:
+def test_batches_share_a_leader_or_not(localstalk: Localstalk, admin: Admin, fault: bool, leaders: int) -> None:
     rolling = [option("aws:elasticbeanstalk:command", *pair) for pair in ROLLING.items()]
-    stalk.create("env-one", TWO, *rolling)
+    localstalk.create("env-one", TWO, *rolling)
     if fault:
         admin.add("election", environment="env-one")
-    stalk.version("v2")
-    before = elected(stalk)
-    stalk.update(VersionLabel="v2")
-    assert elected(stalk) - before == leaders
+    localstalk.version("v2")
+    before = elected(localstalk)
+    localstalk.update(VersionLabel="v2")
+    assert elected(localstalk) - before == leaders
 
 
-def elected(stalk: Stalk) -> int:
+def elected(localstalk: Localstalk) -> int:
     """How often an instance of env-one was told that it leads."""
-    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+    resources = localstalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
     command = Command("tail-log", "", 0, "", 1.0)
-    logs = [stalk.driver.run(each["Id"], command).output for each in resources["Instances"]]
+    logs = [localstalk.driver.run(each["Id"], command).output for each in resources["Instances"]]
     return sum(log.count("Instance is Leader.") for log in logs)
 
 
-def test_a_stuck_launch_is_still_there(stalk: Stalk, admin: Admin) -> None:
-    stalk.version("v1")
+def test_a_stuck_launch_is_still_there(localstalk: Localstalk, admin: Admin) -> None:
+    localstalk.version("v1")
     admin.add("stuck", operation="create")
-    stalk.eb.create_environment(
+    localstalk.eb.create_environment(
         ApplicationName="app", EnvironmentName="env-one", VersionLabel="v1", SolutionStackName=STACK
     )
-    stalk.advance(7200)
-    assert stalk.environment()["Status"] == "Launching"
+    localstalk.advance(7200)
+    assert localstalk.environment()["Status"] == "Launching"
 
 
 def test_the_admin_api_refuses_in_one_sentence(admin: Admin) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import botocore.exceptions
 import pytest
+from control_plane import Localstalk
 from moto.s3.models import S3Backend
-from stalk import Stalk
 
 from localstalk.driver import InstanceSpec
 from localstalk.engine.imds import ApiConnection, instance_role
@@ -26,8 +26,8 @@ PROFILE = "web"
 
 
 @pytest.fixture
-def api(stalk: Stalk, server: Any, tmp_path: Path) -> Iterator[str]:
-    spec = InstanceSpec(INSTANCE, "e-1", "one", "app", "us-east-1", "al2023", stalk.account, PROFILE)
+def api(localstalk: Localstalk, server: Any, tmp_path: Path) -> Iterator[str]:
+    spec = InstanceSpec(INSTANCE, "e-1", "one", "app", "us-east-1", "al2023", localstalk.account, PROFILE)
     path = tmp_path / "api.sock"
     close = opener(server.application)(spec, path)
     yield str(path)
@@ -35,16 +35,16 @@ def api(stalk: Stalk, server: Any, tmp_path: Path) -> Iterator[str]:
     assert not path.exists()
 
 
-def make_profile(stalk: Stalk) -> str:
-    iam = stalk.client("iam")
+def make_profile(localstalk: Localstalk) -> str:
+    iam = localstalk.client("iam")
     iam.create_role(RoleName="web-role", AssumeRolePolicyDocument="{}")
     arn: str = iam.create_instance_profile(InstanceProfileName=PROFILE)["InstanceProfile"]["Arn"]
     iam.add_role_to_instance_profile(InstanceProfileName=PROFILE, RoleName="web-role")
     return arn
 
 
-def test_a_profile_gives_credentials_of_its_role(stalk: Stalk, api: str) -> None:
-    arn = make_profile(stalk)
+def test_a_profile_gives_credentials_of_its_role(localstalk: Localstalk, api: str) -> None:
+    arn = make_profile(localstalk)
     found = instance_role(api)
     assert found is not None
     assert (found["role"], found["info"]["InstanceProfileArn"]) == ("web-role", arn)
@@ -53,18 +53,18 @@ def test_a_profile_gives_credentials_of_its_role(stalk: Stalk, api: str) -> None
     assert instance_role(api) == found, "they stay the same until shortly before their end"
     sts = boto3.client(
         "sts",
-        endpoint_url=stalk.endpoint,
+        endpoint_url=localstalk.endpoint,
         region_name="us-east-1",
         aws_access_key_id=credentials["AccessKeyId"],
         aws_secret_access_key=credentials["SecretAccessKey"],
         aws_session_token=credentials["Token"],
     )
-    assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{stalk.account}:assumed-role/web-role/{INSTANCE}"
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:sts::{localstalk.account}:assumed-role/web-role/{INSTANCE}"
 
 
-def test_no_profile_no_credentials(stalk: Stalk, api: str) -> None:
+def test_no_profile_no_credentials(localstalk: Localstalk, api: str) -> None:
     assert instance_role(api) is None
-    stalk.client("iam").create_instance_profile(InstanceProfileName=PROFILE)
+    localstalk.client("iam").create_instance_profile(InstanceProfileName=PROFILE)
     assert instance_role(api) is None, "a profile without a role"
 
 
@@ -76,9 +76,9 @@ def test_administration_is_out_of_reach(api: str, path: str) -> None:
     connection.close()
 
 
-def test_of_many_conditional_writes_one_succeeds(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = f"ledger-{stalk.account}"
-    s3 = stalk.client("s3")
+def test_of_many_conditional_writes_one_succeeds(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = f"ledger-{localstalk.account}"
+    s3 = localstalk.client("s3")
     s3.create_bucket(Bucket=bucket)
     write, together = S3Backend.put_object, threading.Barrier(2)
 

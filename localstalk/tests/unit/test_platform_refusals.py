@@ -8,7 +8,7 @@ from pathlib import Path
 
 import botocore.exceptions
 import pytest
-from stalk import PROFILE, STACK, Stalk
+from control_plane import PROFILE, STACK, Localstalk
 
 from localstalk.drivers.container import ContainerDriver
 from localstalk.elasticbeanstalk.platforms import catalogue
@@ -28,20 +28,20 @@ SENTENCE = (
 
 
 @pytest.fixture
-def contained(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> Stalk:
+def contained(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> Localstalk:
     """A localstalk that refuses as the container driver does."""
-    monkeypatch.setattr(stalk.driver, "refusal", partial(ContainerDriver.refusal, stalk.driver))
-    stalk.version("v1")
-    return stalk
+    monkeypatch.setattr(localstalk.driver, "refusal", partial(ContainerDriver.refusal, localstalk.driver))
+    localstalk.version("v1")
+    return localstalk
 
 
-def create(stalk: Stalk, stack: str) -> None:
+def create(localstalk: Localstalk, stack: str) -> None:
     given = {"ApplicationName": "app", "VersionLabel": "v1", "OptionSettings": [PROFILE]}
-    stalk.eb.create_environment(EnvironmentName="env-one", SolutionStackName=stack, **given)
-    stalk.advance(600)
+    localstalk.eb.create_environment(EnvironmentName="env-one", SolutionStackName=stack, **given)
+    localstalk.advance(600)
 
 
-def test_platform_that_cannot_run_is_refused_in_a_sentence(contained: Stalk) -> None:
+def test_platform_that_cannot_run_is_refused_in_a_sentence(contained: Localstalk) -> None:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         create(contained, NODE)
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValue"
@@ -49,7 +49,7 @@ def test_platform_that_cannot_run_is_refused_in_a_sentence(contained: Stalk) -> 
     assert contained.eb.describe_environments()["Environments"] == []
 
 
-def test_update_to_such_a_platform_changes_nothing(contained: Stalk) -> None:
+def test_update_to_such_a_platform_changes_nothing(contained: Localstalk) -> None:
     create(contained, PYTHON)
     with pytest.raises(botocore.exceptions.ClientError, match=r"not Node\.js 24"):
         contained.eb.update_environment(EnvironmentName="env-one", SolutionStackName=NODE)
@@ -66,18 +66,18 @@ def test_readme_names_what_is_refused() -> None:
 
 
 @pytest.mark.parametrize("stack", [NODE, PYTHON, STACK, ECS, TOMCAT, DOTNET])
-def test_every_platform_is_simulated(stalk: Stalk, stack: str) -> None:
-    stalk.version("v1")
-    create(stalk, stack)
-    assert stalk.environment()["Status"] == "Ready"
-    assert stalk.environment()["Health"] == "Green"
+def test_every_platform_is_simulated(localstalk: Localstalk, stack: str) -> None:
+    localstalk.version("v1")
+    create(localstalk, stack)
+    assert localstalk.environment()["Status"] == "Ready"
+    assert localstalk.environment()["Health"] == "Green"
 
 
 @pytest.mark.parametrize(("stack", "told"), [(TOMCAT, True), (CORRETTO, False)])
-def test_options_of_tomcat_are_told_of_tomcat_alone(stalk: Stalk, stack: str, told: bool) -> None:
-    stalk.version("v1")
-    create(stalk, stack)
-    (described,) = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")[
+def test_options_of_tomcat_are_told_of_tomcat_alone(localstalk: Localstalk, stack: str, told: bool) -> None:
+    localstalk.version("v1")
+    create(localstalk, stack)
+    (described,) = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")[
         "ConfigurationSettings"
     ]
     namespaces = {one["Namespace"] for one in described["OptionSettings"]}
@@ -85,7 +85,7 @@ def test_options_of_tomcat_are_told_of_tomcat_alone(stalk: Stalk, stack: str, to
     assert described["SolutionStackName"] == stack
 
 
-def test_a_branch_of_tomcat_is_named_with_its_java(stalk: Stalk) -> None:
+def test_a_branch_of_tomcat_is_named_with_its_java(localstalk: Localstalk) -> None:
     """As in "Supported platforms": the stack says "Tomcat 10 Corretto 17"."""
     (platform,) = [one for one in catalogue("us-east-1") if one.solution_stack == TOMCAT]
     assert platform.arn.endswith("::platform/Tomcat 10 with Corretto 17 running on 64bit Amazon Linux 2023/5.8.1")

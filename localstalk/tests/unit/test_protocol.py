@@ -15,17 +15,17 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from stalk import PROFILE, STACK, Stalk, option
+from control_plane import PROFILE, STACK, Localstalk, option
 
 NAMESPACE = "{http://elasticbeanstalk.amazonaws.com/docs/2010-12-01/}"
 
 
-def post(stalk: Stalk, body: bytes, **headers: str) -> tuple[int, str]:
+def post(localstalk: Localstalk, body: bytes, **headers: str) -> tuple[int, str]:
     sent = {"Content-Type": "application/x-www-form-urlencoded"} | headers
-    signed = AWSRequest("POST", f"{stalk.endpoint}/", sent, body)
-    key = Credentials(stalk.key.access_key, stalk.key.secret_key)
+    signed = AWSRequest("POST", f"{localstalk.endpoint}/", sent, body)
+    key = Credentials(localstalk.key.access_key, localstalk.key.secret_key)
     SigV4Auth(key, "elasticbeanstalk", "us-east-1").add_auth(signed)
-    request = urllib.request.Request(stalk.endpoint, body, dict(signed.headers))  # noqa: S310 - our own endpoint
+    request = urllib.request.Request(localstalk.endpoint, body, dict(signed.headers))  # noqa: S310 - our own endpoint
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
             return answer.status, answer.read().decode()
@@ -34,8 +34,8 @@ def post(stalk: Stalk, body: bytes, **headers: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def error_of(stalk: Stalk, **form: str) -> tuple[int, str, str]:
-    status, text = post(stalk, urllib.parse.urlencode({"Version": "2010-12-01"} | form).encode())
+def error_of(localstalk: Localstalk, **form: str) -> tuple[int, str, str]:
+    status, text = post(localstalk, urllib.parse.urlencode({"Version": "2010-12-01"} | form).encode())
     root = ElementTree.fromstring(text)  # noqa: S314 - our own answer
     assert root.tag == f"{NAMESPACE}ErrorResponse"
     error = root.find(f"{NAMESPACE}Error")
@@ -50,34 +50,34 @@ def refusal(call: Any, **parameters: Any) -> tuple[str, str]:
     return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
 
 
-def test_an_unknown_action_is_an_aws_error(stalk: Stalk) -> None:
-    assert error_of(stalk, Action="FlyToTheMoon") == (
+def test_an_unknown_action_is_an_aws_error(localstalk: Localstalk) -> None:
+    assert error_of(localstalk, Action="FlyToTheMoon") == (
         400,
         "InvalidAction",
         "Could not find operation FlyToTheMoon for version 2010-12-01",
     )
-    assert error_of(stalk)[:2] == (400, "MissingAction")
+    assert error_of(localstalk)[:2] == (400, "MissingAction")
 
 
-def test_a_defect_of_ours_is_an_aws_error(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_ours_is_an_aws_error(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("a secret detail")
 
-    monkeypatch.setitem(stalk.backend.operations, "DescribeEvents", broken)
-    status, code, message = error_of(stalk, Action="DescribeEvents")
+    monkeypatch.setitem(localstalk.backend.operations, "DescribeEvents", broken)
+    status, code, message = error_of(localstalk, Action="DescribeEvents")
     assert (status, code) == (500, "InternalFailure")
     assert "secret" not in message
 
 
-def test_garbage_is_an_aws_error(stalk: Stalk) -> None:
-    assert error_of(stalk, Action="DescribeEvents", MaxRecords="many")[1] == "MalformedInput"
-    status, text = post(stalk, b"\xff\xfe\x00")
+def test_garbage_is_an_aws_error(localstalk: Localstalk) -> None:
+    assert error_of(localstalk, Action="DescribeEvents", MaxRecords="many")[1] == "MalformedInput"
+    status, text = post(localstalk, b"\xff\xfe\x00")
     assert status in (400, 500)
     assert "<ErrorResponse" in text
 
 
-def test_a_missing_member_is_a_validation_error(stalk: Stalk) -> None:
-    assert error_of(stalk, Action="CreateApplication") == (
+def test_a_missing_member_is_a_validation_error(localstalk: Localstalk) -> None:
+    assert error_of(localstalk, Action="CreateApplication") == (
         400,
         "ValidationError",
         "1 validation error detected: Value null at 'applicationName' failed to satisfy constraint: "
@@ -85,23 +85,23 @@ def test_a_missing_member_is_a_validation_error(stalk: Stalk) -> None:
     )
 
 
-def test_operation_is_an_old_name_of_action(stalk: Stalk) -> None:
-    status, text = post(stalk, b"Operation=DescribeEnvironments&Version=2010-12-01")
+def test_operation_is_an_old_name_of_action(localstalk: Localstalk) -> None:
+    status, text = post(localstalk, b"Operation=DescribeEnvironments&Version=2010-12-01")
     assert status == 200
     assert "<DescribeEnvironmentsResult>" in text
 
 
-def test_every_operation_of_the_model_is_there(stalk: Stalk) -> None:
+def test_every_operation_of_the_model_is_there(localstalk: Localstalk) -> None:
     model = botocore.session.get_session().get_service_model("elasticbeanstalk")
     assert len(model.operation_names) == 47
-    assert stalk.backend.operations.keys() == set(model.operation_names)
+    assert localstalk.backend.operations.keys() == set(model.operation_names)
 
 
 @pytest.mark.parametrize("name", ["-front", "back-", "under_score", "dot.dot"])
-def test_environment_names_have_letters_digits_and_dashes(stalk: Stalk, name: str) -> None:
-    stalk.version("v1")
+def test_environment_names_have_letters_digits_and_dashes(localstalk: Localstalk, name: str) -> None:
+    localstalk.version("v1")
     code, message = refusal(
-        stalk.eb.create_environment, ApplicationName="app", EnvironmentName=name, SolutionStackName=STACK
+        localstalk.eb.create_environment, ApplicationName="app", EnvironmentName=name, SolutionStackName=STACK
     )
     assert code == "InvalidParameterValue"
     assert message == (
@@ -119,76 +119,78 @@ def test_environment_names_have_letters_digits_and_dashes(stalk: Stalk, name: st
         ({"Description": "d" * 201}, "Member must have length less than or equal to 200"),
     ],
 )
-def test_lengths(stalk: Stalk, parameters: dict[str, str], constraint: str) -> None:
+def test_lengths(localstalk: Localstalk, parameters: dict[str, str], constraint: str) -> None:
     given = {"ApplicationName": "app", "EnvironmentName": "env-one", "SolutionStackName": STACK} | parameters
-    code, message = refusal(stalk.eb.create_environment, **given)
+    code, message = refusal(localstalk.eb.create_environment, **given)
     assert code == "ValidationError"
     assert message.endswith(constraint)
 
 
-def test_unknown_options_and_bad_values(stalk: Stalk) -> None:
-    stalk.create()
-    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=[option("N", "O", "V")]) == (
+def test_unknown_options_and_bad_values(localstalk: Localstalk) -> None:
+    localstalk.create()
+    assert refusal(
+        localstalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=[option("N", "O", "V")]
+    ) == (
         "ConfigurationValidationException",
         "Configuration validation exception: Invalid option specification (Namespace: 'N', OptionName: 'O'): "
         "Unknown configuration setting.",
     )
     rolling = "aws:autoscaling:updatepolicy:rollingupdate"
     bad = [option(rolling, "MaxBatchSize", "0")]
-    assert refusal(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=bad) == (
+    assert refusal(localstalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=bad) == (
         "ConfigurationValidationException",
         f"Configuration validation exception: Invalid option value: '0' (Namespace: '{rolling}', OptionName: "
         "'MaxBatchSize'): Value is less than minimum allowed value: 1",
     )
-    assert stalk.environment()["Status"] == "Ready"
+    assert localstalk.environment()["Status"] == "Ready"
 
 
-def test_events_page_newest_first_and_filter(stalk: Stalk) -> None:
-    stalk.create()
-    everything = stalk.eb.describe_events()["Events"]
+def test_events_page_newest_first_and_filter(localstalk: Localstalk) -> None:
+    localstalk.create()
+    everything = localstalk.eb.describe_events()["Events"]
     dates = [each["EventDate"] for each in everything]
     assert dates == sorted(set(dates), reverse=True)
     paged = [
         event
-        for page in stalk.eb.get_paginator("describe_events").paginate(PaginationConfig={"PageSize": 7})
+        for page in localstalk.eb.get_paginator("describe_events").paginate(PaginationConfig={"PageSize": 7})
         for event in page["Events"]
     ]
     assert paged == everything
     middle = everything[5]["EventDate"]
-    assert stalk.eb.describe_events(StartTime=middle)["Events"] == everything[:6]
-    assert stalk.eb.describe_events(EndTime=middle)["Events"] == everything[6:]
-    assert stalk.eb.describe_events(Severity="WARN")["Events"] == []
-    assert refusal(stalk.eb.describe_events, NextToken="nonsense")[0] == "InvalidParameterValue"
+    assert localstalk.eb.describe_events(StartTime=middle)["Events"] == everything[:6]
+    assert localstalk.eb.describe_events(EndTime=middle)["Events"] == everything[6:]
+    assert localstalk.eb.describe_events(Severity="WARN")["Events"] == []
+    assert refusal(localstalk.eb.describe_events, NextToken="nonsense")[0] == "InvalidParameterValue"
 
 
-def test_control_characters_cannot_break_the_answer(stalk: Stalk) -> None:
-    stalk.create()
-    stalk.region.events.record("a\x00b\x1b<&>", environment=stalk.region.by_name("env-one"))
-    assert stalk.eb.describe_events()["Events"][0]["Message"] == "a?b?<&>"
+def test_control_characters_cannot_break_the_answer(localstalk: Localstalk) -> None:
+    localstalk.create()
+    localstalk.region.events.record("a\x00b\x1b<&>", environment=localstalk.region.by_name("env-one"))
+    assert localstalk.eb.describe_events()["Events"][0]["Message"] == "a?b?<&>"
 
 
-def test_waiters_of_botocore_end(stalk: Stalk) -> None:
-    stalk.create()
+def test_waiters_of_botocore_end(localstalk: Localstalk) -> None:
+    localstalk.create()
     config = {"Delay": 0, "MaxAttempts": 2}
-    stalk.eb.get_waiter("environment_exists").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
-    stalk.eb.get_waiter("environment_updated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    stalk.eb.get_waiter("environment_terminated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+    localstalk.eb.get_waiter("environment_exists").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+    localstalk.eb.get_waiter("environment_updated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    localstalk.eb.get_waiter("environment_terminated").wait(EnvironmentNames=["env-one"], WaiterConfig=config)
 
 
-def test_quotas_answer_too_many(stalk: Stalk) -> None:
-    stalk.control.quotas["Environment"] = 1
-    stalk.create()
+def test_quotas_answer_too_many(localstalk: Localstalk) -> None:
+    localstalk.control.quotas["Environment"] = 1
+    localstalk.create()
     code, _ = refusal(
-        stalk.eb.create_environment,
+        localstalk.eb.create_environment,
         ApplicationName="app",
         EnvironmentName="env-two",
         SolutionStackName=STACK,
         OptionSettings=[PROFILE],
     )
     assert code == "TooManyEnvironmentsException"
-    stalk.control.quotas["ApplicationVersion"] = 1
-    assert refusal(stalk.eb.create_application_version, ApplicationName="app", VersionLabel="v9")[0] == (
+    localstalk.control.quotas["ApplicationVersion"] = 1
+    assert refusal(localstalk.eb.create_application_version, ApplicationName="app", VersionLabel="v9")[0] == (
         "TooManyApplicationVersionsException"
     )

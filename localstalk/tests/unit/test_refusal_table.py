@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from stalk import PROFILE, STACK, Stalk, option
+from control_plane import PROFILE, STACK, Localstalk, option
 
 LAUNCH, INSTANCES, VPC = "aws:autoscaling:launchconfiguration", "aws:ec2:instances", "aws:ec2:vpc"
 ENVIRONMENT, MANAGED = "aws:elasticbeanstalk:environment", "aws:elasticbeanstalk:managedactions"
@@ -115,7 +115,7 @@ def refused(call: Any, **parameters: Any) -> tuple[str, str]:
     return error["Code"], error["Message"]
 
 
-def create(stalk: Stalk, *settings: dict[str, str], **more: Any) -> dict[str, Any]:
+def create(localstalk: Localstalk, *settings: dict[str, str], **more: Any) -> dict[str, Any]:
     return {
         "ApplicationName": "app",
         "EnvironmentName": "env-one",
@@ -130,35 +130,37 @@ def by_text(refusal: Refusal) -> str:
 
 
 @pytest.mark.parametrize("refusal", NOWHERE, ids=by_text)
-def test_settings_that_lead_nowhere(stalk: Stalk, refusal: Refusal) -> None:
-    stalk.version("v1")
-    answer = refused(stalk.eb.create_environment, **create(stalk, *refusal.settings))
+def test_settings_that_lead_nowhere(localstalk: Localstalk, refusal: Refusal) -> None:
+    localstalk.version("v1")
+    answer = refused(localstalk.eb.create_environment, **create(localstalk, *refusal.settings))
     assert answer == (refusal.code, refusal.text), refusal.source
-    assert not stalk.eb.describe_environments()["Environments"], "nothing was begun"
-    stalk.create()
-    answer = refused(stalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=list(refusal.settings))
+    assert not localstalk.eb.describe_environments()["Environments"], "nothing was begun"
+    localstalk.create()
+    answer = refused(localstalk.eb.update_environment, EnvironmentName="env-one", OptionSettings=list(refusal.settings))
     assert answer == (refusal.code, refusal.text), refusal.source
-    assert stalk.environment()["Status"] == "Ready"
+    assert localstalk.environment()["Status"] == "Ready"
 
 
 @pytest.mark.parametrize(
     ("balancer", "end"), [("classic", "."), ("application", " for load balancer type application.")]
 )
-def test_a_vpc_needs_subnets(stalk: Stalk, balancer: str, end: str) -> None:
+def test_a_vpc_needs_subnets(localstalk: Localstalk, balancer: str, end: str) -> None:
     """meteor-up/mup-aws-beanstalk#27, aws/aws-elastic-beanstalk-cli#40."""
-    stalk.version("v1")
-    vpc = option(VPC, "VPCId", stalk.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"])
+    localstalk.version("v1")
+    vpc = option(VPC, "VPCId", localstalk.client("ec2").describe_vpcs()["Vpcs"][0]["VpcId"])
     kind = option(ENVIRONMENT, "LoadBalancerType", balancer)
     text = f"{INVALID}'null' {at(VPC, 'Subnets')}Specify the subnets for the VPC{end}"
-    assert refused(stalk.eb.create_environment, **create(stalk, vpc, kind)) == (CONFIGURATION, text)
+    assert refused(localstalk.eb.create_environment, **create(localstalk, vpc, kind)) == (CONFIGURATION, text)
 
 
-def errors(stalk: Stalk) -> list[str]:
-    return [line.removeprefix("ERROR ") for line in stalk.lines(EnvironmentName="env-one") if line.startswith("ERROR")]
+def errors(localstalk: Localstalk) -> list[str]:
+    return [
+        line.removeprefix("ERROR ") for line in localstalk.lines(EnvironmentName="env-one") if line.startswith("ERROR")
+    ]
 
 
-def make_empty_profile(stalk: Stalk) -> None:
-    stalk.client("iam").create_instance_profile(InstanceProfileName="empty")
+def make_empty_profile(localstalk: Localstalk) -> None:
+    localstalk.client("iam").create_instance_profile(InstanceProfileName="empty")
 
 
 ROLE = "arn:aws:iam::123456789012:role/nobodys"
@@ -189,26 +191,26 @@ IDENTITIES = [
 
 @pytest.mark.parametrize(("setting", "text", "source"), IDENTITIES, ids=[text[-40:] for _, text, _ in IDENTITIES])
 def test_profiles_and_roles_fail_the_launch_and_the_update(
-    stalk: Stalk, setting: dict[str, str], text: str, source: str
+    localstalk: Localstalk, setting: dict[str, str], text: str, source: str
 ) -> None:
-    make_empty_profile(stalk)
-    stalk.version("v1")
-    stalk.eb.create_environment(**create(stalk, setting))
-    stalk.advance(60)
-    named = [each["Message"] for each in stalk.eb.describe_events(Severity="ERROR")["Events"]]
+    make_empty_profile(localstalk)
+    localstalk.version("v1")
+    localstalk.eb.create_environment(**create(localstalk, setting))
+    localstalk.advance(60)
+    named = [each["Message"] for each in localstalk.eb.describe_events(Severity="ERROR")["Events"]]
     assert named == ["Failed to launch environment.", text], source
-    assert stalk.environment()["Status"] == "Terminated"
-    stalk.create("env-two")
-    stalk.update(EnvironmentName="env-two", OptionSettings=[setting])
-    events = stalk.eb.describe_events(EnvironmentName="env-two", Severity="ERROR")["Events"]
+    assert localstalk.environment()["Status"] == "Terminated"
+    localstalk.create("env-two")
+    localstalk.update(EnvironmentName="env-two", OptionSettings=[setting])
+    events = localstalk.eb.describe_events(EnvironmentName="env-two", Severity="ERROR")["Events"]
     assert [each["Message"] for each in reversed(events)][:2] == [text, "Failed to deploy configuration."]
-    assert stalk.environment("env-two")["Status"] == "Ready"
+    assert localstalk.environment("env-two")["Status"] == "Ready"
 
 
-def test_an_arm_type_does_not_run_an_x86_image(stalk: Stalk) -> None:
+def test_an_arm_type_does_not_run_an_x86_image(localstalk: Localstalk) -> None:
     """Auto Scaling's words: Genaker/TerraformMagentoCloud#21."""
-    stalk.create("env-one", option(INSTANCES, "InstanceTypes", "t4g.micro"))
-    failed, aborted = errors(stalk)
+    localstalk.create("env-one", option(INSTANCES, "InstanceTypes", "t4g.micro"))
+    failed, aborted = errors(localstalk)
     assert failed.startswith(
         'Creating Auto Scaling group failed Reason: Resource handler returned message: "You must use a valid '
         "fully-formed launch template. The architecture 'arm64' of the specified instance type does not match the "
@@ -216,22 +218,22 @@ def test_an_arm_type_does_not_run_an_x86_image(stalk: Stalk) -> None:
     )
     assert "[AWSEBAutoScalingGroup]" in aborted
     # Developer Guide, aws:ec2:instances.
-    stalk.create(
+    localstalk.create(
         "env-two", option(INSTANCES, "InstanceTypes", "t4g.micro"), option(INSTANCES, "SupportedArchitectures", "arm64")
     )
-    assert stalk.environment("env-two")["Health"] == "Green"
+    assert localstalk.environment("env-two")["Health"] == "Green"
 
 
-def test_an_application_load_balancer_in_one_subnet(stalk: Stalk) -> None:
+def test_an_application_load_balancer_in_one_subnet(localstalk: Localstalk) -> None:
     """Elastic Load Balancing's words: aws-samples/aws-cdk-examples#226."""
-    subnets = [each["SubnetId"] for each in stalk.client("ec2").describe_subnets()["Subnets"]]
-    stalk.create("env-one", option(VPC, "ELBSubnets", subnets[0]))
-    failed, aborted = errors(stalk)
+    subnets = [each["SubnetId"] for each in localstalk.client("ec2").describe_subnets()["Subnets"]]
+    localstalk.create("env-one", option(VPC, "ELBSubnets", subnets[0]))
+    failed, aborted = errors(localstalk)
     text = "At least two subnets in two different Availability Zones must be specified"
     assert failed.startswith(f'Creating load balancer failed Reason: Resource handler returned message: "{text} (')
     assert "[AWSEBV2LoadBalancer]" in aborted
-    stalk.create("env-two", option(VPC, "ELBSubnets", ",".join(subnets[:2])))
-    assert stalk.environment("env-two")["Health"] == "Green"
+    localstalk.create("env-two", option(VPC, "ELBSubnets", ",".join(subnets[:2])))
+    assert localstalk.environment("env-two")["Health"] == "Green"
 
 
 def pairs(count: int) -> list[dict[str, str]]:
@@ -249,14 +251,14 @@ def pairs(count: int) -> list[dict[str, str]]:
         ([{"Key": "aws:mine", "Value": "v"}], "InvalidParameterValue", "Tag key 'aws:mine' is reserved."),
     ],
 )
-def test_tags(stalk: Stalk, tags: list[dict[str, str]], code: str, text: str) -> None:
+def test_tags(localstalk: Localstalk, tags: list[dict[str, str]], code: str, text: str) -> None:
     """Developer Guide, "Tagging Elastic Beanstalk environments"; the wording is ours."""
-    stalk.version("v1")
-    found = refused(stalk.eb.create_environment, **create(stalk, Tags=tags))
+    localstalk.version("v1")
+    found = refused(localstalk.eb.create_environment, **create(localstalk, Tags=tags))
     assert (found[0], text in found[1]) == (code, True)
-    stalk.create("env-two", Tags=[{"Key": "Grüße_.:/=+- @", "Value": "ok 1"}])
-    arn = stalk.environment("env-two")["EnvironmentArn"]
-    found = refused(stalk.eb.update_tags_for_resource, ResourceArn=arn, TagsToAdd=tags)
+    localstalk.create("env-two", Tags=[{"Key": "Grüße_.:/=+- @", "Value": "ok 1"}])
+    arn = localstalk.environment("env-two")["EnvironmentArn"]
+    found = refused(localstalk.eb.update_tags_for_resource, ResourceArn=arn, TagsToAdd=tags)
     assert (found[0], text in found[1]) == (code, True)
 
 
@@ -297,20 +299,22 @@ def test_tags(stalk: Stalk, tags: list[dict[str, str]], code: str, text: str) ->
         ),
     ],
 )
-def test_codes(stalk: Stalk, operation: str, parameters: dict[str, Any], code: str, text: str, source: str) -> None:
-    stalk.version("v1")
-    far = f"far-{stalk.account}"
+def test_codes(
+    localstalk: Localstalk, operation: str, parameters: dict[str, Any], code: str, text: str, source: str
+) -> None:
+    localstalk.version("v1")
+    far = f"far-{localstalk.account}"
     place = {"LocationConstraint": "eu-west-1"}
-    stalk.client("s3", region="eu-west-1").create_bucket(Bucket=far, CreateBucketConfiguration=place)
+    localstalk.client("s3", region="eu-west-1").create_bucket(Bucket=far, CreateBucketConfiguration=place)
     if parameters.get("SourceBundle", {}).get("S3Bucket") == "far":
         parameters = parameters | {"SourceBundle": {"S3Bucket": far, "S3Key": "a.zip"}}
-    client = stalk.client("elasticbeanstalk", config=Config(parameter_validation=False))
+    client = localstalk.client("elasticbeanstalk", config=Config(parameter_validation=False))
     found = refused(getattr(client, operation), **parameters)
     assert (found[0], found[1].replace(far, "far")) == (code, text), source
 
 
-def test_an_account_begins_with_the_guides_roles(stalk: Stalk) -> None:
-    iam = stalk.client("iam")
+def test_an_account_begins_with_the_guides_roles(localstalk: Localstalk) -> None:
+    iam = localstalk.client("iam")
     profile = iam.get_instance_profile(InstanceProfileName="aws-elasticbeanstalk-ec2-role")["InstanceProfile"]
     assert [each["RoleName"] for each in profile["Roles"]] == ["aws-elasticbeanstalk-ec2-role"]
     assert iam.get_role(RoleName="aws-elasticbeanstalk-service-role")["Role"]["RoleName"]

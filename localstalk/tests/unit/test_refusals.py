@@ -8,7 +8,7 @@ from typing import Any
 import botocore.exceptions
 import pytest
 from botocore.config import Config
-from stalk import Stalk
+from control_plane import Localstalk
 
 NO_ENVIRONMENT = "No Environment found for EnvironmentName = 'none'."
 NO_APPLICATION = "No Application named 'none' found."
@@ -48,9 +48,9 @@ LONG = "x" * 101
         ("list_platform_versions", {"MaxRecords": 0}, "constraint"),
     ],
 )
-def test_it_is_refused(stalk: Stalk, operation: str, arguments: dict[str, Any], text: str) -> None:
+def test_it_is_refused(localstalk: Localstalk, operation: str, arguments: dict[str, Any], text: str) -> None:
     # The client's own checks would keep most of this from the wire.
-    client = stalk.client("elasticbeanstalk", config=Config(parameter_validation=False))
+    client = localstalk.client("elasticbeanstalk", config=Config(parameter_validation=False))
     with pytest.raises(botocore.exceptions.ClientError) as caught:
         getattr(client, operation)(**arguments)
     response = caught.value.response

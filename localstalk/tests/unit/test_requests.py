@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stalk import SINGLE, Stalk, option
+from control_plane import SINGLE, Localstalk, option
 
 from localstalk.driver import Load
 from localstalk.drivers.container.instances import Instance
@@ -19,25 +19,25 @@ def line(status: int, agent: str = "curl/8") -> str:
     return f'127.0.0.1 - - [01/Aug/2026:02:00:00 +0000] "GET /a HTTP/1.1" {status} 5 "-" "{agent}" "-"\n'
 
 
-def test_an_environment_tells_the_requests_of_all_its_instances(stalk: Stalk) -> None:
-    stalk.create("env-one", option(ASG, "MinSize", "2"), option(ASG, "MaxSize", "2"))
-    stalk.create("env-two", SINGLE)
+def test_an_environment_tells_the_requests_of_all_its_instances(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", option(ASG, "MinSize", "2"), option(ASG, "MaxSize", "2"))
+    localstalk.create("env-two", SINGLE)
     instances = [
         each["InstanceId"]
-        for each in stalk.eb.describe_instances_health(EnvironmentName="env-one")["InstanceHealthList"]
+        for each in localstalk.eb.describe_instances_health(EnvironmentName="env-one")["InstanceHealthList"]
     ]
-    stalk.driver.set_instance(instances[0], load=Load(1.0, {"2": 19.5, "5": 0.5}))
-    stalk.driver.set_instance(instances[1], load=Load(1.0, {"2": 3.0, "3": 1.0}))
-    stalk.advance(20)
-    whole = stalk.eb.describe_environment_health(EnvironmentName="env-one", AttributeNames=["All"])[
+    localstalk.driver.set_instance(instances[0], load=Load(1.0, {"2": 19.5, "5": 0.5}))
+    localstalk.driver.set_instance(instances[1], load=Load(1.0, {"2": 3.0, "3": 1.0}))
+    localstalk.advance(20)
+    whole = localstalk.eb.describe_environment_health(EnvironmentName="env-one", AttributeNames=["All"])[
         "ApplicationMetrics"
     ]
     codes = {"Status2xx": 225, "Status3xx": 10, "Status4xx": 0, "Status5xx": 5}
     assert (whole["Duration"], whole["RequestCount"], whole["StatusCodes"]) == (10, 240, codes)
-    listed = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["ApplicationMetrics"])
+    listed = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["ApplicationMetrics"])
     counts = {one["InstanceId"]: one["ApplicationMetrics"]["RequestCount"] for one in listed["InstanceHealthList"]}
     assert counts == {instances[0]: 200, instances[1]: 40}
-    other = stalk.eb.describe_environment_health(EnvironmentName="env-two", AttributeNames=["ApplicationMetrics"])
+    other = localstalk.eb.describe_environment_health(EnvironmentName="env-two", AttributeNames=["ApplicationMetrics"])
     assert other["ApplicationMetrics"]["RequestCount"] == 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from stalk import Stalk
+from control_plane import Localstalk
 
 from localstalk import run_command
 from localstalk.driver import DriverError, ShellResult
@@ -27,15 +27,15 @@ def shell(instance_id: str, script: str, timeout: float) -> ShellResult:
 
 
 @pytest.fixture
-def ssm(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(stalk.control.driver, "shell", shell)
+def ssm(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(localstalk.control.driver, "shell", shell)
     SCRIPTS.clear()
-    return stalk.client("ssm")
+    return localstalk.client("ssm")
 
 
 @pytest.fixture
-def instance(stalk: Stalk) -> str:
-    made = stalk.client("ec2").run_instances(ImageId="ami-00000000000000000", MinCount=1, MaxCount=1)
+def instance(localstalk: Localstalk) -> str:
+    made = localstalk.client("ec2").run_instances(ImageId="ami-00000000000000000", MinCount=1, MaxCount=1)
     return str(made["Instances"][0]["InstanceId"])
 
 
@@ -86,9 +86,9 @@ def test_refusals(ssm: Any, instance: str) -> None:
     assert SCRIPTS == []
 
 
-def tagged(stalk: Stalk, count: int) -> list[str]:
+def tagged(localstalk: Localstalk, count: int) -> list[str]:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "environment", "Value": "e-1"}]}]
-    made = stalk.client("ec2").run_instances(
+    made = localstalk.client("ec2").run_instances(
         ImageId="ami-00000000000000000", MinCount=count, MaxCount=count, TagSpecifications=tags
     )
     return sorted(each["InstanceId"] for each in made["Instances"])
@@ -102,9 +102,9 @@ def finished(ssm: Any, **wanted: Any) -> dict[str, Any]:
     return dict(sent)
 
 
-def test_targets_by_tag_are_listed_in_pages(ssm: Any, stalk: Stalk) -> None:
-    made = tagged(stalk, 52)
-    stalk.client("ec2").terminate_instances(InstanceIds=[made.pop()])
+def test_targets_by_tag_are_listed_in_pages(ssm: Any, localstalk: Localstalk) -> None:
+    made = tagged(localstalk, 52)
+    localstalk.client("ec2").terminate_instances(InstanceIds=[made.pop()])
     done = finished(ssm, Targets=[{"Key": "tag:environment", "Values": ["e-0", "e-1"]}])
     assert done["Status"] == "Success"
     first = ssm.list_command_invocations(CommandId=done["CommandId"], Details=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from stalk import SINGLE, STACK, Stalk, option
+from control_plane import SINGLE, STACK, Localstalk, option
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "localstalk" / "README.md").read_text(encoding="utf-8")
@@ -30,9 +30,9 @@ def captured(name: str) -> dict[str, tuple[str, str]]:
     return {f"{space}:{option}": (resource, value) for space, option, resource, value in rows}
 
 
-def described(stalk: Stalk, name: str = "env-one", **more: str) -> list[dict[str, str]]:
+def described(localstalk: Localstalk, name: str = "env-one", **more: str) -> list[dict[str, str]]:
     asked = more or {"EnvironmentName": name}
-    found = stalk.eb.describe_configuration_settings(ApplicationName="app", **asked)["ConfigurationSettings"]
+    found = localstalk.eb.describe_configuration_settings(ApplicationName="app", **asked)["ConfigurationSettings"]
     settings: list[dict[str, str]] = found[0]["OptionSettings"]
     return settings
 
@@ -46,8 +46,8 @@ def lines(settings: list[dict[str, str]]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def values(stalk: Stalk, name: str = "env-one") -> dict[tuple[str, str], str | None]:
-    return {(each["Namespace"], each["OptionName"]): each.get("Value") for each in described(stalk, name)}
+def values(localstalk: Localstalk, name: str = "env-one") -> dict[tuple[str, str], str | None]:
+    return {(each["Namespace"], each["OptionName"]): each.get("Value") for each in described(localstalk, name)}
 
 
 def differences(ours: dict[str, tuple[str, str]], theirs: dict[str, tuple[str, str]]) -> dict[str, str]:
@@ -65,11 +65,11 @@ def differences(ours: dict[str, tuple[str, str]], theirs: dict[str, tuple[str, s
     return found
 
 
-def test_a_classic_load_balancer_is_described_as_aws_does(stalk: Stalk) -> None:
-    ec2 = stalk.client("ec2")
+def test_a_classic_load_balancer_is_described_as_aws_does(localstalk: Localstalk) -> None:
+    ec2 = localstalk.client("ec2")
     vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    stalk.create(
+    localstalk.create(
         "env-one",
         option(VPC, "VPCId", vpc),
         option(VPC, "Subnets", subnet),
@@ -78,13 +78,13 @@ def test_a_classic_load_balancer_is_described_as_aws_does(stalk: Stalk) -> None:
         option("aws:elasticbeanstalk:environment", "LoadBalancerType", "classic"),
         stack=PYTHON,
     )
-    settings = described(stalk)
+    settings = described(localstalk)
     assert [(each["Namespace"], each["OptionName"]) for each in settings] == sorted(
         (each["Namespace"], each["OptionName"]) for each in settings
     )
     assert len(settings) == 118
     assert differences(lines(settings), captured("captured-settings.tsv")) == {}
-    have = values(stalk)
+    have = values(localstalk)
     groups = {each["GroupId"]: each["GroupName"] for each in ec2.describe_security_groups()["SecurityGroups"]}
     assert "AWSEBSecurityGroup" in groups[str(have[LAUNCH, "SecurityGroups"])]
     assert "AWSEBLoadBalancerSecurityGroup" in groups[str(have["aws:elb:loadbalancer", "SecurityGroups"])]
@@ -110,9 +110,9 @@ NEWER = {
 """Options that AWS has added since: the newer capture of a classic load balancer has them."""
 
 
-def test_an_application_load_balancer_is_described_as_aws_did(stalk: Stalk) -> None:
+def test_an_application_load_balancer_is_described_as_aws_did(localstalk: Localstalk) -> None:
     theirs = captured("captured-settings-application.tsv")
-    role = f"arn:aws:iam::{stalk.account}:role/aws-elasticbeanstalk-service-role"
+    role = f"arn:aws:iam::{localstalk.account}:role/aws-elasticbeanstalk-service-role"
     own = (PARAMETERS, HEALTH, "aws:ec2:instances")
     wanted = []
     for name, (_, value) in theirs.items():
@@ -120,14 +120,14 @@ def test_an_application_load_balancer_is_described_as_aws_did(stalk: Stalk) -> N
         if value == NO_VALUE or space in own or (value.startswith("<") or "<name>" in value):
             continue
         wanted.append(option(space, label, role if "<account>" in value else value))
-    group = stalk.client("ec2").create_security_group(GroupName="ours", Description="ours")["GroupId"]
+    group = localstalk.client("ec2").create_security_group(GroupName="ours", Description="ours")["GroupId"]
     balancer = "aws:elbv2:loadbalancer"
     wanted += [option(space, "SecurityGroups", group) for space in (LAUNCH, balancer)]
-    stalk.create("env-one", *wanted, option(INSTANCES, "InstanceTypes", "t2.micro,t2.small"))
+    localstalk.create("env-one", *wanted, option(INSTANCES, "InstanceTypes", "t2.micro,t2.small"))
     for space in (LAUNCH, balancer):
-        given, generated = str(values(stalk)[space, "SecurityGroups"]).split(",")
+        given, generated = str(values(localstalk)[space, "SecurityGroups"]).split(",")
         assert (given, generated[:3]) == (group, "sg-")
-    found = differences(lines(described(stalk)), theirs)
+    found = differences(lines(described(localstalk)), theirs)
     topic = "aws:elasticbeanstalk:sns:topics:Notification Topic ARN"
     assert found == NEWER | {
         "aws:elbv2:loadbalancer:IpAddressType": "not captured",
@@ -137,14 +137,14 @@ def test_an_application_load_balancer_is_described_as_aws_did(stalk: Stalk) -> N
         assert f"`{name.rpartition(':')[2]}`" in README
 
 
-def test_a_single_instance_is_described_as_aws_did(stalk: Stalk) -> None:
-    stalk.control.launch_configurations = True
+def test_a_single_instance_is_described_as_aws_did(localstalk: Localstalk) -> None:
+    localstalk.control.launch_configurations = True
     theirs = captured("captured-settings-single.tsv")
-    stalk.create(
+    localstalk.create(
         "env-one",
         SINGLE,
         option(LAUNCH, "InstanceType", "t1.micro"),
-        option(LAUNCH, "EC2KeyName", stalk.client("ec2").create_key_pair(KeyName="aws")["KeyName"]),
+        option(LAUNCH, "EC2KeyName", localstalk.client("ec2").create_key_pair(KeyName="aws")["KeyName"]),
         option("aws:elasticbeanstalk:application:environment", "PARAM1", "one"),
         option("aws:elasticbeanstalk:command", "BatchSize", "30"),
         option("aws:elasticbeanstalk:container:python", "WSGIPath", "application.py"),
@@ -152,31 +152,31 @@ def test_a_single_instance_is_described_as_aws_did(stalk: Stalk) -> None:
     )
     # Eleven years: only what is not as it was then tells something.
     changed = {
-        name: text for name, text in differences(lines(described(stalk)), theirs).items() if text != "not captured"
+        name: text for name, text in differences(lines(described(localstalk)), theirs).items() if text != "not captured"
     }
     assert changed == {}
-    told = {each["Namespace"] for each in described(stalk)}
+    told = {each["Namespace"] for each in described(localstalk)}
     assert not [each for each in told if each.startswith(("aws:elb", "aws:autoscaling:trigger"))]
 
 
-def test_options_of_other_kinds_are_taken_and_not_told(stalk: Stalk) -> None:
+def test_options_of_other_kinds_are_taken_and_not_told(localstalk: Localstalk) -> None:
     """cloudposse/terraform-aws-elastic-beanstalk-environment#43, pulumi/pulumi-aws#920."""
-    stalk.create(
+    localstalk.create(
         "env-one",
         option("aws:elb:policies", "ConnectionDrainingEnabled", "true"),
         option("aws:elasticbeanstalk:customoption", "Cache", "small"),
         option("aws:elasticbeanstalk:sqsd", "HttpPath", "/jobs"),
     )
-    told = {namespace for namespace, _ in values(stalk)}
+    told = {namespace for namespace, _ in values(localstalk)}
     assert not told & {"aws:elb:policies", "aws:elasticbeanstalk:customoption", "aws:elasticbeanstalk:sqsd"}
     assert not [each for each in told if each.startswith("aws:elasticbeanstalk:container:")]
 
 
-def test_a_family_is_told_as_a_whole(stalk: Stalk) -> None:
-    stalk.create("env-one", option("aws:elbv2:listener:443", "Protocol", "HTTPS"))
+def test_a_family_is_told_as_a_whole(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", option("aws:elbv2:listener:443", "Protocol", "HTTPS"))
     listener = {
         each["OptionName"]: (each["ResourceName"], each.get("Value"))
-        for each in described(stalk)
+        for each in described(localstalk)
         if each["Namespace"] == "aws:elbv2:listener:443"
     }
     # As in a listing of 2021: resource name, and options without a value.
@@ -191,47 +191,49 @@ def test_a_family_is_told_as_a_whole(stalk: Stalk) -> None:
     }
 
 
-def test_instance_types_decide_over_the_type(stalk: Stalk) -> None:
-    stalk.create(
+def test_instance_types_decide_over_the_type(localstalk: Localstalk) -> None:
+    localstalk.create(
         "env-one", option(LAUNCH, "InstanceType", "t3.large"), option(INSTANCES, "InstanceTypes", "t3.small,t3.medium")
     )
-    have = values(stalk)
+    have = values(localstalk)
     assert (have[LAUNCH, "InstanceType"], have[INSTANCES, "InstanceTypes"]) == ("t3.small", "t3.small, t3.medium")
     assert have[PARAMETERS, "InstanceTypeFamily"] == "t3"
-    assert kinds(stalk) == ["t3.small"]
-    stalk.update(OptionSettings=[option(INSTANCES, "InstanceTypes", "t3.medium,t3.small")])
-    assert kinds(stalk) == ["t3.medium"]
+    assert kinds(localstalk) == ["t3.small"]
+    localstalk.update(OptionSettings=[option(INSTANCES, "InstanceTypes", "t3.medium,t3.small")])
+    assert kinds(localstalk) == ["t3.medium"]
     removed = [{"Namespace": INSTANCES, "OptionName": "InstanceTypes"}]
-    stalk.update(OptionsToRemove=removed)
-    assert kinds(stalk) == ["t3.large"]
+    localstalk.update(OptionsToRemove=removed)
+    assert kinds(localstalk) == ["t3.large"]
 
 
-def kinds(stalk: Stalk) -> list[str]:
-    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+def kinds(localstalk: Localstalk) -> list[str]:
+    resources = localstalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
     ids = [each["Id"] for each in resources["Instances"]]
-    pages = stalk.client("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+    pages = localstalk.client("ec2").describe_instances(InstanceIds=ids)["Reservations"]
     return [each["InstanceType"] for page in pages for each in page["Instances"]]
 
 
-def launches(stalk: Stalk) -> tuple[list[str], list[str]]:
-    resources = stalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
+def launches(localstalk: Localstalk) -> tuple[list[str], list[str]]:
+    resources = localstalk.eb.describe_environment_resources(EnvironmentName="env-one")["EnvironmentResources"]
     return (
         [each["Id"][:3] for each in resources["LaunchTemplates"]],
         [each["Name"].split("-")[4] for each in resources["LaunchConfigurations"]],
     )
 
 
-def test_tokens_are_a_must_and_launch_templates_stay(stalk: Stalk) -> None:
-    stalk.create()
-    assert values(stalk)[LAUNCH, "DisableIMDSv1"] == "true"
-    assert launches(stalk) == (["lt-"], [])
-    template = stalk.client("ec2").describe_launch_template_versions(Versions=["$Default"])["LaunchTemplateVersions"]
+def test_tokens_are_a_must_and_launch_templates_stay(localstalk: Localstalk) -> None:
+    localstalk.create()
+    assert values(localstalk)[LAUNCH, "DisableIMDSv1"] == "true"
+    assert launches(localstalk) == (["lt-"], [])
+    template = localstalk.client("ec2").describe_launch_template_versions(Versions=["$Default"])[
+        "LaunchTemplateVersions"
+    ]
     assert template[0]["LaunchTemplateData"]["MetadataOptions"]["HttpTokens"] == "required"
-    stalk.update(OptionSettings=[option(LAUNCH, "DisableIMDSv1", "false")])
-    assert launches(stalk) == (["lt-"], [])
-    stalk.eb.terminate_environment(EnvironmentName="env-one")
-    stalk.advance(600)
-    assert not stalk.client("ec2").describe_launch_templates()["LaunchTemplates"]
+    localstalk.update(OptionSettings=[option(LAUNCH, "DisableIMDSv1", "false")])
+    assert launches(localstalk) == (["lt-"], [])
+    localstalk.eb.terminate_environment(EnvironmentName="env-one")
+    localstalk.advance(600)
+    assert not localstalk.client("ec2").describe_launch_templates()["LaunchTemplates"]
 
 
 @pytest.mark.parametrize(
@@ -243,16 +245,16 @@ def test_tokens_are_a_must_and_launch_templates_stay(stalk: Stalk) -> None:
         option(INSTANCES, "EnableSpot", "true"),
     ],
 )
-def test_what_needs_a_launch_template(stalk: Stalk, trigger: dict[str, str]) -> None:
-    stalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"), trigger)
-    assert (stalk.environment()["Health"], launches(stalk)) == ("Green", (["lt-"], []))
+def test_what_needs_a_launch_template(localstalk: Localstalk, trigger: dict[str, str]) -> None:
+    localstalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"), trigger)
+    assert (localstalk.environment()["Health"], launches(localstalk)) == ("Green", (["lt-"], []))
 
 
-def test_new_accounts_cannot_have_launch_configurations(stalk: Stalk) -> None:
+def test_new_accounts_cannot_have_launch_configurations(localstalk: Localstalk) -> None:
     """aws/aws-elastic-beanstalk-cli#525, #528."""
-    stalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"))
+    localstalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"))
     text = "The Launch Configuration creation operation is not available in your account. Use launch templates"
-    (creating, aborted) = [each for each in stalk.lines(EnvironmentName="env-one") if each.startswith("ERROR")]
+    (creating, aborted) = [each for each in localstalk.lines(EnvironmentName="env-one") if each.startswith("ERROR")]
     assert creating.startswith(
         f'ERROR Creating Auto Scaling launch configuration failed Reason: Resource handler returned message: "{text}'
     )
@@ -260,25 +262,25 @@ def test_new_accounts_cannot_have_launch_configurations(stalk: Stalk) -> None:
         "ERROR Stack named 'awseb-e-x-stack' aborted operation. Current state: 'CREATE_FAILED'  "
         "Reason: The following resource(s) failed to create: [AWSEBAutoScalingLaunchConfiguration]."
     )
-    assert stalk.environment()["Status"] == "Ready"
+    assert localstalk.environment()["Status"] == "Ready"
 
 
-def test_old_accounts_have_them(stalk: Stalk) -> None:
-    stalk.control.launch_configurations = True
-    stalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"))
-    assert launches(stalk) == ([], ["AWSEBAutoScalingLaunchConfiguration"])
+def test_old_accounts_have_them(localstalk: Localstalk) -> None:
+    localstalk.control.launch_configurations = True
+    localstalk.create("env-one", option(LAUNCH, "DisableIMDSv1", "false"))
+    assert launches(localstalk) == ([], ["AWSEBAutoScalingLaunchConfiguration"])
     named = "awseb-e-x-stack-AWSEBAutoScalingLaunchConfiguration-RND"
-    assert f"Created Auto Scaling launch configuration named: {named}" in stalk.lines()
-    (profile,) = [each for each in described(stalk) if each["OptionName"] == "IamInstanceProfile"]
+    assert f"Created Auto Scaling launch configuration named: {named}" in localstalk.lines()
+    (profile,) = [each for each in described(localstalk) if each["OptionName"] == "IamInstanceProfile"]
     assert profile["ResourceName"] == "AWSEBAutoScalingLaunchConfiguration"
-    stalk.update(OptionSettings=[option(INSTANCES, "InstanceTypes", "t3.large")])
-    assert (kinds(stalk), launches(stalk)) == (["t3.large"], ([], ["AWSEBAutoScalingLaunchConfiguration"]))
+    localstalk.update(OptionSettings=[option(INSTANCES, "InstanceTypes", "t3.large")])
+    assert (kinds(localstalk), launches(localstalk)) == (["t3.large"], ([], ["AWSEBAutoScalingLaunchConfiguration"]))
 
 
-def test_none_is_enough_and_turns_the_environment_grey(stalk: Stalk) -> None:
-    stalk.create("env-one", *(option("aws:autoscaling:asg", name, "0") for name in ("MinSize", "MaxSize")))
-    stalk.advance(60)
-    environment = stalk.environment()
+def test_none_is_enough_and_turns_the_environment_grey(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", *(option("aws:autoscaling:asg", name, "0") for name in ("MinSize", "MaxSize")))
+    localstalk.advance(60)
+    environment = localstalk.environment()
     assert (environment["Status"], environment["Health"], environment["HealthStatus"]) == ("Ready", "Grey", "No Data")
     assert environment["Tier"] == {"Name": "WebServer", "Type": "Standard", "Version": "1.0"}
 
@@ -295,20 +297,20 @@ def test_none_is_enough_and_turns_the_environment_grey(stalk: Stalk) -> None:
         (HEALTH, "ConfigDocument", "{}", "{"),
     ],
 )
-def test_limits(stalk: Stalk, namespace: str, name: str, good: str, bad: str) -> None:
+def test_limits(localstalk: Localstalk, namespace: str, name: str, good: str, bad: str) -> None:
     """DescribeConfigurationOptions as captured about 2018 (docs/elastic_beanstalk.md §13)."""
-    stalk.version("v1")
+    localstalk.version("v1")
     template = {"ApplicationName": "app", "TemplateName": "t1"}
-    stalk.eb.create_configuration_template(**template, SolutionStackName=STACK)
-    stalk.eb.update_configuration_template(**template, OptionSettings=[option(namespace, name, good)])
+    localstalk.eb.create_configuration_template(**template, SolutionStackName=STACK)
+    localstalk.eb.update_configuration_template(**template, OptionSettings=[option(namespace, name, good)])
     with pytest.raises(ClientError, match="Configuration validation exception: Invalid option value"):
-        stalk.eb.update_configuration_template(**template, OptionSettings=[option(namespace, name, bad)])
+        localstalk.eb.update_configuration_template(**template, OptionSettings=[option(namespace, name, bad)])
 
 
-def test_a_saved_configuration_is_told_with_everything_that_would_be(stalk: Stalk) -> None:
-    made = stalk.create("env-one", option("aws:autoscaling:asg", "MaxSize", "3"))
-    stalk.eb.create_configuration_template(ApplicationName="app", TemplateName="t1", EnvironmentId=made)
-    saved, own = lines(described(stalk, TemplateName="t1")), lines(described(stalk))
+def test_a_saved_configuration_is_told_with_everything_that_would_be(localstalk: Localstalk) -> None:
+    made = localstalk.create("env-one", option("aws:autoscaling:asg", "MaxSize", "3"))
+    localstalk.eb.create_configuration_template(ApplicationName="app", TemplateName="t1", EnvironmentId=made)
+    saved, own = lines(described(localstalk, TemplateName="t1")), lines(described(localstalk))
     groups = {name for name in own if name.endswith(":SecurityGroups")}
     assert {name: own[name] for name in own if name not in groups} == {
         name: saved[name] for name in saved if name not in groups

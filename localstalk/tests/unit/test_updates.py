@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from stalk import Stalk, option
+from control_plane import Localstalk, option
 from test_deployments import DEPLOYED, DONE, END, TAIL, policy, resources
 
 from localstalk.drivers.sim import Failure
 
 
-def test_configuration_update(stalk: Stalk) -> None:
-    stalk.create("env-one")
+def test_configuration_update(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
     setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(OptionSettings=[setting])) == [
+    assert localstalk.lines(localstalk.update(OptionSettings=[setting])) == [
         "Environment update is starting.",
         "Updating environment env-one's configuration settings.",
         DONE,
@@ -21,11 +21,11 @@ def test_configuration_update(stalk: Stalk) -> None:
     ]
 
 
-def test_version_and_settings_together(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.version("v2")
+def test_version_and_settings_together(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    localstalk.version("v2")
     setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(VersionLabel="v2", OptionSettings=[setting])) == [
+    assert localstalk.lines(localstalk.update(VersionLabel="v2", OptionSettings=[setting])) == [
         "Environment update is starting.",
         "Updating environment env-one's configuration settings.",
         "Deploying new version to instance(s).",
@@ -36,71 +36,71 @@ def test_version_and_settings_together(stalk: Stalk) -> None:
     ]
 
 
-def test_a_failed_configuration_update_is_reverted(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.driver.failures.append(Failure("config-deploy", times=1))
+def test_a_failed_configuration_update_is_reverted(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    localstalk.driver.failures.append(Failure("config-deploy", times=1))
     setting = option("aws:elasticbeanstalk:application:environment", "COLOUR", "blue")
-    assert stalk.lines(stalk.update(OptionSettings=[setting]))[-3:] == [
+    assert localstalk.lines(localstalk.update(OptionSettings=[setting]))[-3:] == [
         "ERROR Failed to deploy configuration.",
         "The environment was reverted to the previous configuration setting.",
         "ERROR Update environment operation is complete, but with errors. For more information, see troubleshooting "
         "documentation.",
     ]
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+    described = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
     statuses = [each["DeploymentStatus"] for each in described["ConfigurationSettings"]]
     assert statuses == ["deployed", "failed"]
     names = [{each["OptionName"] for each in one["OptionSettings"]} for one in described["ConfigurationSettings"]]
     assert ["COLOUR" in each for each in names] == [False, True]
-    stalk.eb.delete_environment_configuration(ApplicationName="app", EnvironmentName="env-one")
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+    localstalk.eb.delete_environment_configuration(ApplicationName="app", EnvironmentName="env-one")
+    described = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
     assert len(described["ConfigurationSettings"]) == 1
 
 
-def test_a_change_of_instance_type_replaces_instances(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    before = resources(stalk)["Instances"]
+def test_a_change_of_instance_type_replaces_instances(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    before = resources(localstalk)["Instances"]
     setting = option("aws:autoscaling:launchconfiguration", "InstanceType", "t3.large")
-    assert stalk.lines(stalk.update(OptionSettings=[setting]))[-1] == END
-    assert resources(stalk)["Instances"] != before
-    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
+    assert localstalk.lines(localstalk.update(OptionSettings=[setting]))[-1] == END
+    assert resources(localstalk)["Instances"] != before
+    health = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["All"])
     assert [each["InstanceType"] for each in health["InstanceHealthList"]] == ["t3.large"]
 
 
-def test_immutable_needs_both_options(stalk: Stalk) -> None:
-    stalk.create("env-one", policy("Immutable"))
-    stalk.version("v2")
+def test_immutable_needs_both_options(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", policy("Immutable"))
+    localstalk.version("v2")
     setting = option("aws:autoscaling:launchconfiguration", "InstanceType", "t3.large")
-    lines = stalk.lines(stalk.update(VersionLabel="v2", OptionSettings=[setting]))
+    lines = localstalk.lines(localstalk.update(VersionLabel="v2", OptionSettings=[setting]))
     assert lines[1].startswith(
         "ERROR To enable immutable config and application deployments together, you must set both"
     )
 
 
-def test_scaling_out_deploys_the_current_version(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.update(OptionSettings=[option("aws:autoscaling:asg", "MinSize", "3")])
-    health = stalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["Deployment"])
+def test_scaling_out_deploys_the_current_version(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    localstalk.update(OptionSettings=[option("aws:autoscaling:asg", "MinSize", "3")])
+    health = localstalk.eb.describe_instances_health(EnvironmentName="env-one", AttributeNames=["Deployment"])
     assert [each["Deployment"]["VersionLabel"] for each in health["InstanceHealthList"]] == ["v1"] * 3
 
 
-def test_bad_options_in_the_bundle_fail_the_deployment(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    stalk.version("v2", **{".ebextensions/a.config": "option_settings:\n  aws:nope:\n    What: 1\n"})
-    assert stalk.lines(stalk.update(VersionLabel="v2"))[1:] == [
+def test_bad_options_in_the_bundle_fail_the_deployment(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    localstalk.version("v2", **{".ebextensions/a.config": "option_settings:\n  aws:nope:\n    What: 1\n"})
+    assert localstalk.lines(localstalk.update(VersionLabel="v2"))[1:] == [
         'ERROR "option_settings" in one of the configuration files failed validation. More details to follow.',
         "ERROR Invalid option specification (Namespace: 'aws:nope', OptionName: 'What'): "
         "Unknown configuration setting.",
         *TAIL,
     ]
-    assert stalk.environment()["VersionLabel"] == "v1"
+    assert localstalk.environment()["VersionLabel"] == "v1"
 
 
-def test_options_of_a_call_win_over_those_of_the_bundle(stalk: Stalk) -> None:
+def test_options_of_a_call_win_over_those_of_the_bundle(localstalk: Localstalk) -> None:
     properties = "aws:elasticbeanstalk:application:environment"
     text = f"option_settings:\n  {properties}:\n    COLOUR: green\n    SHAPE: round\n"
-    stalk.version("v1", **{".ebextensions/a.config": text})
-    stalk.create("env-one", option(properties, "COLOUR", "blue"))
-    described = stalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
+    localstalk.version("v1", **{".ebextensions/a.config": text})
+    localstalk.create("env-one", option(properties, "COLOUR", "blue"))
+    described = localstalk.eb.describe_configuration_settings(ApplicationName="app", EnvironmentName="env-one")
     found = {
         each["OptionName"]: each["Value"]
         for each in described["ConfigurationSettings"][0]["OptionSettings"]
@@ -109,12 +109,12 @@ def test_options_of_a_call_win_over_those_of_the_bundle(stalk: Stalk) -> None:
     assert found == {"COLOUR": "blue", "SHAPE": "round"}
 
 
-def test_terminate(stalk: Stalk) -> None:
-    stalk.create("env-one")
-    answer = stalk.eb.terminate_environment(EnvironmentName="env-one")
+def test_terminate(localstalk: Localstalk) -> None:
+    localstalk.create("env-one")
+    answer = localstalk.eb.terminate_environment(EnvironmentName="env-one")
     assert answer["Status"] == "Terminating"
-    stalk.advance(600)
-    lines = stalk.lines(answer["ResponseMetadata"]["RequestId"])
+    localstalk.advance(600)
+    lines = localstalk.lines(answer["ResponseMetadata"]["RequestId"])
     # The samples do not show where this one stands.
     unplaced = [line for line in lines if "target group" in line]
     assert [line.partition(" named: ")[0] for line in unplaced] == ["Deleted target group"]
@@ -134,18 +134,20 @@ def test_terminate(stalk: Stalk) -> None:
     ]
 
 
-def test_swap(stalk: Stalk) -> None:
-    stalk.create("env-one", CNAMEPrefix="live")
-    stalk.create("env-two", CNAMEPrefix="next")
-    answer = stalk.eb.swap_environment_cnames(SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two")
-    assert {stalk.environment(name)["Status"] for name in ("env-one", "env-two")} == {"Updating"}
-    stalk.advance(60)
-    endpoint = stalk.environment("env-one")["EndpointURL"]
-    assert stalk.lines(answer["ResponseMetadata"]["RequestId"]) == [
+def test_swap(localstalk: Localstalk) -> None:
+    localstalk.create("env-one", CNAMEPrefix="live")
+    localstalk.create("env-two", CNAMEPrefix="next")
+    answer = localstalk.eb.swap_environment_cnames(
+        SourceEnvironmentName="env-one", DestinationEnvironmentName="env-two"
+    )
+    assert {localstalk.environment(name)["Status"] for name in ("env-one", "env-two")} == {"Updating"}
+    localstalk.advance(60)
+    endpoint = localstalk.environment("env-one")["EndpointURL"]
+    assert localstalk.lines(answer["ResponseMetadata"]["RequestId"]) == [
         "swapEnvironmentCNAMEs is starting.",
         "Swapping CNAMEs for environments 'env-one' and 'env-two'.",
         f"'next.us-east-1.elasticbeanstalk.com' now points to '{endpoint}'.",
         "Completed swapping CNAMEs for environments 'env-one' and 'env-two'.",
     ]
-    assert stalk.environment("env-one")["CNAME"] == "next.us-east-1.elasticbeanstalk.com"
-    assert stalk.environment("env-two")["CNAME"] == "live.us-east-1.elasticbeanstalk.com"
+    assert localstalk.environment("env-one")["CNAME"] == "next.us-east-1.elasticbeanstalk.com"
+    assert localstalk.environment("env-two")["CNAME"] == "live.us-east-1.elasticbeanstalk.com"

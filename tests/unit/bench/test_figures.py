@@ -137,6 +137,6 @@ def test_parts_are_measured_apart_and_some_figures_have_to_be_large(
 
 
 def test_calls_that_write_are_told_from_calls_that_read(figures: ModuleType) -> None:
-    stalk = importlib.import_module("bench.stalk")
+    localstalk = importlib.import_module("bench.daemon")
     calls = ["s3:PUT", "s3:GET", "elasticbeanstalk:UpdateEnvironment", "elasticbeanstalk:DescribeEvents"]
-    assert [stalk.is_write(call) for call in calls] == [True, False, True, False]
+    assert [localstalk.is_write(call) for call in calls] == [True, False, True, False]

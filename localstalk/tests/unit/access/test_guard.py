@@ -18,17 +18,17 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from stalk import Stalk
+from control_plane import Localstalk
 
 PATIENT_ONCE = Config(retries={"total_max_attempts": 1})
 KEYS = ["plain.zip", "with blank+plus.txt", "ä/é ü.txt", "a//b/../c", "tilde~star*(x)", "equals=&and?.txt", "%25.txt"]
 
 
 def send(
-    stalk: Stalk, method: str, uri: str, headers: list[tuple[str, str]], body: bytes = b""
+    localstalk: Localstalk, method: str, uri: str, headers: list[tuple[str, str]], body: bytes = b""
 ) -> tuple[int, Any, str]:
     """Send exactly these headers; returns status, headers and text."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(stalk.endpoint).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(localstalk.endpoint).netloc, timeout=30)
     connection.putrequest(method, uri, skip_host=True, skip_accept_encoding=True)
     for name, value in headers:
         connection.putheader(name, value)
@@ -40,21 +40,23 @@ def send(
     return answer.status, answer.headers, text
 
 
-def host(stalk: Stalk) -> str:
-    return urllib.parse.urlsplit(stalk.endpoint).netloc
+def host(localstalk: Localstalk) -> str:
+    return urllib.parse.urlsplit(localstalk.endpoint).netloc
 
 
-def signed(stalk: Stalk, form: str = "Action=DescribeApplications&Version=2010-12-01") -> list[tuple[str, str]]:
+def signed(
+    localstalk: Localstalk, form: str = "Action=DescribeApplications&Version=2010-12-01"
+) -> list[tuple[str, str]]:
     """Headers of a call of Elastic Beanstalk, by botocore's own signer."""
-    request = AWSRequest("POST", f"{stalk.endpoint}/", {"Content-Type": "application/x-www-form-urlencoded"}, form)
-    SigV4Auth(Credentials(stalk.key.access_key, stalk.key.secret_key), "elasticbeanstalk", "us-east-1").add_auth(
-        request
-    )
-    return [("Host", host(stalk)), *((name, str(value)) for name, value in request.headers.items())]
+    request = AWSRequest("POST", f"{localstalk.endpoint}/", {"Content-Type": "application/x-www-form-urlencoded"}, form)
+    SigV4Auth(
+        Credentials(localstalk.key.access_key, localstalk.key.secret_key), "elasticbeanstalk", "us-east-1"
+    ).add_auth(request)
+    return [("Host", host(localstalk)), *((name, str(value)) for name, value in request.headers.items())]
 
 
-def refusal(stalk: Stalk, service: str, call: str, **more: Any) -> tuple[str, int]:
-    client = stalk.client(service, config=PATIENT_ONCE, **more)
+def refusal(localstalk: Localstalk, service: str, call: str, **more: Any) -> tuple[str, int]:
+    client = localstalk.client(service, config=PATIENT_ONCE, **more)
     arguments = {"HostedZoneId": "Z1"} if call == "list_resource_record_sets" else {}
     with pytest.raises(ClientError) as caught:
         getattr(client, call)(**arguments)
@@ -75,11 +77,11 @@ SERVICES = [
 
 @pytest.mark.parametrize(("service", "call", "stranger", "liar"), SERVICES, ids=[each[0] for each in SERVICES])
 def test_each_protocol_refuses_in_its_own_words(
-    stalk: Stalk, service: str, call: str, stranger: tuple[str, int], liar: tuple[str, int]
+    localstalk: Localstalk, service: str, call: str, stranger: tuple[str, int], liar: tuple[str, int]
 ) -> None:
-    getattr(stalk.client(service), call)()
-    assert refusal(stalk, service, call, aws_access_key_id="AKIAIOSFODNN7EXAMPLE") == stranger
-    assert refusal(stalk, service, call, aws_secret_access_key="wrong") == liar
+    getattr(localstalk.client(service), call)()
+    assert refusal(localstalk, service, call, aws_access_key_id="AKIAIOSFODNN7EXAMPLE") == stranger
+    assert refusal(localstalk, service, call, aws_secret_access_key="wrong") == liar
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,8 @@ def test_each_protocol_refuses_in_its_own_words(
         ("secretsmanager", "list_secrets", ("MissingAuthenticationTokenException", 400)),
     ],
 )
-def test_what_nobody_signed_is_refused(stalk: Stalk, service: str, call: str, code: tuple[str, int]) -> None:
-    client = stalk.client(service, config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}))
+def test_what_nobody_signed_is_refused(localstalk: Localstalk, service: str, call: str, code: tuple[str, int]) -> None:
+    client = localstalk.client(service, config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}))
     with pytest.raises(ClientError) as caught:
         getattr(client, call)()
     answer = caught.value.response
@@ -99,9 +101,9 @@ def test_what_nobody_signed_is_refused(stalk: Stalk, service: str, call: str, co
 
 
 @pytest.mark.parametrize("version", [None, "s3v4"], ids=["boto3s-default", "s3v4"])
-def test_links_of_both_versions(stalk: Stalk, version: str | None) -> None:
-    s3 = stalk.client("s3", config=Config(signature_version=version))
-    bucket = f"links-{stalk.account}"
+def test_links_of_both_versions(localstalk: Localstalk, version: str | None) -> None:
+    s3 = localstalk.client("s3", config=Config(signature_version=version))
+    bucket = f"links-{localstalk.account}"
     s3.create_bucket(Bucket=bucket)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for key in KEYS:
@@ -121,23 +123,23 @@ def test_links_of_both_versions(stalk: Stalk, version: str | None) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "s3v4"], ids=["boto3s-default", "s3v4"])
-def test_a_link_ends(stalk: Stalk, version: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3 = stalk.client("s3", config=Config(signature_version=version))
-    bucket = f"links-{stalk.account}"
+def test_a_link_ends(localstalk: Localstalk, version: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = localstalk.client("s3", config=Config(signature_version=version))
+    bucket = f"links-{localstalk.account}"
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     link = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
-    uri = link.removeprefix(stalk.endpoint)
-    assert send(stalk, "GET", uri, [("Host", host(stalk))])[0] == 200
+    uri = link.removeprefix(localstalk.endpoint)
+    assert send(localstalk, "GET", uri, [("Host", host(localstalk))])[0] == 200
     later = datetime.now(UTC).timestamp() + 61
     monkeypatch.setattr("localstalk.access.signature.time.time", lambda: later)
-    status, _, text = send(stalk, "GET", uri, [("Host", host(stalk))])
+    status, _, text = send(localstalk, "GET", uri, [("Host", host(localstalk))])
     assert (status, "<Message>Request has expired</Message>" in text) == (403, True)
 
 
-def test_objects_with_odd_keys_and_in_parts(stalk: Stalk) -> None:
-    s3 = stalk.client("s3")
-    bucket = f"odd-{stalk.account}"
+def test_objects_with_odd_keys_and_in_parts(localstalk: Localstalk) -> None:
+    s3 = localstalk.client("s3")
+    bucket = f"odd-{localstalk.account}"
     s3.create_bucket(Bucket=bucket)
     for key in KEYS:
         s3.put_object(
@@ -153,83 +155,90 @@ def test_objects_with_odd_keys_and_in_parts(stalk: Stalk) -> None:
     assert s3.head_object(Bucket=bucket, Key="parts")["ContentLength"] == 5_242_880
 
 
-def test_a_linked_call_of_the_query_api(stalk: Stalk) -> None:
+def test_a_linked_call_of_the_query_api(localstalk: Localstalk) -> None:
     query = "Action=DescribeApplications&Version=2010-12-01"
-    request = AWSRequest("GET", f"{stalk.endpoint}/?{query}")
-    key = Credentials(stalk.key.access_key, stalk.key.secret_key)
+    request = AWSRequest("GET", f"{localstalk.endpoint}/?{query}")
+    key = Credentials(localstalk.key.access_key, localstalk.key.secret_key)
     SigV4QueryAuth(key, "elasticbeanstalk", "us-east-1").add_auth(request)
-    uri = str(request.url).removeprefix(stalk.endpoint)
-    assert send(stalk, "GET", uri, [("Host", host(stalk))])[0] == 200
+    uri = str(request.url).removeprefix(localstalk.endpoint)
+    assert send(localstalk, "GET", uri, [("Host", host(localstalk))])[0] == 200
     forged = uri.replace("DescribeApplications", "DescribeEnvironments")
-    status, _, text = send(stalk, "GET", forged, [("Host", host(stalk))])
+    status, _, text = send(localstalk, "GET", forged, [("Host", host(localstalk))])
     assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
 
 
-def test_who_asks_for_json_is_refused_in_json(stalk: Stalk) -> None:
+def test_who_asks_for_json_is_refused_in_json(localstalk: Localstalk) -> None:
     status, headers, text = send(
-        stalk, "GET", f"/?{FORM.decode()}", [("Host", host(stalk)), ("Accept", "application/json")]
+        localstalk, "GET", f"/?{FORM.decode()}", [("Host", host(localstalk)), ("Accept", "application/json")]
     )
     assert (status, headers["Content-Type"]) == (403, "application/json")
     assert json.loads(text)["Error"]["Code"] == "MissingAuthenticationToken"
 
 
-def test_a_link_to_another_service_than_s3(stalk: Stalk) -> None:
-    link = stalk.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
-    status, _, text = send(stalk, "GET", link.removeprefix(stalk.endpoint), [("Host", host(stalk))])
-    assert (status, f"<Account>{stalk.account}</Account>" in text) == (200, True)
+def test_a_link_to_another_service_than_s3(localstalk: Localstalk) -> None:
+    link = localstalk.client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
+    status, _, text = send(localstalk, "GET", link.removeprefix(localstalk.endpoint), [("Host", host(localstalk))])
+    assert (status, f"<Account>{localstalk.account}</Account>" in text) == (200, True)
 
 
 FORM = b"Action=DescribeApplications&Version=2010-12-01"
 
 
-def test_forged_calls(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = signed(stalk)
-    assert send(stalk, "POST", "/", good, FORM)[0] == 200
-    assert send(stalk, "POST", "/", good, FORM.replace(b"Describe", b"Delete"))[0] == 403
+def test_forged_calls(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = signed(localstalk)
+    assert send(localstalk, "POST", "/", good, FORM)[0] == 200
+    assert send(localstalk, "POST", "/", good, FORM.replace(b"Describe", b"Delete"))[0] == 403
     for doubled in ("Authorization", "X-Amz-Date", "Host"):
         value = dict(good)[doubled]
-        assert send(stalk, "POST", "/", [*good, (doubled, value)], FORM)[0] in (400, 403), doubled
-    assert send(stalk, "POST", "/", [*good, ("X-Amz-Target", "AmazonSSM.DescribeParameters")], FORM)[0] == 400
-    assert send(stalk, "POST", "/", [*good, ("x_amz_date", "20130524T000000Z")], FORM)[0] == 200, "no header of AWS"
-    assert send(stalk, "POST", "/", [*good, ("X-Moto-Account-Id", "999999999999")], FORM)[0] == 200
+        assert send(localstalk, "POST", "/", [*good, (doubled, value)], FORM)[0] in (400, 403), doubled
+    assert send(localstalk, "POST", "/", [*good, ("X-Amz-Target", "AmazonSSM.DescribeParameters")], FORM)[0] == 400
+    assert send(localstalk, "POST", "/", [*good, ("x_amz_date", "20130524T000000Z")], FORM)[0] == 200, (
+        "no header of AWS"
+    )
+    assert send(localstalk, "POST", "/", [*good, ("X-Moto-Account-Id", "999999999999")], FORM)[0] == 200
     later = datetime.now(UTC).timestamp() + 901
     monkeypatch.setattr("localstalk.access.signature.time.time", lambda: later)
-    assert send(stalk, "POST", "/", good, FORM)[0] == 403, "replayed"
+    assert send(localstalk, "POST", "/", good, FORM)[0] == 403, "replayed"
 
 
-def test_users_of_iam_and_sessions_have_keys_of_their_own(stalk: Stalk) -> None:
-    iam, sts = stalk.client("iam"), stalk.client("sts")
+def test_users_of_iam_and_sessions_have_keys_of_their_own(localstalk: Localstalk) -> None:
+    iam, sts = localstalk.client("iam"), localstalk.client("sts")
     iam.create_user(UserName="reader")
     key = iam.create_access_key(UserName="reader")["AccessKey"]
     user = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
-    stalk.client("elasticbeanstalk", **user).describe_applications()
+    localstalk.client("elasticbeanstalk", **user).describe_applications()
     iam.update_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"], Status="Inactive")
-    assert refusal(stalk, "elasticbeanstalk", "describe_applications", **user) == ("InvalidClientTokenId", 403)
-    role = f"arn:aws:iam::{stalk.account}:role/deployer"
+    assert refusal(localstalk, "elasticbeanstalk", "describe_applications", **user) == ("InvalidClientTokenId", 403)
+    role = f"arn:aws:iam::{localstalk.account}:role/deployer"
     given = sts.assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
     session = {"aws_access_key_id": given["AccessKeyId"], "aws_secret_access_key": given["SecretAccessKey"]}
     whole = session | {"aws_session_token": given["SessionToken"]}
-    stalk.client("elasticbeanstalk", **whole).describe_applications()
-    stalk.client("s3", **whole).list_buckets()
-    bucket = f"session-{stalk.account}"
-    stalk.client("s3").create_bucket(Bucket=bucket)
-    stalk.client("s3").put_object(Bucket=bucket, Key="k", Body=b"x")
+    localstalk.client("elasticbeanstalk", **whole).describe_applications()
+    localstalk.client("s3", **whole).list_buckets()
+    bucket = f"session-{localstalk.account}"
+    localstalk.client("s3").create_bucket(Bucket=bucket)
+    localstalk.client("s3").put_object(Bucket=bucket, Key="k", Body=b"x")
     for version in (None, "s3v4"):
-        s3 = stalk.client("s3", config=Config(signature_version=version), **whole)
+        s3 = localstalk.client("s3", config=Config(signature_version=version), **whole)
         link = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
-        uri = link.removeprefix(stalk.endpoint)
-        assert send(stalk, "GET", uri, [("Host", host(stalk))])[0] == 200
+        uri = link.removeprefix(localstalk.endpoint)
+        assert send(localstalk, "GET", uri, [("Host", host(localstalk))])[0] == 200
         token = urllib.parse.quote(given["SessionToken"], safe="")
         assert token in uri
-        assert send(stalk, "GET", uri.replace(token, "x"), [("Host", host(stalk))])[0] == 400
+        assert send(localstalk, "GET", uri.replace(token, "x"), [("Host", host(localstalk))])[0] == 400
     for wrong in (session, session | {"aws_session_token": "x"}):
-        assert refusal(stalk, "elasticbeanstalk", "describe_applications", **wrong) == ("InvalidClientTokenId", 403)
-        assert refusal(stalk, "s3", "list_buckets", **wrong) == ("InvalidToken", 400)
+        assert refusal(localstalk, "elasticbeanstalk", "describe_applications", **wrong) == (
+            "InvalidClientTokenId",
+            403,
+        )
+        assert refusal(localstalk, "s3", "list_buckets", **wrong) == ("InvalidToken", 400)
 
 
-def test_a_session_ends(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
-    role = f"arn:aws:iam::{stalk.account}:role/deployer"
-    given = stalk.client("sts").assume_role(RoleArn=role, RoleSessionName="one", DurationSeconds=900)["Credentials"]
+def test_a_session_ends(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    role = f"arn:aws:iam::{localstalk.account}:role/deployer"
+    given = localstalk.client("sts").assume_role(RoleArn=role, RoleSessionName="one", DurationSeconds=900)[
+        "Credentials"
+    ]
     keys = {
         "aws_access_key_id": given["AccessKeyId"],
         "aws_secret_access_key": given["SecretAccessKey"],
@@ -242,9 +251,9 @@ def test_a_session_ends(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
             return datetime.now(tz) + timedelta(seconds=901)
 
     monkeypatch.setattr("localstalk.keys.datetime", Later)
-    assert refusal(stalk, "elasticbeanstalk", "describe_applications", **keys) == ("ExpiredToken", 403)
-    assert refusal(stalk, "s3", "list_buckets", **keys) == ("ExpiredToken", 400)
-    assert refusal(stalk, "ssm", "describe_parameters", **keys) == ("ExpiredTokenException", 400)
+    assert refusal(localstalk, "elasticbeanstalk", "describe_applications", **keys) == ("ExpiredToken", 403)
+    assert refusal(localstalk, "s3", "list_buckets", **keys) == ("ExpiredToken", 400)
+    assert refusal(localstalk, "ssm", "describe_parameters", **keys) == ("ExpiredTokenException", 400)
 
 
 ADMINISTRATION = [
@@ -255,111 +264,120 @@ ADMINISTRATION = [
 
 
 @pytest.mark.parametrize(("method", "path"), ADMINISTRATION)
-def test_administration_needs_the_keys(stalk: Stalk, method: str, path: str) -> None:
+def test_administration_needs_the_keys(localstalk: Localstalk, method: str, path: str) -> None:
     refused = (
         403,
         "This needs the access key and the secret key that `localstalk env` prints, as user name and password "
         "(HTTP Basic), or a signature by them.\n",
     )
     for wrong in ("", "Basic eDp5", "Basic %", "Bearer x", "AWS4-HMAC-SHA256 Credential=x"):
-        status, _, text = send(stalk, method, f"/_localstalk/{path}", [("Host", host(stalk)), ("Authorization", wrong)])
+        status, _, text = send(
+            localstalk, method, f"/_localstalk/{path}", [("Host", host(localstalk)), ("Authorization", wrong)]
+        )
         assert (status, text) == refused
-    assert stalk.ask(path, method)[0] != 403
+    assert localstalk.ask(path, method)[0] != 403
     for name, value in {"Host": "evil.example", "Origin": "http://evil.example"}.items():
-        status, text = stalk.ask(path, method, **{name: value})
+        status, text = localstalk.ask(path, method, **{name: value})
         assert (status, text) == (403, "This name or origin is not localstalk's own; ask it at 127.0.0.1.\n")
 
 
-def test_administration_takes_a_signature_of_the_administrator_only(stalk: Stalk) -> None:
-    iam = stalk.client("iam")
+def test_administration_takes_a_signature_of_the_administrator_only(localstalk: Localstalk) -> None:
+    iam = localstalk.client("iam")
     iam.create_user(UserName="other")
     other = iam.create_access_key(UserName="other")["AccessKey"]
 
     def ask(access_key: str, secret_key: str) -> int:
-        request = AWSRequest("GET", f"{stalk.endpoint}/_localstalk/health")
+        request = AWSRequest("GET", f"{localstalk.endpoint}/_localstalk/health")
         SigV4Auth(Credentials(access_key, secret_key), "localstalk", "us-east-1").add_auth(request)
-        headers = [("Host", host(stalk)), *((name, str(value)) for name, value in request.headers.items())]
-        return send(stalk, "GET", "/_localstalk/health", headers)[0]
+        headers = [("Host", host(localstalk)), *((name, str(value)) for name, value in request.headers.items())]
+        return send(localstalk, "GET", "/_localstalk/health", headers)[0]
 
-    assert ask(stalk.key.access_key, stalk.key.secret_key) == 200
+    assert ask(localstalk.key.access_key, localstalk.key.secret_key) == 200
     assert ask(other["AccessKeyId"], other["SecretAccessKey"]) == 403
 
 
-def test_moto_has_no_administration_here(stalk: Stalk) -> None:
-    request = AWSRequest("POST", f"{stalk.endpoint}/moto-api/reset")
-    SigV4Auth(Credentials(stalk.key.access_key, stalk.key.secret_key), "s3", "us-east-1").add_auth(request)
-    headers = [("Host", host(stalk)), *((name, str(value)) for name, value in request.headers.items())]
-    assert send(stalk, "POST", "/moto-api/reset", headers)[0] in (400, 404)
-    stalk.eb.describe_applications()
-    assert send(stalk, "POST", "/moto-api/reset", [("Host", host(stalk))])[0] == 403
+def test_moto_has_no_administration_here(localstalk: Localstalk) -> None:
+    request = AWSRequest("POST", f"{localstalk.endpoint}/moto-api/reset")
+    SigV4Auth(Credentials(localstalk.key.access_key, localstalk.key.secret_key), "s3", "us-east-1").add_auth(request)
+    headers = [("Host", host(localstalk)), *((name, str(value)) for name, value in request.headers.items())]
+    assert send(localstalk, "POST", "/moto-api/reset", headers)[0] in (400, 404)
+    localstalk.eb.describe_applications()
+    assert send(localstalk, "POST", "/moto-api/reset", [("Host", host(localstalk))])[0] == 403
 
 
-def test_the_page_opens_once_by_its_link(stalk: Stalk) -> None:
-    own = [("Host", host(stalk))]
-    status, path = stalk.ask("ui/link", "POST")
+def test_the_page_opens_once_by_its_link(localstalk: Localstalk) -> None:
+    own = [("Host", host(localstalk))]
+    status, path = localstalk.ask("ui/link", "POST")
     assert status == 201
     path = path.strip()
     for name, value in {"Host": "evil.example", "Origin": "http://evil.example"}.items():
         foreign = [each for each in own if each[0] != name] + [(name, value)]
-        assert send(stalk, "GET", path, foreign)[0] == 403
-    status, headers, text = send(stalk, "GET", path, own)
+        assert send(localstalk, "GET", path, foreign)[0] == 403
+    status, headers, text = send(localstalk, "GET", path, own)
     assert (status, "<title>localstalk</title>" in text) == (200, True)
     cookie, *attributes = headers["Set-Cookie"].split("; ")
     assert attributes == ["Path=/_localstalk/ui", "HttpOnly", "SameSite=Strict"]
-    assert send(stalk, "GET", path, own)[0] == 403, "a link works once"
-    assert send(stalk, "GET", path, [*own, ("Cookie", cookie)])[0] == 200
-    assert send(stalk, "GET", "/_localstalk/ui", [*own, ("Cookie", f"other=1; {cookie}")])[0] == 200
-    assert send(stalk, "GET", "/_localstalk/ui/nothing", [*own, ("Cookie", cookie)])[0] == 404
+    assert send(localstalk, "GET", path, own)[0] == 403, "a link works once"
+    assert send(localstalk, "GET", path, [*own, ("Cookie", cookie)])[0] == 200
+    assert send(localstalk, "GET", "/_localstalk/ui", [*own, ("Cookie", f"other=1; {cookie}")])[0] == 200
+    assert send(localstalk, "GET", "/_localstalk/ui/nothing", [*own, ("Cookie", cookie)])[0] == 404
     for wrong in ("", cookie[:-1], "a=b"):
-        status, _, text = send(stalk, "GET", "/_localstalk/ui/stream", [*own, ("Cookie", wrong)])
+        status, _, text = send(localstalk, "GET", "/_localstalk/ui/stream", [*own, ("Cookie", wrong)])
         assert (status, text) == (
             403,
             "This page opens by the link that `localstalk ui` prints; a link works once.\n",
         )
     for name, value in {"Host": "evil.example", "Origin": "http://127.0.0.1:1"}.items():
         foreign = [each for each in own if each[0] != name] + [(name, value), ("Cookie", cookie)]
-        assert send(stalk, "GET", "/_localstalk/ui", foreign)[0] == 403
-    assert send(stalk, "GET", "/_localstalk/faults", [*own, ("Cookie", cookie)])[0] == 403, "it only shows the page"
+        assert send(localstalk, "GET", "/_localstalk/ui", foreign)[0] == 403
+    assert send(localstalk, "GET", "/_localstalk/faults", [*own, ("Cookie", cookie)])[0] == 403, (
+        "it only shows the page"
+    )
 
 
-def test_links_to_the_page_end(stalk: Stalk, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, path = stalk.ask("ui/link", "POST")
+def test_links_to_the_page_end(localstalk: Localstalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, path = localstalk.ask("ui/link", "POST")
     monkeypatch.setattr("localstalk.access.browser.LINK_SECONDS", 0.0)
-    _, late = stalk.ask("ui/link", "POST")
-    assert send(stalk, "GET", late.strip(), [("Host", host(stalk))])[0] == 403
-    assert send(stalk, "GET", path.strip(), [("Host", host(stalk))])[0] == 200
+    _, late = localstalk.ask("ui/link", "POST")
+    assert send(localstalk, "GET", late.strip(), [("Host", host(localstalk))])[0] == 403
+    assert send(localstalk, "GET", path.strip(), [("Host", host(localstalk))])[0] == 200
 
 
-def test_no_answer_lets_other_origins_read_it(stalk: Stalk) -> None:
-    bucket = f"open-{stalk.account}"
-    s3 = stalk.client("s3")
+def test_no_answer_lets_other_origins_read_it(localstalk: Localstalk) -> None:
+    bucket = f"open-{localstalk.account}"
+    s3 = localstalk.client("s3")
     s3.create_bucket(Bucket=bucket, ACL="public-read")
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
     rules = [{"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "PUT"], "AllowedHeaders": ["*"]}]
     s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": rules})
-    link = stalk.client("s3", config=Config(signature_version="s3v4")).generate_presigned_url(
+    link = localstalk.client("s3", config=Config(signature_version="s3v4")).generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": "k"}
     )
     page = ("Origin", "http://evil.example")
     asked = [
-        send(stalk, "GET", link.removeprefix(stalk.endpoint), [("Host", host(stalk)), page]),
-        send(stalk, "POST", "/", [*signed(stalk), page], FORM),
-        send(stalk, "GET", f"/{bucket}/k", [("Host", host(stalk)), page]),
-        send(stalk, "OPTIONS", f"/{bucket}/k", [("Host", host(stalk)), page, ("Access-Control-Request-Method", "PUT")]),
-        send(stalk, "OPTIONS", "/_localstalk/faults", [("Host", host(stalk)), page]),
-        send(stalk, "GET", "/_localstalk/ui", [("Host", host(stalk)), page]),
+        send(localstalk, "GET", link.removeprefix(localstalk.endpoint), [("Host", host(localstalk)), page]),
+        send(localstalk, "POST", "/", [*signed(localstalk), page], FORM),
+        send(localstalk, "GET", f"/{bucket}/k", [("Host", host(localstalk)), page]),
+        send(
+            localstalk,
+            "OPTIONS",
+            f"/{bucket}/k",
+            [("Host", host(localstalk)), page, ("Access-Control-Request-Method", "PUT")],
+        ),
+        send(localstalk, "OPTIONS", "/_localstalk/faults", [("Host", host(localstalk)), page]),
+        send(localstalk, "GET", "/_localstalk/ui", [("Host", host(localstalk)), page]),
     ]
     assert [status for status, _, _ in asked] == [200, 200, 403, 403, 403, 403], "a signature is its own permission"
     assert not [name for _, headers, _ in asked for name in headers if name.lower().startswith("access-control-")]
 
 
 @pytest.fixture
-def no_auth(stalk: Stalk, server: Any, monkeypatch: pytest.MonkeyPatch) -> Stalk:
+def no_auth(localstalk: Localstalk, server: Any, monkeypatch: pytest.MonkeyPatch) -> Localstalk:
     monkeypatch.setattr(server.application.guard, "auth", False)
-    return stalk
+    return localstalk
 
 
-def test_without_authentication_only_pages_are_kept_out(no_auth: Stalk) -> None:
+def test_without_authentication_only_pages_are_kept_out(no_auth: Localstalk) -> None:
     for keys in ({"aws_access_key_id": "x", "aws_secret_access_key": "y"}, {}):
         no_auth.client("elasticbeanstalk", **keys).describe_applications()
     own = host(no_auth)

@@ -228,10 +228,10 @@ class _Reader:
 
     def _local(self, extensions: Extensions) -> dict[str, Any]:
         """What only the inventory for localstalk says: the service, and what the application needs around it."""
-        stalk: dict[str, Any] = {"driver": "auto", "speed": 20}
+        localstalk: dict[str, Any] = {"driver": "auto", "speed": 20}
         variables: dict[str, Any] = {
             "eb_region": DEFAULT_REGION,
-            "eb_localstalk": stalk,
+            "eb_localstalk": localstalk,
             "eb_poll_interval": 1,
             "eb_wait_timeout": 900,
         }
@@ -239,7 +239,7 @@ class _Reader:
             variables["eb_option_settings"] = {_LAUNCH: {"IamInstanceProfile": INSTANCE_PROFILE}}
         django = find_settings(open_bundle(str(self.root)))
         if django.database_variables:
-            stalk["database"] = "app"
+            localstalk["database"] = "app"
             url = "postgres://{user}:{password}@{host}:{port}/{name}"
             whole = re.sub(r"\{(\w+)\}", r"{{ localstalk_database.\1 }}", url)
             variables["eb_environment_properties"] = {

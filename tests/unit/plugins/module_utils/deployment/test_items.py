@@ -52,10 +52,12 @@ def test_a_worker_has_a_tier_and_no_cname() -> None:
 
 
 def test_localstalk_is_all_that_its_hosts_reach() -> None:
-    stalk = {"endpoint_url": "http://127.0.0.1:1", "access_key": "a", "secret_key": "b", "profile": ""}
-    mine = host(eb_localstalk={"speed": 20}, eb_aws={"profile": "shop", "aws_ca_bundle": "ca"}, localstalk_aws=stalk)
+    localstalk = {"endpoint_url": "http://127.0.0.1:1", "access_key": "a", "secret_key": "b", "profile": ""}
+    mine = host(
+        eb_localstalk={"speed": 20}, eb_aws={"profile": "shop", "aws_ca_bundle": "ca"}, localstalk_aws=localstalk
+    )
     (item,) = deployment_items(["shop"], {"shop": mine})
-    assert {name: item[name] for name in stalk} == stalk
+    assert {name: item[name] for name in localstalk} == localstalk
     assert "aws_ca_bundle" not in item
     del mine["localstalk_aws"]
     (broken,) = deployment_items(["shop"], {"shop": mine})

@@ -29,7 +29,7 @@ def is_write(call: str) -> bool:
     return not call.partition(":")[2].startswith(_READING)
 
 
-class Stalk:
+class Localstalk:
     """One daemon with the sim driver and a home of its own."""
 
     def __init__(self, home: Path, speed: float) -> None:

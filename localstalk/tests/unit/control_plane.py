@@ -39,7 +39,7 @@ def bundle(**files: str) -> bytes:
     return buffer.getvalue()
 
 
-class Stalk:
+class Localstalk:
     """One localstalk and the clients of one test."""
 
     def __init__(self, control: Control, driver: SimDriver, endpoint: str, account: str) -> None:
