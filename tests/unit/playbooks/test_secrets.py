@@ -281,8 +281,10 @@ OPERATIONS: dict[str, tuple[tuple[int, str], ...]] = {
     "abort.yml": ((0, ""),),
     # Simulated instances run no scripts.
     "clean_hooks.yml": ((2, ""), (2, "clean_hooks_remove=true")),
+    "exec.yml": ((2, "exec_command=true exec_on=nowhere"),),
     "history.yml": ((0, ""),),
     "logs.yml": ((0, ""), (0, "logs_file=eb-engine logs_lines=200")),
+    "maintenance.yml": ((2, "maintenance=on"),),
     "preflight.yml": ((0, ""),),
     "scale.yml": ((0, "scale_min=1 scale_max=2"), (2, "scale_min=2 scale_max=1"), (0, "scale_min=1 scale_max=1")),
     "status.yml": ((0, ""),),
