@@ -6,6 +6,7 @@ Every single action is taken away in test_least_privilege.py, which takes minute
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from .least_privilege import (
     filled_in,
     names,
     shipped,
+    uncovered,
     without,
 )
 
@@ -47,6 +49,25 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_a_playbook_works_with_its_policy(recorded: Recorded, name: str) -> None:
     recorded.check(name, -1)
+
+
+def test_a_swap_and_a_rollback_without_a_retired_environment_run_whole(recorded: Recorded) -> None:
+    """Each under its own policy; for a swap that is two."""
+    world = recorded.world
+    both = shipped("deploy") | {"Statement": shipped("deploy")["Statement"] + shipped("recreate_and_swap")["Statement"]}
+    world.allow("swaps", filled_in(both, APPLICATION))
+    world.write("swapped")
+    swapped = world.play("deploy.yml", "swaps", world.folder / "swapped.jsonl", eb_deploy_strategy="swap")
+    assert swapped.rc == 0, swapped.output
+    world.allow("goes-back", filled_in(shipped("rollback"), APPLICATION))
+    back = world.play("rollback.yml", "goes-back", world.folder / "back.jsonl")
+    assert back.rc == 0, back.output
+    for user, given in (("swaps", both), ("goes-back", shipped("rollback"))):
+        found = uncovered(filled_in(given, APPLICATION), world.asked(user))
+        assert [one for one in found if one[0] != "sts:GetCallerIdentity"] == []
+    bucket = world.stalk.client("elasticbeanstalk").create_storage_location()["S3Bucket"]
+    lock = world.stalk.client("s3").get_object(Bucket=bucket, Key=f"jack.beanstalk/locks/{APPLICATION}.json")
+    assert {one["owner"] for one in json.loads(lock["Body"].read())["leases"].values()} == {""}
 
 
 def test_a_playbook_stops_at_the_action_that_it_lacks(recorded: Recorded) -> None:

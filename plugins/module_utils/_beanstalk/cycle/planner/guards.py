@@ -146,7 +146,7 @@ def rollback_target(observation: Observation, label: str = "") -> tuple[Retired,
 def rollback_label(observation: Observation) -> str:
     """The newest other version that was live and that nobody rolled back from; empty when none is known."""
     ledger = [one for one in observation.lock.record.ledger if one.result is Result.DONE]
-    bad = {one.previous_label for one in ledger if one.goal == Goal.ROLLBACK}
+    bad = {one.previous_label for one in ledger if one.goal == Goal.ROLLBACK and one.previous_label != one.label}
     labels = [label for one in reversed(ledger) for label in (one.label, one.previous_label)]
     now = observation.live.version_label if observation.live else ""
     return next((label for label in labels if label and label != now and label not in bad), "")

@@ -397,6 +397,18 @@ def test_rollback_without_anything_kept_makes_a_fresh_one_with_the_last_good_ver
     assert play(sim, back, "again") is Result.REFUSED, "v2 was rolled back from: it is not a good version"
 
 
+def test_rollback_to_a_kept_environment_of_the_same_version_makes_that_no_bad_one() -> None:
+    sim = Simulation()
+    sim.add("blog-other", "", "v2", START).status = Status.TERMINATED
+    assert play(sim, replace(POLICY, retain_old_for=7200)) is Result.DONE
+    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "rollback") is Result.DONE
+    sim.advance(sim.now + 8000)
+    assert play(sim, replace(POLICY, goal=Goal.DEPLOY, version_label="v2"), "deploy") is Result.DONE
+    assert play(sim, replace(POLICY, goal=Goal.ROLLBACK), "again") is Result.DONE
+    assert sim.live is not None
+    assert sim.live.label == "v1"
+
+
 def test_rollback_to_a_version_that_fails_leaves_the_live_environment() -> None:
     sim = Simulation(fates=(Launch.GOOD, Launch.RED))
     sim.add("blog-other", "", "v2", START).status = Status.TERMINATED
