@@ -331,5 +331,5 @@ def test_a_failed_candidate_tells_its_cause_from_the_deployment_log(monkeypatch:
 
 
 def test_the_phases_of_a_report_are_actions_of_the_planner() -> None:
-    role = yaml.safe_load((ROOT / "roles/recreate_and_swap/vars/main.yml").read_text())
-    assert set(role["__recreate_and_swap_phases"]) <= {str(action) for action in Action}
+    role = yaml.safe_load((ROOT / "roles/report/vars/main.yml").read_text())
+    assert set(role["__report_phases"]) <= {str(action) for action in Action}
