@@ -70,10 +70,12 @@ _STATE = (
 )
 # Whether all of this is allowed, before anything is done.
 _FORESIGHT = Statement(("iam:SimulatePrincipalPolicy",), _ANY, reports=True)
+_NOTIFY = Statement(("sns:Publish",), ("arn:PARTITION:sns:REGION:ACCOUNT:*",), reports=True)  # with eb_notify
 _DEPLOY = (
     *_LOOK,
     *_STATE,
     _FORESIGHT,
+    _NOTIFY,
     Statement(
         (
             "ec2:DescribeSecurityGroups",  # with groups of one's own
@@ -121,7 +123,7 @@ _CYCLE = (
         (_ENVIRONMENTS,),
     ),
     Statement(("s3:GetObject",), (_BUNDLES,)),
-    Statement(("sns:Publish",), ("arn:PARTITION:sns:REGION:ACCOUNT:*",), reports=True),  # with eb_recreate_notify
+    _NOTIFY,
 )
 # Names Elastic Beanstalk's bucket, where the lock is unless it has one of its own.
 _LOCKED = (
