@@ -234,6 +234,7 @@ class CycleReconciler:
         waited = self._clock.now() - since
         if waited:
             self._started = self.now() - jitter(observation.logical, self.policy.jitter)
+        if waited >= 1:
             reason = f"waited {waited:.0f} seconds until the rate of requests had room for another cycle"
             self._note(Step(Action.WAIT, reason))
         return bool(waited)
