@@ -17,8 +17,6 @@ from .conftest import Project, Run
 
 pytestmark = pytest.mark.containers
 
-INSTANCE = re.compile(r"\bi-[0-9a-f]{17}\b")
-
 
 @pytest.fixture
 def edited(project: Project, first_deploy: Run) -> Iterator[Project]:
@@ -64,7 +62,7 @@ def broken(project: Project, *args: str) -> str:
     environment = project.localstalk.environment()
     assert environment["Status"] == "Ready"
     assert environment["VersionLabel"] == label
-    assert INSTANCE.search(run.output.rpartition("Cause (")[2]), run.output
+    assert "Cause (" in run.output
     assert run.output.count("ERROR Failed to deploy application.") == 1
     assert "Next: Mend " in run.output
     return run.output

@@ -19,7 +19,7 @@ from aiosmtpd.controller import UnthreadedController
 
 from localstalk.testing import Localstalk
 
-Play = Callable[..., "subprocess.CompletedProcess[str]"]
+Play = Callable[..., subprocess.CompletedProcess[str]]
 GONE = "127.0.0.1:1"
 
 

@@ -39,7 +39,7 @@ def test_everything_is_terminated_when_the_time_is_up(
     shared_localstalk.fault("latency", seconds=6, operations=["CreateEnvironment"])
     run = play_shop("smoke_test", ["shop"], "-e", json.dumps(given))
     assert run.returncode == 2, run.stdout
-    assert "TASK [jack.beanstalk.smoke_test : Terminate the environments]" in run.stdout
+    # One that was asked for at the last moment came later, and had to go before the application.
     assert left(shared_localstalk, "late") == []
     assert json.loads((folder / "seconds.json").read_text()) == {}
     assert not (folder / ".watching").exists()

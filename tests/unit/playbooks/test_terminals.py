@@ -17,7 +17,7 @@ from localstalk.testing import Localstalk
 
 from .shop import QUICK
 
-Play = Callable[..., "subprocess.CompletedProcess[str]"]
+Play = Callable[..., subprocess.CompletedProcess[str]]
 RECORDS = Path(__file__).resolve().parents[3] / "docs/guides/terminals"
 QUICKLY = {key: value for key, value in QUICK.items() if key != "lock"}
 PROGRESS = re.compile(r"\[([\w-]+)\] \d\d:\d\d:\d\d (?:\S+ instances )?(.*)")

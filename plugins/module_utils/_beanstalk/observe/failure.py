@@ -23,7 +23,7 @@ from .logs import TELLING, request_tails
 
 LINES = 10
 """So much of a failing step's output is said."""
-_COLUMNS = 200
+_COLUMNS = 500
 _STAMP = re.compile(r"^\d{4}[/-]\d\d[/-]\d\d [\d:.,]+ (?:\[\w+\] )?")
 # elastic_beanstalk.md §5.5
 _STOPPED = re.compile(r"An error occurred during execution of command \[[^\]]*\](?: - \[([^\]]*)\])?")
@@ -119,7 +119,13 @@ def _last(lines: Sequence[str]) -> tuple[str, ...]:
     """The end of it: one line each, without dates, none that is empty or has been said."""
     plain = [_STAMP.sub("", line).rstrip() for line in lines]
     kept = list(dict.fromkeys(line for line in plain if line))[-LINES:]
-    return tuple(line if len(line) <= _COLUMNS else line[: _COLUMNS - 1] + "…" for line in kept)
+    return tuple(_shorter(line) for line in kept)
+
+
+def _shorter(line: str) -> str:
+    """Its beginning and its end, where it says what went wrong."""
+    half = _COLUMNS // 2
+    return line if len(line) <= _COLUMNS else f"{line[:half]} … {line[-half:]}"
 
 
 def explained(

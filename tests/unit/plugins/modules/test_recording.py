@@ -58,7 +58,9 @@ def test_every_question_of_the_playbooks_is_recorded_without_secrets(
     files = {Path(name).name.removesuffix(".json"): Path(name) for name in told["files"]}
     asked = {
         action.replace(":", ".", 1)
-        for statements in PLAYBOOKS.values()
+        # What preflight.yml looks at is the account, and nothing of the application yet.
+        for playbook, statements in PLAYBOOKS.items()
+        if playbook != "preflight"
         for statement in statements
         for action in statement.actions
         if action.startswith(SERVICES) and READS.fullmatch(action.partition(":")[2])

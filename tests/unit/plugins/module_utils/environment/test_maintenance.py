@@ -34,8 +34,9 @@ class Fleet:
             "find_one",
             lambda _eb, _params: {"EnvironmentId": "e-1", "EnvironmentName": "shop", "Status": self.status},
         )
-        resources = lambda _eb, _id: {"Instances": [{"Id": name} for name in self.instances]}  # noqa: E731
-        monkeypatch.setattr(api, "describe_resources", resources)
+        monkeypatch.setattr(
+            api, "describe_resources", lambda _eb, _id: {"Instances": [{"Id": name} for name in self.instances]}
+        )
         monkeypatch.setattr(api, "send_command", self._send)
         monkeypatch.setattr(api, "command_invocation", self._ask)
 
