@@ -158,7 +158,8 @@ def _apt_sources() -> list[Path]:
 
 
 def _build(folder: Path, tag: str) -> None:
-    with tempfile.TemporaryDirectory(prefix="localstalk-build-") as scratch:
+    # A daemon that ends meanwhile leaves a program behind that still writes there, and nothing is to be said of it.
+    with tempfile.TemporaryDirectory(prefix="localstalk-build-", ignore_cleanup_errors=True) as scratch:
         options = ["--network=host", "--tag", tag]
         for path in [Path("/usr/share/keyrings"), Path("/etc/apt/keyrings"), Path("/etc/apt/auth.conf.d")]:
             if _apt_sources() and path.is_dir():
