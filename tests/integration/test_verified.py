@@ -24,7 +24,8 @@ def base(debian: str) -> Iterator[str]:
     name = f"localhost/verified-base-{uuid.uuid4().hex[:8]}:1"
     yield name
     if engine("images", "--quiet", name).strip():
-        engine("untag", name)
+        # Named once, podman takes away all names of the image, also of the base that everybody builds on.
+        engine("untag", name, name)
 
 
 @pytest.fixture
