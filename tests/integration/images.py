@@ -81,9 +81,9 @@ def until_it_answers(url: str, process: subprocess.Popen[bytes], seconds: float 
 
 
 @pytest.fixture(scope="session")
-def debian() -> str:
+def debian(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Debian, made as localstalk makes it where no registry has it, together with the image of its instances."""
-    images.ensure("instance")
+    images.Builder(tmp_path_factory.mktemp("images")).ensure("instance")
     return str(DEBIAN["image_parent"])
 
 

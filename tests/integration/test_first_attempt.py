@@ -92,7 +92,7 @@ def commands(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def parent(python: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A stand-in for the images python:…-slim; it stays on the machine, under its hash."""
-    images.ensure("instance")  # and Debian with it
+    images.Builder(tmp_path_factory.mktemp("images")).ensure("instance")  # and Debian with it
     name = f"localhost/test-python:{hashlib.sha256(f'{PARENT}{IGNORED}{python}'.encode()).hexdigest()[:16]}"
     if not engine("images", "--quiet", name).strip():
         folder = tmp_path_factory.mktemp("parent")

@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from browser import Browser, open_browser, start_chromium  # noqa: F401 - fixtures
 from hostile import from_a_name_that_leads_here, from_other_origins
-from interrupts import MOMENTS, assert_nothing_left, cli, signalled_up, up_takes
+from interrupts import MOMENTS, assert_nothing_left, cli, processes_of, signalled_up, up_takes
 
+from localstalk.home import Home
+from localstalk.images.builder import BASE
 from localstalk.testing import Localstalk
 
 pytestmark = pytest.mark.containers
@@ -78,3 +83,51 @@ def traces(home: Path) -> list[str]:
     )  # fmt: skip
     printed = [subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in asked]
     return [line for text in printed for line in text.splitlines() if mark in line or str(home) in line]
+
+
+EMPTY = {"nothing": "mmdebstrap", "an empty base": "pip"}
+"""What the machine's store has, and the program that then makes the next of the images."""
+
+
+@pytest.fixture(params=EMPTY)
+def making(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A store of the test's own; returns a word of the command that runs for long."""
+    store = tmp_path / "store"
+    (tmp_path / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{store}/graph"\nrunroot = "{store}/run"\n'
+    )
+    monkeypatch.setenv("CONTAINERS_STORAGE_CONF", str(tmp_path / "storage.conf"))
+    if request.param != "nothing":
+        (tmp_path / "empty").mkdir()
+        subprocess.run(["tar", "-cf", tmp_path / "empty.tar", "-C", tmp_path / "empty", "."], check=True)
+        subprocess.run(["podman", "import", "--quiet", tmp_path / "empty.tar", BASE], check=True, capture_output=True)
+    yield EMPTY[request.param]
+    # Nothing of it is mounted any more, or the folder could not be removed.
+    subprocess.run(["podman", "unmount", "--all"], check=True, capture_output=True)
+    shutil.rmtree(store)
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGKILL])
+def test_what_makes_images_ends_with_the_daemon(tmp_path: Path, making: str, number: int | None) -> None:
+    home, before = tmp_path / "home", set(Path("/tmp").iterdir())
+    up = cli(home, "up", "--driver", "container")
+    assert up.returncode == 0, up.stderr
+    until(lambda: any(making in words for words in processes_of(home)))
+    if number is not None:
+        record = Home(home).running()
+        assert record is not None
+        os.kill(record.pid, number)
+        until(lambda: not any(making in words for words in processes_of(home)))
+    down = cli(home, "down")
+    assert (down.returncode, down.stderr) == (0, "")
+    assert_nothing_left(home)
+    assert traces(home) == []
+    assert not (home / "images").exists()
+    until(lambda: not [path for path in set(Path("/tmp").iterdir()) - before if "mmdebstrap" in path.name])
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

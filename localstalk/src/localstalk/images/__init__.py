@@ -3,92 +3,41 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
-import os
-import subprocess
-import sys
-import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 from localstalk.driver import DriverError
 
-from .podman import attempt, podman
+from .builder import NAMES, Builder, build_mounts
+
+__all__ = ["Builder", "Images", "build_mounts"]
 
 log = logging.getLogger(__name__)
 
-NAMES = ("instance", "postgres")
-BASE = "docker.io/library/debian:bookworm-slim"
-SUITE = "bookworm"
-PYTHON = "3.11"
-"""Python of that suite."""
-
-PACKAGES = {"aws-cli.txt": ("install", "--no-compile", "--target"), "python-platform.txt": ("download", "--dest")}
-"""Python packages that an image wants, with hashes: pinned by ``make lock``; and what pip does with them.
-
-A program gets a folder of its own, a virtual environment is made in the image, of wheels.
-"""
-
-BUILD_SECONDS = 900.0
-PULL_SECONDS = 300.0
-LOCK = Path("/var/lock/localstalk-images.lock")
-
-BUILD_MOUNTS = "LOCALSTALK_BUILD_MOUNTS"
-"""Environment variable: paths of this machine, separated by colons, that image builds of localstalk and of applications
-see at the same place (such as ``/etc/ssl/certs``, behind a proxy that intercepts TLS)."""
-
-
-def build_mounts() -> list[Path]:
-    """Return the paths of LOCALSTALK_BUILD_MOUNTS that exist."""
-    return [Path(part) for part in os.environ.get(BUILD_MOUNTS, "").split(os.pathsep) if part and Path(part).exists()]
-
-
-def ensure(name: str) -> str:
-    """Return the tag of image ``name`` (``instance`` or ``postgres``), built if missing; raises DriverError."""
-    folder = Path(__file__).parent / name
-    tag = _present(name, folder)
-    if tag is None:
-        # Only who has something to build waits for somebody else's build.
-        with _lock():
-            ensure_base()
-            tag = _present(name, folder)
-            if tag is None:
-                tag = _tag(name, folder)
-                log.info("image %s is being built; this takes about a minute, once", tag)
-                _build(folder, tag)
-    return tag
-
-
-def _tag(name: str, folder: Path) -> str:
-    return f"localhost/localstalk-{name}:{_fingerprint(folder)}"
-
-
-def _present(name: str, folder: Path) -> str | None:
-    """Return the tag of the image if base and image exist."""
-    if attempt("image", "exists", BASE).returncode != 0:
-        return None
-    tag = _tag(name, folder)
-    return tag if attempt("image", "exists", tag).returncode == 0 else None
+END_SECONDS = 1.0
 
 
 class Images:
-    """The images of a daemon, made in the background: a daemon answers at once, whoever needs an image waits for it."""
+    """The images of a daemon, made in the background: a daemon answers at once, whoever needs an image waits for it.
 
-    def __init__(self) -> None:
+    ``scratch`` is a folder for what is half made; it is gone after :meth:`close`.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._builder = Builder(scratch)
         self._made: dict[str, Future[str]] = {name: Future() for name in NAMES}
-        threading.Thread(target=self._make, name="images", daemon=True).start()
+        self._thread = threading.Thread(target=self._make, name="images", daemon=True)
+        self._thread.start()
 
     def _make(self) -> None:
         for name, future in self._made.items():
             try:
-                future.set_result(ensure(name))
+                future.set_result(self._builder.ensure(name))
             except Exception as error:
-                log.error("image %s: %s", name, error)
+                if not self._builder.closed:
+                    log.error("image %s: %s", name, error)
                 future.set_exception(error)
 
     def tag(self, name: str) -> str:
@@ -97,107 +46,10 @@ class Images:
             return self._made[name].result()
         except DriverError:
             # A mirror that did not answer at the start may do so now.
-            return ensure(name)
+            return self._builder.ensure(name)
 
-
-def ensure_base() -> None:
-    """Make ``debian:bookworm-slim`` available, from a registry or else by mmdebstrap; raises DriverError."""
-    if attempt("image", "exists", BASE).returncode == 0:
-        return
-    if attempt("pull", "--quiet", BASE, timeout=PULL_SECONDS).returncode == 0:
-        return
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", SUITE, "-", *map(str, _apt_sources())]
-    try:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as maker:
-            imported = subprocess.run(
-                ["podman", "import", "--quiet", "-", BASE], stdin=maker.stdout, capture_output=True, check=False
-            )
-            assert maker.stderr is not None
-            error = maker.stderr.read().decode("utf-8", errors="replace")
-    except FileNotFoundError as missing:
-        raise DriverError(
-            f"No registry answers for {BASE} and mmdebstrap is missing: apt-get install mmdebstrap"
-        ) from missing
-    if maker.returncode != 0 or imported.returncode != 0:
-        attempt("image", "rm", "--force", BASE)
-        last = [line for line in error.splitlines() if line.startswith("E:")] or ["podman import failed"]
-        raise DriverError(f"The base image {BASE} could not be made by mmdebstrap: {last[-1]}")
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    """Two daemons, one build."""
-    path = LOCK if os.access(LOCK.parent, os.W_OK) else Path(tempfile.gettempdir(), f"localstalk-images-{os.getuid()}")
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256(podman("image", "inspect", "--format", "{{.Id}}", BASE).strip().encode())
-    for path in sorted(folder.iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def _host_is_same_suite() -> bool:
-    try:
-        return f"VERSION_CODENAME={SUITE}" in Path("/etc/os-release").read_text().splitlines()
-    except OSError:
-        return False
-
-
-def _apt_sources() -> list[Path]:
-    """Return this machine's own apt sources when they are for the same suite; its mirror is the one that works here."""
-    if not _host_is_same_suite():
-        return []
-    candidates = [Path("/etc/apt/sources.list")]
-    candidates += sorted(Path("/etc/apt/sources.list.d").glob("*.list"))
-    candidates += sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))
-    return [path for path in candidates if path.is_file() and path.stat().st_size > 0]
-
-
-def _build(folder: Path, tag: str) -> None:
-    # A daemon that ends meanwhile leaves a program behind that still writes there, and nothing is to be said of it.
-    with tempfile.TemporaryDirectory(prefix="localstalk-build-", ignore_cleanup_errors=True) as scratch:
-        options = ["--network=host", "--tag", tag]
-        for path in [Path("/usr/share/keyrings"), Path("/etc/apt/keyrings"), Path("/etc/apt/auth.conf.d")]:
-            if _apt_sources() and path.is_dir():
-                options.append(f"--volume={path}:{path}:ro")
-        for path in _apt_sources():
-            options.append(f"--volume={path}:{path}:ro")
-        for path in build_mounts():
-            options.append(f"--volume={path}:{path}:{'O' if path.is_dir() else 'ro'}")
-        for packages in (folder / name for name in PACKAGES if (folder / name).exists()):
-            target = Path(scratch, packages.stem)
-            _fetch(packages, target)
-            options.append(f"--volume={target}:/run/{target.name}:ro")
-        acquire = Path(scratch, "acquire.conf")
-        acquire.write_text(_apt_acquire())
-        options.append(f"--volume={acquire}:/etc/apt/apt.conf.d/99localstalk:ro")
-        # One build at a time writes to the machine's store; --squash would lose the layers that builds share.
-        done = attempt("build", "--quiet", *options, str(folder), timeout=BUILD_SECONDS)
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise DriverError(f"Image {tag} could not be built: {' '.join(lines[-3:])}")
-
-
-def _fetch(packages: Path, target: Path) -> None:
-    """Bring Python packages for the image into a folder, by this machine's own way to its index."""
-    verb, *into = PACKAGES[packages.name]
-    command = [sys.executable, "-m", "pip", verb, "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--python-version", PYTHON]
-    command += ["--requirement", str(packages), *into, str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise DriverError(f"pip could not fetch the packages of {packages.name} for an image: {last}")
-
-
-def _apt_acquire() -> str:
-    """Return this machine's way to its mirror (proxies, time-outs, validity checks), for apt inside the build."""
-    try:
-        done = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return "".join(f"{line}\n" for line in done.stdout.splitlines() if line.startswith("Acquire::"))
+    def close(self) -> None:
+        """End what makes them, and take away what is half made."""
+        self._builder.close()
+        # It may wait for another daemon's build, of which it leaves nothing.
+        self._thread.join(END_SECONDS)

@@ -31,7 +31,7 @@ def attempt(
     """Run podman and return what came of it, good or bad; raises DriverError when it cannot be run or does not end."""
     try:
         return subprocess.run(
-            [*_program(), *arguments],
+            command(*arguments),
             check=False,
             capture_output=True,
             text=True,
@@ -45,9 +45,10 @@ def attempt(
         raise DriverError(f"podman {arguments[0]} did not end within {timeout:.0f} s") from error
 
 
-def _program() -> list[str]:
+def command(*arguments: str) -> list[str]:
+    """Return the command of a call of podman."""
     # crun, podman's first choice, refuses cgroups in hybrid mode; runc takes all of them.
-    return ["podman", "--runtime=runc"] if shutil.which("runc") else ["podman"]
+    return ["podman", *(["--runtime=runc"] if shutil.which("runc") else []), *arguments]
 
 
 def limits() -> list[tuple[str, int]]:

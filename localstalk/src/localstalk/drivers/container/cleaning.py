@@ -23,6 +23,7 @@ PROGRAMS = {
     "conmon": "podman",
     "iptables": "iptables",
     "haproxy": "haproxy",
+    "setpriv": "util-linux",
 }
 """Program -> Debian package."""
 
@@ -31,6 +32,8 @@ HELPERS = {"netavark": "netavark"}
 
 HELPER_FOLDERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/libexec/podman", "/usr/local/lib/podman")
 KILL_SECONDS = 3.0
+IMAGES = "images"
+"""Folder of a home for images that are half made."""
 
 
 def label(home: Path) -> str:
@@ -74,7 +77,12 @@ def clean(home: Path, runtime: Path) -> None:
             attempt("rm", "--force", "--time=0", "--volumes", "--ignore", *listed.stdout.split())
         attempt("network", "rm", "--force", network_name(mark))
     _unmount(home)
-    for path in (home / "instances", home / "elections", home / "edge", runtime / "i", runtime / "edge"):
+    for path in (
+        home / IMAGES,
+        *(home / name for name in ("instances", "elections", "edge")),
+        runtime / "i",
+        runtime / "edge",
+    ):
         shutil.rmtree(path, ignore_errors=True)
     for path in (home / "database-password", home / "containers.conf", home / "mounts.conf", home / "pip.conf"):
         path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from localstalk.edge.edge import Edge
 from localstalk.engine.platforms import RUNS, kind
 from localstalk.images import Images
 
-from .cleaning import clean, label, preflight
+from .cleaning import IMAGES, clean, label, preflight
 from .database import Database
 from .instances import Instances
 from .network import Network
@@ -48,12 +48,13 @@ class ContainerDriver:
         runtime.mkdir(parents=True, exist_ok=True)
         mark = label(home)
         self.edge = Edge(home, runtime, mark, speed)
+        self.images = Images(home / IMAGES)
         try:
-            images = Images()
             self.network = Network(mark)
-            self.instances = Instances(home, runtime, mark, images, self.network)
-            self.databases = Database(home, mark, images, self.network)
+            self.instances = Instances(home, runtime, mark, self.images, self.network)
+            self.databases = Database(home, mark, self.images, self.network)
         except BaseException:
+            self.images.close()
             self.edge.close()
             clean(home, runtime)
             raise
@@ -154,6 +155,7 @@ class ContainerDriver:
 
     def close(self) -> None:
         """Remove everything that this driver made."""
+        self.images.close()
         self.edge.close()
         self.databases.close()
         self.instances.close()
