@@ -149,3 +149,26 @@ def test_next_run_says_where_a_deployment_stopped(shop: Shop, number: signal.Sig
     assert f"ended without freeing the lock and stopped at: deploy: {step}; this run goes on from what" in output
     assert not shop.lock_info()["stopped"]
     assert "Stopped:" not in shop.play("status.yml")
+
+
+def test_unchanged_run_ends_what_a_deployment_left_that_was_killed_after_its_request(shop: Shop) -> None:
+    before = shop.environments()[shop.name]["VersionLabel"]
+    shop.localstalk.fault("stuck", operation="deploy")
+    with shop.start("deploy.yml") as running:
+        read_until(running, "Environment update is starting.")
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(timeout=20)
+        assert shop.wait_until_all_ended() < 15
+    assert "Stopped:" in shop.play("status.yml")
+    shop.localstalk.clear_faults()
+    wait_until(lambda: shop.environments()[shop.name]["Status"] == "Ready")
+    label = shop.environments()[shop.name]["VersionLabel"]
+    assert label != before
+    output = shop.play("deploy.yml")
+    assert "changed=0" in output
+    assert f"ended without freeing the lock and stopped at: deploy: bringing the environment {shop.name}" in output
+    assert "Stopped:" not in shop.play("status.yml")
+    assert not shop.lock_info()["stopped"]
+    # What it deployed counts as deployed.
+    history = shop.play("history.yml")
+    assert label in history, history

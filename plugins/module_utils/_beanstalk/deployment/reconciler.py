@@ -27,6 +27,7 @@ from ..core.waiters import Deadline, request_id
 from ..environment import secret_references
 from ..environment.cache import EnvironmentCache
 from ..environment.settings import EnvironmentSettings
+from ..lock.lease import stopped_sentence
 from ..observe.deployment_log import DeploymentLog, deployment_log
 from ..observe.failure import explained
 from ..observe.lookup import check_may_terminate, check_names_free, find_environment
@@ -45,6 +46,9 @@ from .plan import Plan, Planner, check_params, update_calls
 from .version import EnvironmentVersion
 
 Environment = dict[str, Any]
+
+_PURPOSE = "deploy: "
+"""What the reason of a deployment's lock begins with."""
 
 _MEANWHILE = ("EnvironmentId", "DateUpdated", "VersionLabel", "Status")
 """Whatever somebody else's operation changes of an environment."""
@@ -95,6 +99,7 @@ class EnvironmentReconciler:
             environment = yield from self._update(environment)
             if not (self.actions or self._check_mode):
                 yield Call(functools.partial(self._settings.unchanged, environment))
+                yield from self._end_stopped_run(environment)
         if environment is not None and not self._check_mode:
             EnvironmentCache(self._client, environment).note_password(self._wanted)
         if self._locked:
@@ -154,6 +159,23 @@ class EnvironmentReconciler:
         found = yield from self._find()
         return any((found or {}).get(key) != (environment or {}).get(key) for key in _MEANWHILE), found
 
+    def _end_stopped_run(self, environment: Environment) -> Flow:
+        """Take the lock of a deployment that was killed after its request, of which nothing is left to be done."""
+        if self._params.get("lock") is None or not (self._logical and self._params["wait"]):
+            return
+        bucket = self._params["lock"]["bucket"] or own_bucket(str(environment.get("EnvironmentArn") or ""))
+        try:
+            reading = yield ReadLock(self._params["application"], self._logical, self._observed, bucket)
+            lease = reading.lease
+            state = lease.state("", self._services.clock.now() + reading.offset)
+            if not (lease.reason.startswith(_PURPOSE) and stopped_sentence(lease, "", state)):
+                return
+            yield from self._changed_meanwhile(environment, f"{environment['EnvironmentName']} runs what is wanted")
+        except AnsibleBeanstalkError:
+            return  # there is no lock, or it is somebody's who will see to it
+        noted_last = [entry.get("label") for entry in lease.record.get("ledger", ())][-1:]
+        self._before = {**environment, "VersionLabel": (noted_last or [environment.get("VersionLabel")])[0]}
+
     @property
     def _logical(self) -> str:
         """What the lock is called: the CNAME's prefix, or the name of a worker, which has none; "" for neither."""
@@ -166,7 +188,7 @@ class EnvironmentReconciler:
         return Acquire(
             self._params["application"],
             self._logical,
-            self._progress.fit(f"deploy: {reason}"),
+            self._progress.fit(f"{_PURPOSE}{reason}"),
             bucket=bucket,
             owner=lock["owner"] or "",
             ttl=lock["ttl"],
