@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from localstalk.testing import Localstalk
 
 Play = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -45,6 +47,7 @@ def history(play_shop: Play, name: str) -> list[str]:
     return [line.strip() for line in shown.stdout.splitlines() if re.match(r" *\d{4}-\d\d-\d\d ", line)]
 
 
+@pytest.mark.slow
 def test_the_way_back_after_deployments_a_rollback_and_a_cycle(play_shop: Play, shared_localstalk: Localstalk) -> None:
     labels = {}
     for text, owner in (("one", "ada@laptop"), ("two", "grace@build-3"), ("three", "linus@desk")):
@@ -85,6 +88,7 @@ def test_the_way_back_after_deployments_a_rollback_and_a_cycle(play_shop: Play, 
     assert live(shared_localstalk, "past")["VersionLabel"] == four
 
 
+@pytest.mark.slow
 def test_any_version_can_be_gone_back_to_by_name(play_shop: Play, shared_localstalk: Localstalk) -> None:
     """``rollback.yml -e eb_version_label=…`` in check mode, for one that does not exist, and for one that does."""
     labels = []

@@ -53,6 +53,7 @@ def test_all_playbooks_choose_the_connection_alike() -> None:
         assert text.count("eb_aws") == 1, name
 
 
+@pytest.mark.slow
 def test_a_local_inventory_reaches_nothing_else(localstalk: Localstalk, listener: Listener, tmp_path: Path) -> None:
     application = tmp_path / "shop"
     application.mkdir()

@@ -170,6 +170,7 @@ def sorted_documents(heard: Heard) -> list[dict[str, Any]]:
     return sorted((body for path, body in heard.posts if path == "/hook"), key=lambda one: one["logical"])
 
 
+@pytest.mark.slow
 def test_a_notification_that_fails_is_reported_and_changes_nothing(play_shop: Play, heard: Heard) -> None:
     done = play_shop("deploy", ["deaf"], eb_notify=heard.broken() + heard.receivers())
     assert done.returncode == 0, done.stdout + done.stderr

@@ -47,6 +47,7 @@ def test_logs_show_the_end_of_a_file_of_each_instance(play_shop: Play) -> None:
     assert nobody.returncode == 2
 
 
+@pytest.mark.slow
 def test_scale_sets_the_sizes_once(play_shop: Play, shared_localstalk: Localstalk) -> None:
     assert play_shop("deploy", ["scaled"]).returncode == 0
     before = size(shared_localstalk, "scaled")
@@ -83,6 +84,7 @@ def test_abort_of_nothing_changes_nothing(play_shop: Play) -> None:
     assert "changed=0" in done.stdout
 
 
+@pytest.mark.slow
 def test_unlock_frees_for_the_one_who_is_named(play_shop: Play, shared_localstalk: Localstalk) -> None:
     assert play_shop("deploy", ["locked"]).returncode == 0
     s3 = shared_localstalk.client("s3")
@@ -127,6 +129,7 @@ def test_nothing_is_written_while_frozen(play_shop: Play, playbook: str) -> None
     assert refused.stdout.count("TASK [") == 1
 
 
+@pytest.mark.slow
 def test_a_freeze_lets_people_look_and_is_overruled_by_name(play_shop: Play) -> None:
     frozen = {"until": "2099-01-01"}
     predicted = play_shop("deploy", ["thawed"], "--check", eb_freeze=frozen)
@@ -135,6 +138,7 @@ def test_a_freeze_lets_people_look_and_is_overruled_by_name(play_shop: Play) -> 
     assert play_shop("status", ["thawed"], eb_freeze=frozen).returncode == 0
 
 
+@pytest.mark.slow
 def test_logs_are_followed_until_the_time_is_over(play_shop: Play) -> None:
     assert play_shop("deploy", ["followed"]).returncode == 0
     shown = play_shop("logs", ["followed"], "-e", "follow=true", "-e", "follow_timeout=1", "-e", "logs_lines=2")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from localstalk.testing import Localstalk
 
 from .shop import Shop
@@ -58,6 +60,7 @@ def test_a_run_without_change_prints_little_with_hooks_and_secrets(
     assert len([line for line in again.splitlines() if line.strip()]) <= 25, again
 
 
+@pytest.mark.slow
 def test_diff_names_the_files_hooks_and_secrets_of_a_new_version(play_shop: Play) -> None:
     def variables(hook: str, secret: str) -> dict[str, Any]:
         hooks = [{"name": "hello", "command": hook, "where": "host"}]

@@ -87,6 +87,7 @@ def test_all_is_well_and_a_page_says_so(play: Play, tmp_path: Path) -> None:
     assert SECRET not in done.stdout + page.read_text()
 
 
+@pytest.mark.slow
 def test_error_fails_the_host_with_what_to_do(play: Play, tmp_path: Path) -> None:
     done = play(
         "preflight.yml",
@@ -100,6 +101,7 @@ def test_error_fails_the_host_with_what_to_do(play: Play, tmp_path: Path) -> Non
     assert "&lt;nobody&gt;" in (tmp_path / "reports" / "preflight-shop.html").read_text()
 
 
+@pytest.mark.slow
 def test_secrets_that_cannot_be_used_are_an_error(play: Play) -> None:
     done = play("preflight.yml", eb_secrets={"PASSWORD": {"value": SECRET, "arn": "arn:x"}})
     assert done.returncode == 2, done.stdout

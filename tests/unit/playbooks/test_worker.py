@@ -105,6 +105,7 @@ def failed(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return {name: int(count) > 0 for name, count in re.findall(r"^(\S+) +:.* failed=(\d+)", recap, re.MULTILINE)}
 
 
+@pytest.mark.slow
 def test_status_names_the_worker_and_no_url_of_it(play: Play, localstalk: Localstalk) -> None:
     done = play("status.yml", "--limit", "jobs")
     assert done.returncode == 0, done.stdout + done.stderr

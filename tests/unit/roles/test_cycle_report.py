@@ -253,6 +253,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "index.html"
 
 
+@pytest.mark.slow
 def test_the_index_has_failures_first_and_the_nights_as_a_calendar(browser: Browser, index: Path) -> None:
     browser.get(index.as_uri())
     assert texts(browser, "#tally") == ["5 reports, 3 of runs that did not end well."]
