@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from localstalk import __version__, accounts, iam, injection, refusals, ui
+from localstalk import __version__, accounts, iam, injection, quotas, refusals, ui
 from localstalk.access.guard import CALLER, Guard
 from localstalk.calls import CallCounter
 from localstalk.driver import Command, DriverError
@@ -68,6 +68,8 @@ class Application:
                 from localstalk.model import groups
 
                 groups.answer_limits(lambda: self.control.quotas["Environment"])
+            if service == "servicequotas":
+                quotas.answer_quota(lambda: self.control.quotas["Environment"])
             if service == "s3":
                 from localstalk import conditional
 

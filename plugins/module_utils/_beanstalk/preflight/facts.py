@@ -38,10 +38,11 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Quota:
-    """How many there are, and how many there may be."""
+    """How many there are, and how many there may be. ``each`` is how many an environment takes."""
 
     used: float
     most: float
+    each: float = 1
 
 
 @dataclass(frozen=True)

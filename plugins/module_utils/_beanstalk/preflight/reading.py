@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -28,6 +30,11 @@ _NOT_SET = (
     "OwnershipControlsNotFoundError",
     "ServerSideEncryptionConfigurationNotFoundError",
 )
+# "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances" of EC2, in vCPUs (Amazon EC2 User Guide, "On-Demand
+# Instance quotas").
+_CPUS = "L-1216C47A"
+_STANDARD = re.compile(r"(a|c|d|h|im?|is|m|r|t|z)\d")
+_USUAL_TYPE = "t3.micro"  # Elastic Beanstalk's own choice where none is given
 _READS_SECRET = {
     "secretsmanager": "secretsmanager:GetSecretValue",
     "ssm": "ssm:GetParameters",
@@ -164,6 +171,7 @@ class Reader:
             "environments": lambda: self._eb_quota("EnvironmentQuota", environments),
             "application versions": lambda: self._eb_quota("ApplicationVersionQuota", self._versions()),
             "Auto Scaling groups": self._groups,
+            "vCPUs of On-Demand standard instances": self._cpus,
             "Elastic IP addresses": self._addresses,
             "load balancers": self._balancers,
         }
@@ -179,6 +187,27 @@ class Reader:
     def _groups(self) -> Quota:
         limits = _ask(self.client("autoscaling"), "describe_account_limits")
         return Quota(limits["NumberOfAutoScalingGroups"], limits["MaxNumberOfAutoScalingGroups"])
+
+    def _cpus(self) -> Quota | None:
+        """Of instances that are paid by the hour; Spot Instances have a quota of their own."""
+        kind = (self.wanted.instance_types or (_USUAL_TYPE,))[0]
+        if not self.wanted.on_demand or not _STANDARD.match(kind):
+            return None
+        ec2 = self.client("ec2")
+        most = _ask(self.client("service-quotas"), "get_service_quota", ServiceCode="ec2", QuotaCode=_CPUS)
+        running = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+        there = Counter(
+            str(one["InstanceType"])
+            for reservation in _pages(ec2, "describe_instances", "Reservations", Filters=running)
+            for one in reservation["Instances"]
+            if not one.get("InstanceLifecycle") and _STANDARD.match(one["InstanceType"])
+        )
+        names = [{"Name": "instance-type", "Values": sorted({kind, *there})}]
+        found = _pages(ec2, "describe_instance_types", "InstanceTypes", Filters=names)
+        cpus = {str(one["InstanceType"]): int(one["VCpuInfo"]["DefaultVCpus"]) for one in found}
+        # Of a type that EC2 does not know here, ValidateConfigurationSettings or the launch tells.
+        used = sum(number * cpus.get(each, 0) for each, number in there.items())
+        return Quota(used, float(most["Quota"]["Value"]), self.wanted.instances * cpus.get(kind, 0) or 1)
 
     def _addresses(self) -> Quota | None:
         if self.wanted.balanced or self.wanted.worker:

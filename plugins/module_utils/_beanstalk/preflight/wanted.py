@@ -17,6 +17,7 @@ from ..platform.generation import recognise
 
 ENVIRONMENT = "aws:elasticbeanstalk:environment"
 VPC = "aws:ec2:vpc"
+_TYPES = ("aws:ec2:instances", "InstanceTypes")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,24 @@ class Wanted:
     def balanced(self) -> bool:
         """Whether there is a load balancer."""
         return not self.worker and self.option(ENVIRONMENT, "EnvironmentType") != "SingleInstance"
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """Types of its instances, the preferred one first; none when none is given."""
+        several = self.option(*_TYPES) or self.option(LAUNCH, "InstanceType")
+        return tuple(one.strip() for one in several.split(",") if one.strip())
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether none of its instances is a Spot Instance."""
+        return self.option("aws:ec2:instances", "EnableSpot") != "true"
+
+    @property
+    def instances(self) -> int:
+        """How many it begins with."""
+        least = self.option("aws:autoscaling:asg", "MinSize")
+        single = self.option(ENVIRONMENT, "EnvironmentType") == "SingleInstance"
+        return int(least) if least.isdecimal() and not single else 1
 
     @property
     def profile(self) -> str:

@@ -124,6 +124,16 @@ def test_what_is_not_there_is_found(run: Run, changes: dict[str, Any], sentences
     assert bad(run("preflight_info", **wanted(option_settings=options))) == sentences
 
 
+def test_virtual_processors_are_those_of_running_instances(run: Run, live: str) -> None:
+    types = {"aws:ec2:instances": {"InstanceTypes": "m5.xlarge, t3.micro"}, "aws:autoscaling:asg": {"MinSize": "3"}}
+    found = run("preflight_info", **wanted(option_settings={**wanted()["option_settings"], **types}))
+    said = [one["what"] for one in found["findings"] if "vCPU" in one["what"]]
+    assert said == ["2 of 800 vCPUs of On-Demand standard instances are in use, and an environment takes 12."], live
+    spot = {**types, "aws:ec2:instances": {"EnableSpot": "true"}}
+    found = run("preflight_info", **wanted(option_settings={**wanted()["option_settings"], **spot}))
+    assert [one for one in found["findings"] if "vCPU" in one["what"]] == []
+
+
 def test_secret_that_instances_may_not_read_is_found(run: Run, aws: dict[str, str]) -> None:
     keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
     place = {"endpoint_url": aws["endpoint_url"], "region_name": aws["region"], **keys}

@@ -97,16 +97,17 @@ def quotas(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     """Room for what is made, and for two environments at a time where cycles are meant to run."""
     first = 0 if facts.live else 1
     for name, quota in facts.quotas.items():
-        needed = 1 if name == "application versions" else first
+        needed = quota.each * (1 if name == "application versions" else first)
         if name == "Elastic IP addresses" and (wanted.balanced or wanted.worker):
             continue
         if name == "load balancers" and (not wanted.balanced or _shares(wanted)):
             continue
         left = quota.most - quota.used
         says = f"{quota.used:g} of {quota.most:g} {name} are in use"
+        says += f", and an environment takes {quota.each:g}" if quota.each != 1 else ""
         if left < needed:
             yield error(f"{says}: there is no room for another.", "Delete one, or have AWS raise the quota.")
-        elif wanted.cycles and left < needed + 1:
+        elif wanted.cycles and left < needed + quota.each:
             yield warning(
                 f"{says}: a cycle needs room for two environments at a time, and will be refused.",
                 "Have AWS raise the quota.",

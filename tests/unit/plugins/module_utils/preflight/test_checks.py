@@ -198,6 +198,18 @@ MESSAGE = {"Severity": "error", "Namespace": "aws:autoscaling:asg", "OptionName"
             "warning",
             "5 of 5 Elastic IP addresses are in use",
         ),
+        (
+            {"quotas": {"vCPUs of On-Demand standard instances": Quota(2, 5, 4)}, **NO_ENVIRONMENT},
+            {},
+            "error",
+            "2 of 5 vCPUs of On-Demand standard instances are in use, and an environment takes 4: there is no room",
+        ),
+        (
+            {"quotas": {"vCPUs of On-Demand standard instances": Quota(4, 5, 2)}},
+            {},
+            "warning",
+            "4 of 5 vCPUs of On-Demand standard instances are in use, and an environment takes 2: a cycle needs room",
+        ),
         ({"quotas": {"application versions": Quota(1000, 1000)}}, {}, "error", "1000 of 1000 application versions"),
         ({}, {"platform": "Dokcer running on 64bit Amazon Linux 2023"}, "error", "There is no platform"),
         ({"branch_state": "Retired"}, {}, "error", f"The platform branch of {STACK} is retired"),
