@@ -69,6 +69,18 @@ def test_another_account_region_and_day_is_no_difference(compare: Compare) -> No
     assert (told.returncode, told.stdout, told.stderr) == (0, "0 differences in 1 answer.\n", "")
 
 
+def test_members_that_are_named_by_identifiers_are_of_their_kind(compare: Compare) -> None:
+    by_instance = {"i-0b6f2a1c9d8e7f3a4": {"Cause": "none"}, "i-0123456789abcdef0": {"Cause": "none"}}
+    told = compare(by_instance, {"i-09c8b7a6d5e4f3210": {"Cause": "none"}})
+    assert (told.returncode, told.stdout) == (0, "0 differences in 1 answer.\n")
+
+
+def test_what_is_below_a_named_identifier_is_compared(compare: Compare) -> None:
+    told = compare({"i-0b6f2a1c9d8e7f3a4": {"Cause": "a"}}, {"i-09c8b7a6d5e4f3210": {"Cause": "b"}})
+    assert told.returncode == 1
+    assert told.stdout.startswith('deployed/answer <i-…>.Cause: aws has "a", local "b"\n')
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
