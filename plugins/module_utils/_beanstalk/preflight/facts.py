@@ -67,6 +67,8 @@ class Facts:
     region: str
     unread: tuple[tuple[str, str, str], ...] = ()
     denied: Sequence[str] | None = None
+    tried: Mapping[str, bool] = field(default_factory=dict)
+    """Whether an action is allowed, where policies cannot be simulated and it could be tried."""
     profile: Role | None = None
     service_role: Role | None = None
     vpcs: Mapping[str, bool] | None = None

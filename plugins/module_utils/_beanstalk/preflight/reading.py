@@ -20,6 +20,7 @@ from ..environment.security_groups import generated_groups
 from ..option_settings.copying import copied_settings, image, replaced, security_groups, to_call
 from ..option_settings.keys import Settings, own_properties
 from ..platform import resolution
+from .attempts import tried
 from .facts import Bucket, Facts, Quota, Role, Subnet
 from .wanted import VPC, Wanted
 
@@ -67,13 +68,15 @@ class Reader:
         live = self._live(ours)
         settings = self._settings(live)
         profile = self._of("the instance profile", self._profile)
+        may_not = self._denied(who["Arn"], place)
         stacks = self._of("platforms", lambda: api.solution_stacks(self.eb)) or []
         return Facts(
             arn=who["Arn"],
             account=account,
             partition=partition,
             region=place["REGION"],
-            denied=self._denied(who["Arn"], place),
+            denied=may_not,
+            tried=self._tried(who["Arn"], live) if may_not is None else {},
             profile=profile,
             service_role=self._of("the service role", self._service_role),
             vpcs=self._of("VPCs", self._vpcs),
@@ -112,6 +115,11 @@ class Reader:
             return denied(self.client("iam"), principal, needed(self.wanted.playbooks, place))
         except AnsibleBeanstalkError:
             return None  # not allowed, or a role with a path, or a federated user
+
+    def _tried(self, arn: str, live: Mapping[str, Any] | None) -> dict[str, bool]:
+        if arn.endswith(":root"):
+            return {}
+        return tried(self.client, needed(self.wanted.playbooks, {}), self.wanted.application, live)
 
     def _profile(self) -> Role | None:
         name = self.wanted.profile

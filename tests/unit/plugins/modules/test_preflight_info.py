@@ -162,18 +162,34 @@ def test_secret_that_instances_may_not_read_is_found(run: Run, aws: dict[str, st
     ]
 
 
-def test_what_may_not_be_read_is_said_and_the_rest_is_looked_at(run: Run, faults: Any) -> None:
-    for service, operation in (("ec2", "DescribeKeyPairs"), ("iam", "SimulatePrincipalPolicy")):
+def test_what_may_not_be_read_is_said_and_the_rest_is_looked_at(
+    run: Run, faults: Any, localstalk_env: dict[str, str]
+) -> None:
+    for service, operation in (
+        ("ec2", "DescribeKeyPairs"),
+        ("iam", "SimulatePrincipalPolicy"),
+        ("elasticbeanstalk", "DescribeEvents"),
+    ):
         faults.add(kind="error", service=service, operations=[operation], code="AccessDenied", http_status=403)
     options = {
         **wanted()["option_settings"],
         LAUNCH: {"IamInstanceProfile": "aws-elasticbeanstalk-ec2-role", "EC2KeyName": "x"},
     }
-    assert bad(run("preflight_info", **wanted(option_settings=options))) == [
+    before = calls(localstalk_env)
+    found = run("preflight_info", **wanted(option_settings=options))
+    poorer, untold, unread = bad(found)
+    assert poorer == (
+        "warning: The credentials may not do what reports and looks ahead of deploy.yml and recreate_and_swap.yml ask "
+        "for: elasticbeanstalk:DescribeEvents."
+    )
+    assert untold.startswith(
         "warning: Whether the credentials may do all that deploy.yml and recreate_and_swap.yml may ask for cannot be "
-        "told.",
-        "warning: Nothing is known of key pairs: the credentials may not ask.",
-    ]
+        "told. Not to be tried are elasticbeanstalk:AbortEnvironmentUpdate, "
+    )
+    assert "elasticbeanstalk:DescribeApplications," not in untold
+    assert unread == "warning: Nothing is known of key pairs: the credentials may not ask."
+    sent = calls(localstalk_env) - before
+    assert [name for name in sent if not name.partition(":")[2].startswith(READS)] == []
 
 
 def test_settings_that_cannot_be_meant_are_one_finding(run: Run) -> None:

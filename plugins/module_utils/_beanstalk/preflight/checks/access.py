@@ -19,6 +19,7 @@ _FOR_COMMANDS = "AmazonSSMManagedInstanceCore"
 _FOR_HEALTH = "AWSElasticBeanstalkEnhancedHealth"
 _FOR_UPDATES = "AWSElasticBeanstalkManagedUpdatesCustomerRolePolicy"
 _SHOWN = 8
+_SIMULATE = "iam:SimulatePrincipalPolicy"
 
 
 def identity(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
@@ -38,24 +39,40 @@ def permissions(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     playbooks = " and ".join(f"{name}.yml" for name in wanted.playbooks)
     if facts.denied is None:
         if not facts.arn.endswith(":root"):
-            yield warning(
-                f"Whether the credentials may do all that {playbooks} may ask for cannot be told.",
-                "Allow iam:SimulatePrincipalPolicy on the user or role itself, or compare its policies with docs/iam.",
-            )
+            yield from _tried(facts, wanted, playbooks)
     elif facts.denied:
-        for_work = needed(wanted.playbooks, {}, reports=False)
-        if missing := [action for action in facts.denied if action in for_work]:
-            yield error(
-                f"The credentials may not do what {playbooks} may ask for: {_some(missing)}.",
-                "Allow it as docs/iam of jack.beanstalk does.",
-            )
-        if poorer := [action for action in facts.denied if action not in for_work]:
-            yield warning(
-                f"The credentials may not do what reports and looks ahead of {playbooks} ask for: {_some(poorer)}.",
-                "Allow it as docs/iam of jack.beanstalk does, or do without.",
-            )
+        yield from _missing(facts.denied, wanted, playbooks)
     else:
         yield ok(f"The credentials may do all that {playbooks} may ask for.")
+
+
+def _missing(denied: Sequence[str], wanted: Wanted, playbooks: str) -> Iterator[Finding]:
+    for_work = needed(wanted.playbooks, {}, reports=False)
+    if missing := [action for action in denied if action in for_work]:
+        yield error(
+            f"The credentials may not do what {playbooks} may ask for: {_some(missing)}.",
+            "Allow it as docs/iam of jack.beanstalk does.",
+        )
+    if poorer := [action for action in denied if action not in for_work]:
+        yield warning(
+            f"The credentials may not do what reports and looks ahead of {playbooks} ask for: {_some(poorer)}.",
+            "Allow it as docs/iam of jack.beanstalk does, or do without.",
+        )
+
+
+def _tried(facts: Facts, wanted: Wanted, playbooks: str) -> Iterator[Finding]:
+    """Where policies cannot be simulated. What changes something is not tried, and counts as unknown."""
+    allowed = [action for action, may in facts.tried.items() if may]
+    yield from _missing([action for action, may in facts.tried.items() if not may], wanted, playbooks)
+    if allowed:
+        yield ok(f"The credentials may do {len(allowed)} things that {playbooks} ask for, which were tried.")
+    unknown = [one for one in needed(wanted.playbooks, {}) if one not in facts.tried and one != _SIMULATE]
+    if unknown:
+        yield warning(
+            f"Whether the credentials may do all that {playbooks} may ask for cannot be told. Not to be tried are "
+            f"{', '.join(unknown)}.",
+            f"Allow {_SIMULATE} on the user or role itself, or compare its policies with docs/iam.",
+        )
 
 
 def _some(actions: Sequence[str]) -> str:

@@ -101,6 +101,7 @@ def test_all_is_well() -> None:
 
 
 NO_ENVIRONMENT: dict[str, Any] = {"live": None, "environments": (), "cname_free": True}
+LOOKS = ["ec2:DescribeInstances", "elasticbeanstalk:DescribeEvents", "iam:SimulatePrincipalPolicy"]
 SINGLE = options(env={"EnvironmentType": "SingleInstance"})
 COUPLED = [
     {"Namespace": "aws:rds:dbinstance", "OptionName": "HasCoupledDatabase", "Value": "true"},
@@ -126,7 +127,12 @@ MESSAGE = {"Severity": "error", "Namespace": "aws:autoscaling:asg", "OptionName"
             "warning",
             "reports and looks ahead of deploy.yml and recreate_and_swap.yml ask for: sns:Publish.",
         ),
-        ({"denied": None}, {}, "warning", "may ask for cannot be told"),
+        (
+            {"denied": None, "tried": dict.fromkeys(LOOKS, True)},
+            {},
+            "warning",
+            "may ask for cannot be told. Not to be tried are autoscaling:",
+        ),
         (
             {"unread": (("key pairs", "the credentials may not ask", "Allow it."),)},
             {},
@@ -280,6 +286,33 @@ def test_a_fault_is_found(facts: dict[str, Any], wanted: dict[str, Any], level: 
 )
 def test_what_does_not_matter_here_is_no_finding(facts: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert bad(replace(FACTS, **facts), replace(WANTED, **wanted)) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "level", "sentence"),
+    [
+        (
+            "elasticbeanstalk:DescribeApplications",
+            "error",
+            "The credentials may not do what deploy.yml and recreate_and_swap.yml may ask for: "
+            "elasticbeanstalk:DescribeApplications.",
+        ),
+        (
+            "elasticbeanstalk:DescribeEvents",
+            "warning",
+            "The credentials may not do what reports and looks ahead of deploy.yml and recreate_and_swap.yml ask for: "
+            "elasticbeanstalk:DescribeEvents.",
+        ),
+    ],
+)
+def test_what_was_tried_and_refused_is_said_beside_what_cannot_be_told(action: str, level: str, sentence: str) -> None:
+    found = bad(replace(FACTS, denied=None, tried={"ec2:DescribeInstances": True, action: False}))
+    assert found[0] == (level, sentence)
+    assert len(found) == 2
+    untold = found[1][1].partition("Not to be tried are ")[2].rstrip(".").split(", ")
+    assert action not in untold
+    assert "ec2:DescribeInstances" not in untold
+    assert {"elasticbeanstalk:CreateEnvironment", "s3:PutObject"} <= set(untold)
 
 
 SETTINGS = """\
