@@ -150,6 +150,7 @@ _PREFLIGHT = (
         _ANY,
         reports=True,
     ),
+    Statement(("ecr:DescribeImages",), ("arn:PARTITION:ecr:REGION:ACCOUNT:repository/*",), reports=True),
     Statement(("secretsmanager:DescribeSecret",), ("arn:PARTITION:secretsmanager:REGION:ACCOUNT:secret:*",), True),
     Statement(("ssm:GetParameter",), ("arn:PARTITION:ssm:REGION:ACCOUNT:parameter/*",), reports=True),
     Statement(

@@ -58,6 +58,14 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class EcrImage:
+    """A base image in this account's registry: what is missing, if anything, and what the instances may not of it."""
+
+    missing: str = ""
+    may_not: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True)
 class Facts:
     """``unread`` are names of what could not be read, with why, and what to do."""
 
@@ -89,3 +97,5 @@ class Facts:
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Why a secret cannot be had, by ARN; empty when it can."""
     bucket: Bucket | None = None
+    image: EcrImage | None = None
+    """None as well for an image elsewhere."""

@@ -21,7 +21,8 @@ from ..option_settings.copying import copied_settings, image, replaced, security
 from ..option_settings.keys import Settings, own_properties
 from ..platform import resolution
 from .attempts import tried
-from .facts import Bucket, Facts, Quota, Role, Subnet
+from .facts import Bucket, EcrImage, Facts, Quota, Role, Subnet
+from .images import ecr_name
 from .wanted import VPC, Wanted
 
 _Got = TypeVar("_Got")
@@ -36,6 +37,15 @@ _NOT_SET = (
 _CPUS = "L-1216C47A"
 _STANDARD = re.compile(r"(a|c|d|h|im?|is|m|r|t|z)\d")
 _USUAL_TYPE = "t3.micro"  # Elastic Beanstalk's own choice where none is given
+_NO_IMAGE = {"RepositoryNotFoundException": "repository", "ImageNotFoundException": "image"}
+# Managed policies with which an image can be pulled, and what one needs for it (Amazon ECR User Guide).
+_PULLING = (
+    "AmazonEC2ContainerRegistryReadOnly",
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonEC2ContainerRegistryPowerUser",
+    "AmazonEC2ContainerRegistryFullAccess",
+)
+_PULLS = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 _READS_SECRET = {
     "secretsmanager": "secretsmanager:GetSecretValue",
     "ssm": "ssm:GetParameters",
@@ -92,6 +102,7 @@ class Reader:
             messages=self._messages(live, settings),
             secrets=self._secrets(profile),
             bucket=self._of("Elastic Beanstalk's bucket", lambda: self._bucket(place)),
+            image=self._of("the base image", lambda: self._image(place, profile)),
             unread=tuple(self.unread),
         )
 
@@ -335,6 +346,37 @@ class Reader:
         except AnsibleBeanstalkError:
             return ""
         return f"the role {profile.name} of the instances may not {action}" if may_not else ""
+
+    def _image(self, place: Mapping[str, str], profile: Role | None) -> EcrImage | None:
+        name = None if self.wanted.local else ecr_name(self.wanted.image)
+        if name is None or (name.account, name.region) != (place["ACCOUNT"], place["REGION"]):
+            return None
+        which = {"imageIds": name.wanted} if name.wanted else {"maxResults": 1}
+        try:
+            _ask(
+                self.client("ecr"),
+                "describe_images",
+                registryId=name.account,
+                repositoryName=name.repository,
+                **which,
+            )
+        except AnsibleBeanstalkError as error:
+            if error_code(error) not in _NO_IMAGE:
+                raise
+            return EcrImage(missing=_NO_IMAGE[error_code(error)])
+        if profile is None or not profile.exists:
+            return EcrImage(may_not=None)
+        if profile.policies.intersection(_PULLING):
+            return EcrImage()
+        start = f"arn:{place['PARTITION']}"
+        repository = f"{start}:ecr:{name.region}:{name.account}:repository/{name.repository}"
+        needs = {**dict.fromkeys(_PULLS, (repository,)), "ecr:GetAuthorizationToken": ("*",)}
+        try:
+            return EcrImage(
+                may_not=tuple(denied(self.client("iam"), f"{start}:iam::{name.account}:role/{profile.name}", needs))
+            )
+        except AnsibleBeanstalkError:
+            return EcrImage(may_not=None)
 
     def _bucket(self, place: Mapping[str, str]) -> Bucket:
         name, s3 = f"elasticbeanstalk-{place['REGION']}-{place['ACCOUNT']}", self.client("s3")

@@ -18,6 +18,13 @@ QUICK = {"poll_interval": 0.2, "wait_timeout": 120}
 BLOG = Path(__file__).resolve().parents[4] / "examples" / "blog"
 LAUNCH = "aws:autoscaling:launchconfiguration"
 PLATFORM = "Docker running on 64bit Amazon Linux 2023"
+# As in the image manifest specification of OCI.
+MANIFEST = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.manifest.v1+json",
+    "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": f"sha256:{'0' * 64}"},
+    "layers": [],
+}
 READS = ("Get", "Describe", "List", "Check", "Simulate", "Validate", "GET", "HEAD")
 
 
@@ -132,6 +139,29 @@ def test_virtual_processors_are_those_of_running_instances(run: Run, live: str) 
     spot = {**types, "aws:ec2:instances": {"EnableSpot": "true"}}
     found = run("preflight_info", **wanted(option_settings={**wanted()["option_settings"], **spot}))
     assert [one for one in found["findings"] if "vCPU" in one["what"]] == []
+
+
+def test_base_image_in_the_registry_of_the_account(run: Run, aws: dict[str, str]) -> None:
+    keys = {"aws_access_key_id": aws["access_key"], "aws_secret_access_key": aws["secret_key"]}
+    ecr = boto3.client("ecr", endpoint_url=aws["endpoint_url"], region_name=aws["region"], **keys)
+    host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    image = f"{host}/flights/base:one"
+
+    def look(name: str) -> list[str]:
+        return bad(run("preflight_info", **wanted(), base_image=name))
+
+    assert look(image) == [f"error: There is no repository in Amazon ECR for the base image {image}."]
+    ecr.create_repository(repositoryName="flights/base")
+    assert look(image) == [f"error: There is no image in Amazon ECR for the base image {image}."]
+    ecr.put_image(repositoryName="flights/base", imageManifest=json.dumps(MANIFEST), imageTag="one")
+    for there in (image, f"{host}/flights/base"):
+        assert look(there) == [
+            f"warning: The base image {there} is in Amazon ECR, and the role aws-elasticbeanstalk-ec2-role may not "
+            "ecr:BatchGetImage, ecr:GetAuthorizationToken, ecr:GetDownloadUrlForLayer."
+        ]
+    other = "registry.example.com/base"
+    said = [one["what"] for one in run("preflight_info", **wanted(), base_image=other)["findings"]]
+    assert f"The base image is {other}; its registry cannot be looked at from here, and has to be a public one." in said
 
 
 def test_secret_that_instances_may_not_read_is_found(run: Run, aws: dict[str, str]) -> None:

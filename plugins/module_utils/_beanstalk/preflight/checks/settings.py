@@ -6,21 +6,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ...option_settings.given import MAX_PROPERTIES_BYTES, doubts
 from ...option_settings.keys import LAUNCH
 from ...platform.generation import recognise
-from ..facts import Facts
+from ..facts import EcrImage, Facts
 from ..findings import Finding, error, ok, warning
+from ..images import ecr_name, is_local
 from ..wanted import Wanted
 
 MOST_TAGS = 44
 """Elastic Beanstalk takes 47 of one's own (docs/elastic_beanstalk.md §13), and cycles add three."""
-_HERE = re.compile(r"(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?/")
-_ECR = re.compile(r"\d{12}\.dkr\.ecr\.")
-_ECR_POLICIES = ("AmazonEC2ContainerRegistryReadOnly", "AWSElasticBeanstalkMulticontainerDocker")
+_PULL_POLICY = "AmazonEC2ContainerRegistryReadOnly"
 # With one of these an environment has a launch template ("Launch templates" of the Developer Guide).
 _TEMPLATE = (
     (LAUNCH, "DisableIMDSv1", ("true",)),
@@ -128,17 +126,45 @@ def bucket(facts: Facts, _wanted: Wanted) -> Iterator[Finding]:
 
 def base_image(facts: Facts, wanted: Wanted) -> Iterator[Finding]:
     """Instances have to reach its registry."""
-    if not wanted.image or wanted.local:
+    image = wanted.image
+    if not image or wanted.local:
         return
-    if _HERE.match(wanted.image):
+    name = ecr_name(image)
+    if is_local(image):
         yield error(
-            f"The base image {wanted.image} is on this machine, where no instance can fetch it.",
+            f"The base image {image} is on this machine, where no instance can fetch it.",
             "Set eb_image.registry to a registry that the instances reach, such as one of Amazon ECR.",
         )
-    elif _ECR.match(wanted.image) and facts.profile and not facts.profile.policies.intersection(_ECR_POLICIES):
+    elif name is None:
+        yield ok(f"The base image is {image}; its registry cannot be looked at from here, and has to be a public one.")
+    elif (name.account, name.region) != (facts.account, facts.region):
         yield warning(
-            f"The base image {wanted.image} is in Amazon ECR, and the role {facts.profile.name} may not read there.",
-            f"Attach {_ECR_POLICIES[0]} to it.",
+            f"The base image {image} is in Amazon ECR of account {name.account} in {name.region}, and cannot be looked "
+            "at from here.",
+            "See that it exists, and that the policy of the repository lets the role of the instances pull.",
+        )
+    elif facts.image is not None:
+        yield from _ecr(facts, image, facts.image)
+
+
+def _ecr(facts: Facts, image: str, found: EcrImage) -> Iterator[Finding]:
+    role = facts.profile.name if facts.profile else ""
+    if found.missing:
+        yield error(
+            f"There is no {found.missing} in Amazon ECR for the base image {image}.",
+            "Create the repository: a push does not."
+            if found.missing == "repository"
+            else "Push it, or correct eb_image.",
+        )
+    elif found.may_not is None:
+        yield warning(
+            f"The base image {image} exists, and whether the instances may pull it cannot be told.",
+            f"Attach {_PULL_POLICY} to their role.",
+        )
+    elif found.may_not:
+        yield warning(
+            f"The base image {image} is in Amazon ECR, and the role {role} may not {', '.join(found.may_not)}.",
+            f"Attach {_PULL_POLICY} to it.",
         )
     else:
-        yield ok(f"The base image is {wanted.image}.")
+        yield ok(f"The base image is {image}, and the instances may pull it.")

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.option_settings.given import parse
 from ansible_collections.jack.beanstalk.plugins.module_utils._beanstalk.preflight.facts import (
     Bucket,
+    EcrImage,
     Facts,
     Quota,
     Role,
@@ -102,6 +103,7 @@ def test_all_is_well() -> None:
 
 NO_ENVIRONMENT: dict[str, Any] = {"live": None, "environments": (), "cname_free": True}
 LOOKS = ["ec2:DescribeInstances", "elasticbeanstalk:DescribeEvents", "iam:SimulatePrincipalPolicy"]
+IN_ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop:2"
 SINGLE = options(env={"EnvironmentType": "SingleInstance"})
 COUPLED = [
     {"Namespace": "aws:rds:dbinstance", "OptionName": "HasCoupledDatabase", "Value": "true"},
@@ -261,10 +263,40 @@ MESSAGE = {"Severity": "error", "Namespace": "aws:autoscaling:asg", "OptionName"
         ({"bucket": Bucket("b", denies=("s3:*",))}, {}, "warning", "The policy of the bucket b denies s3:*."),
         ({}, {"image": "localhost/shop-base"}, "error", "The base image localhost/shop-base is on this machine"),
         (
-            {},
-            {"image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop"},
+            {"image": EcrImage(may_not=("ecr:BatchGetImage",))},
+            {"image": IN_ECR},
             "warning",
-            "is in Amazon ECR, and the role instances may not read there.",
+            f"The base image {IN_ECR} is in Amazon ECR, and the role instances may not ecr:BatchGetImage.",
+        ),
+        (
+            {"image": EcrImage(missing="repository")},
+            {"image": IN_ECR},
+            "error",
+            f"There is no repository in Amazon ECR for the base image {IN_ECR}.",
+        ),
+        (
+            {"image": EcrImage(missing="image")},
+            {"image": IN_ECR},
+            "error",
+            "There is no image in Amazon ECR for the base",
+        ),
+        (
+            {"image": EcrImage(may_not=None)},
+            {"image": IN_ECR},
+            "warning",
+            "exists, and whether the instances may pull it cannot be told.",
+        ),
+        (
+            {},
+            {"image": IN_ECR.replace("eu-central-1", "eu-west-1")},
+            "warning",
+            "is in Amazon ECR of account 123456789012 in eu-west-1, and cannot be looked at from here.",
+        ),
+        (
+            {},
+            {"image": "210987654321.dkr.ecr.eu-central-1.amazonaws.com/shop"},
+            "warning",
+            "is in Amazon ECR of account 210987654321 in eu-central-1, and cannot be looked at from here.",
         ),
     ],
 )
