@@ -49,12 +49,16 @@ def test_a_phase_that_fails_ends_in_termination(play_shop: Play, shared_localsta
     """Simulated instances run no scripts; what was recorded before is there."""
     folder = tmp_path / "recording"
     given = {"smoke_test_folder": str(folder), "smoke_test_application": "ends"}
+    refusal = {"code": "AccessDenied", "message": "Not at the first attempt", "http_status": 403}
+    shared_localstalk.fault("error", **refusal, operations=["DeleteApplication"], times=1)
     run = play_shop("smoke_test", ["shop"], "-e", json.dumps(given))
     assert run.returncode == 2, run.stdout
     assert "the sim driver has no instance to run a script on" in run.stdout + json.dumps(
         [path.read_text() for path in folder.rglob("*.json")]
     )
     assert left(shared_localstalk, "ends") == []
+    assert "Warning: the application ends was not deleted at the first attempt (" in said(run)
+    assert "Not at the first attempt" in said(run)
     assert {"deploy", "redeploy", "tag"} <= json.loads((folder / "seconds.json").read_text()).keys()
     assert (folder / "tag" / "elasticbeanstalk.ListTagsForResource.json").exists()
 
