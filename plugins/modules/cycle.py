@@ -460,7 +460,7 @@ failure:
   description:
     - What was learnt of a failed candidate before it was terminated, as far as it could be had. Empty when none was.
     - Keys are C(environment_id), C(events) that warn, C(logs) (instance id, then log file, then lines), C(lines) (both
-      in short), and C(problem), which is why something is missing.
+      in short), C(cause) (in one line), and C(problem), which is why something is missing.
   returned: success
   type: dict
 plan:

@@ -54,7 +54,10 @@ class BatchActionBase(ProgressActionBase):
 def _failures(results):
     """Which items failed, and the file with what is known of them, which each of them names as well."""
     failed = [name for name, result in results.items() if result.get("failed")]
-    lines = [line for name in failed for line in details(name, results[name])]
+    # A cycle that ended well without its candidate has what is known of that.
+    known = {name: {**results[name], **(results[name].get("failure") or {})} for name in results}
+    told = [name for name in results if name in failed or results[name].get("failure")]
+    lines = [line for name in told for line in details(name, known[name])]
     if not lines:
         return {"failed_items": failed}
     try:
@@ -62,7 +65,7 @@ def _failures(results):
     except OSError as error:
         display.warning(f"Events and logs of what failed could not be written down: {error}.")
         return {"failed_items": failed}
-    for name in failed:
+    for name in told:
         results[name] = {**results[name], "details_file": path}
     return {"failed_items": failed, "details_file": path}
 

@@ -15,7 +15,7 @@ from ..core.transformations import event_out
 from ..core.waiters import Deadline
 from ..observe.deployment_log import ON_INSTANCE, DeploymentLog
 from ..observe.events import failing_instances
-from ..observe.failure import LINES, Cause, find_cause, logged_cause
+from ..observe.failure import LINES, Cause, find_cause, logged_cause, short_cause
 from ..observe.logs import request_tails, telling_lines
 
 _EVENTS = 25
@@ -32,11 +32,12 @@ def failure_of(
 ) -> dict[str, Any]:
     """Events that warn, and log tails of the instances that they name (two of any when they name none).
 
-    ``lines`` are the failing step's own output and the last events; ``deployment_log`` reads Elastic Beanstalk's log of
-    a request. Takes at most about ``seconds``. Never raises: what cannot be had is told under ``problem``, as a failed
-    candidate must go also when nobody learns why.
+    ``lines`` are the failing step's own output and the last events, ``cause`` is one line. ``deployment_log`` reads
+    Elastic Beanstalk's log of a request. Takes at most about ``seconds``. Never raises: what cannot be had is told
+    under ``problem``, as a failed candidate must go also when nobody learns why.
     """
-    found: dict[str, Any] = {"environment_id": environment_id, "events": [], "logs": {}, "lines": [], "problem": ""}
+    found: dict[str, Any] = {"environment_id": environment_id, "events": [], "logs": {}}
+    found |= {"cause": "", "lines": [], "problem": ""}
     try:
         events = api.describe_events(client, EnvironmentId=environment_id)[::-1]
         told = [one for one in events if one.get("Severity") in ("WARN", "ERROR", "FATAL")][-_EVENTS:]
@@ -53,8 +54,10 @@ def failure_of(
         found["lines"] = [cause.heading, *(f"  {line}" for line in cause.lines)]
     else:
         for instance, sections in found["logs"].items():
-            found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in telling_lines(sections, LINES))]
+            if lines := telling_lines(sections, LINES):
+                found["lines"] += [f"Log of {instance}:", *(f"  {line}" for line in lines)]
     last = found["events"][-_TOLD_EVENTS:]
+    found["cause"] = short_cause(cause, [one["message"] for one in last if one["severity"] != "WARN"])
     found["lines"] += [f"{one['event_date']} {one['severity']} {one['message']}" for one in last]
     return found
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,7 +23,7 @@ from ..lock.lease import Lease, LeaseLostError, LockedError, lock_key
 from ..observe.deployment_log import DeploymentLog, deployment_log
 from ..run.effects import Acquire, Background, Call, Effect, Keep, Observe, Pause, ReadLock, WriteRecord
 from ..run.engine import Services
-from ..run.progress import ItemProgress
+from ..run.progress import ItemProgress, without_figures
 from ..run.watcher import Snapshot
 from .account import Account
 from .arguments import policy_of, smoke_tests_of
@@ -58,7 +57,6 @@ _SHARED_SECONDS = 5.0
 _ATTEMPTS = 6  # that fail in a row, before a run gives up; the next run continues
 _EVIDENCE_SECONDS = 30.0
 _LONGEST_REASON = 500
-_FIGURES = re.compile(r"\b\d+\b")
 _LONGEST_QUEUE_SECONDS = 15.0  # the rate may be another by then
 
 
@@ -346,7 +344,7 @@ class CycleReconciler:
 
 def _words(line: Mapping[str, Any]) -> dict[str, str]:
     """A step without the figures in its reason."""
-    return {key: _FIGURES.sub("", str(value)) for key, value in line.items()}
+    return {key: without_figures(str(value)) for key, value in line.items()}
 
 
 def _may_pass(error: AnsibleBeanstalkError) -> bool:

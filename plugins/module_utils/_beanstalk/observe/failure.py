@@ -159,7 +159,7 @@ def explained(
     found = [find_cause(instance, sections) for instance, sections in report["logs"].items()]
     found.insert(0, _read_cause(report, environment_id, deployment_log))
     cause = next((one for one in found if one is not None), None)
-    report["cause"] = _short(cause, report["causes"], error.reason)
+    report["cause"] = short_cause(cause, [error.reason, *report["causes"]])
     text = failure_text(str(error.message), error.reason, cause, report)
     return AnsibleBeanstalkWaitError(text, {**report, "actions": list(actions)})
 
@@ -182,10 +182,10 @@ def _read_cause(
     return logged_cause(log, instance)
 
 
-def _short(cause: Cause | None, causes: Sequence[str], reason: str) -> str:
-    """The cause in one line, for a table."""
+def short_cause(cause: Cause | None, others: Sequence[str]) -> str:
+    """The cause in one line, for a table; the first of ``others`` that says something where no log has it."""
     if cause is None:
-        return reason or next(iter(causes), "")
+        return next(filter(None, others), "")
     return f"{cause.step}: {cause.lines[-1]}" if cause.step else cause.lines[-1]
 
 

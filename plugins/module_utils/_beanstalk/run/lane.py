@@ -33,6 +33,7 @@ from .effects import (
     WriteRecord,
 )
 from .leases import ApplicationLeases
+from .progress import without_figures
 from .watcher import ApplicationWatcher
 
 # So long after its deadline an item that has not ended by itself is left.
@@ -193,7 +194,7 @@ class Lane:
         for task in list(self._tasks.values()):
             if now < (task.silence_deadline if silent else task.deadline) + GRACE_SECONDS:
                 continue
-            text = f"Gave up at the deadline, waiting for {task.waiting_for or 'an answer'}"
+            text = f"Gave up at the deadline, still waiting: {task.waiting_for or 'an answer'}"
             # Since when the service does not answer, nothing is known of what is waited for.
             why = self._problem or (f"{silent} does not answer" if silent else "")
             self._finish(task, None, AnsibleBeanstalkWaitError(f"{text}: {why}" if why else text, {}))
@@ -254,6 +255,9 @@ class Lane:
     def _waits_for(self, task: _Task, what: str) -> None:
         """Note what a task waits for; where that is new, it is told before long."""
         if not what or what == task.waiting_for:
+            return
+        if without_figures(what) == without_figures(task.waiting_for):
+            task.waiting_for = what
             return
         now = self._clock.now()
         task.waiting_for, task.waiting_since = what, now

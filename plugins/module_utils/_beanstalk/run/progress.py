@@ -27,14 +27,23 @@ Mask = Callable[[Any], Any]
 HEARTBEAT = "WAIT"
 """The severity of a line that says what is waited for."""
 
+_NEWS_SECONDS = 20.0
+"""For so long what was told last is what somebody knows."""
+
 OUTPUT = "OUT"
 """That of a line which an instance printed; its ``item`` is the instance."""
 
+_FIGURES = re.compile(r"\b\d+\b")
 _INSTANCES = re.compile(r"i-[0-9a-f]{8,17}")
 _STARTED = re.compile(r"(Batch \d+): Starting application deployment on instance\(s\)")
 _DONE = re.compile(
     r"(Batch \d+): (Completed application deployment\.|Registering instance\(s\) with the load balancer)"
 )
+
+
+def without_figures(text: str) -> str:
+    """What a sentence says apart from its numbers: a wait that goes on with others is no news."""
+    return _FIGURES.sub("", text)
 
 
 class ProgressFile:
@@ -111,8 +120,10 @@ class ItemProgress:
         text = self.fit(message)
         if (severity, text) == self._last:
             return
-        # What is said again after a heartbeat is no news.
-        self._last = self._last if severity == HEARTBEAT else (severity, text)
+        self._last = (severity, text)
+        self._line(severity, text, at, total)
+
+    def _line(self, severity: str, text: str, at: datetime | None = None, total: int | None = None) -> None:
         moment = (at or self.now()).astimezone(UTC).isoformat(timespec="seconds")
         line = {"item": self._item, "at": moment, "severity": severity, "message": text}
         self._file.write({**line, "done": len(self._done), "total": total})
@@ -134,8 +145,11 @@ class ItemProgress:
         self.tell("DONE", text, total=len(known) or None)
 
     def heartbeat(self, waiting_for: str, seconds: float) -> None:
-        """Tell what is waited for, when nothing was heard for a while."""
-        self.tell(HEARTBEAT, f"Waiting for {waiting_for}, for {seconds:.0f} seconds now")
+        """Tell what is waited for, when nothing was heard for a while; not what was just told, with other figures."""
+        if seconds < _NEWS_SECONDS and without_figures(self.fit(waiting_for)) == without_figures(self._last[1]):
+            return
+        # What is said again after it is no news.
+        self._line(HEARTBEAT, self.fit(f"Waiting for {seconds:.0f} seconds now: {waiting_for}"))
 
     def result(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write the item's result down; returns it as written, without its secrets."""

@@ -341,7 +341,7 @@ def test_an_outage_of_the_network_is_waited_out(monkeypatch: pytest.MonkeyPatch)
     assert script.now == 70
     script.now = 0.0
     monkeypatch.setattr(script, "describe_events", lambda **_filters: broken() if script.now < 1e9 else {})
-    with pytest.raises(AnsibleBeanstalkError, match=r"Gave up at the deadline, waiting for .*: .*Could not connect"):
+    with pytest.raises(AnsibleBeanstalkError, match=r"Gave up at the deadline, still waiting: .*: .*Could not connect"):
         script.watch(timeout=60).run()
 
 

@@ -91,7 +91,7 @@ def test_past_its_deadline_an_item_is_left_and_its_lock_freed() -> None:
     world.lane.add("good", deploy(world, world.service.add("other"), 200.0), 1800.0)
     world.lane.run()
     assert world.heard.ended["stuck"] == pytest.approx(65.0, abs=1)
-    assert str(world.heard.errors["stuck"]) == "Gave up at the deadline, waiting for something that never comes"
+    assert str(world.heard.errors["stuck"]) == "Gave up at the deadline, still waiting: something that never comes"
     assert world.heard.results == {"good": "v2"}
     assert world.bucket.owners() == {"shop": "", "other": ""}
 
@@ -230,3 +230,16 @@ def transient() -> AnsibleBeanstalkError:
     from botocore.exceptions import ReadTimeoutError
 
     return AnsibleBeanstalkError(message="no answer", exception=ReadTimeoutError(endpoint_url="x", error="late"))
+
+
+def test_other_figures_are_no_other_wait() -> None:
+    world = World()
+
+    def counts() -> Reconciler:
+        for left in range(40, 0, -1):
+            yield Pause(world.clock.now() + 1, f"{left} requests to end")
+
+    world.lane.add("host", counts(), 1800.0)
+    world.lane.run()
+    told = [(text, round(seconds)) for _name, text, seconds in world.heard.heartbeats]
+    assert told == [("39 requests to end", 2), ("9 requests to end", 32)]
