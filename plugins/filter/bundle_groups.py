@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: bundle_groups
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Group the hosts of a fleet whose source bundles are the same
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: deployment_items
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Make the list of environments of what the inventory says
 author:
   - The jack.beanstalk team (!UNKNOWN)

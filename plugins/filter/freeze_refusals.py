@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: freeze_refusals
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find hosts to which nothing is written now
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: hooks_overlay
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Render a list of deployment hooks into files of the source bundle
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: merge_option_settings
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Add option settings to others that are in either form
 author:
   - The jack.beanstalk team (!UNKNOWN)

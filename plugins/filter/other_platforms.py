@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: other_platforms
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find environments whose platform is not the wanted one
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_item
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Say what the inventory wants of a host, before anything is made
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: renamed_variables
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find variables of the inventory that have another name now
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: sort_secrets
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Sort secrets by how they reach the application
 author:
   - The jack.beanstalk team (!UNKNOWN)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: instances
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Instances of Elastic Beanstalk as hosts
 description:
   - Lists the running EC2 instances of Elastic Beanstalk environments as hosts, named by their instance ids.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Manage an Elastic Beanstalk application
 description:
   - Creates, changes or deletes an application, which is the name that environments and versions belong to.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Describe Elastic Beanstalk applications
 description:
   - Describes applications with their tags.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_version
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Manage an Elastic Beanstalk application version
 description:
   - Uploads a source bundle and makes an application version of it, or deletes a version.

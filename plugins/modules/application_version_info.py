@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_version_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Describe the versions of an Elastic Beanstalk application
 description:
   - Describes versions, newest first, and which environments run them now.

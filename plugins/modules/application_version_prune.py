@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: application_version_prune
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Delete old versions of an Elastic Beanstalk application
 description:
   - Keeps the newest versions, and every version that an environment runs or had when it was terminated a while ago.

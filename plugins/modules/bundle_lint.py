@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bundle_lint
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find what Elastic Beanstalk would refuse, ignore or misread in a source bundle
 description:
   - Checks C(.ebextensions), C(.platform), the Docker files and the manifests of a source folder or of a zip, before a

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cycle
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Replace a live environment by a fresh one, and swap CNAMEs
 description:
   - Creates a candidate from the live environment's own settings, verifies it, swaps the two CNAMEs, checks and watches

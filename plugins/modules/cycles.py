@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cycles
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Replace many live environments by fresh ones in one process
 description:
   - Does for a list of logical environments what M(jack.beanstalk.cycle) does for one, all at the same time. The

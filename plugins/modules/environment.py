@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Manage an Elastic Beanstalk environment
 description:
   - Creates an environment, deploys a version to it, changes its settings, platform or tags, or terminates it.

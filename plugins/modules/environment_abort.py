@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_abort
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Abort the update that runs on an Elastic Beanstalk environment
 description:
   - Aborts a deployment or another update of an environment, and waits until the environment is Ready again. Elastic

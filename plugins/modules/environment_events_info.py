@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_events_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Read the events of an Elastic Beanstalk environment or application
 description:
   - Reads events, oldest first. Without the name of an environment, those of the whole application.

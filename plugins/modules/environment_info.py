@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Describe Elastic Beanstalk environments
 description:
   - Describes environments with health, causes, tags, and what each instance runs. Environments that were terminated are

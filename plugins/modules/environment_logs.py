@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_logs
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Fetch logs of an Elastic Beanstalk environment
 description:
   - Asks the instances for the last 100 lines of each log, as C(eb logs) does, and returns them or writes them to

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_maintenance
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Show a page in place of the application of an Elastic Beanstalk environment
 description:
   - Has the nginx of every instance answer all requests with a page and the status 503, with C(Retry-After), or ends

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environment_swap
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Give a CNAME to another Elastic Beanstalk environment
 description:
   - Makes an environment the holder of a CNAME prefix, by swapping CNAMEs with the environment that holds it now.

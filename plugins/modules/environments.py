@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: environments
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Manage many Elastic Beanstalk environments in one process
 description:
   - Does for a list of environments what M(jack.beanstalk.environment) does for one, all at the same time. The requests

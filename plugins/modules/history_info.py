@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: history_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Tell what was live when in a logical environment
 description:
   - Deployments in place and cycles of the logical environment, newest first, with who did it and which commit it was.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: image_source
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find out what the base image of an application is made of
 description:
   - Turns the lock file of an application into a requirements file with hashes, and computes a tag from everything that

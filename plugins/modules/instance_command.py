@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instance_command
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Run a shell script on the instances of an Elastic Beanstalk environment
 description:
   - Runs a script as root on the leader, on one instance or on all instances, by Run Command of AWS Systems Manager, and

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: instance_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Describe the instances of Elastic Beanstalk environments
 description:
   - Tells of each instance which version it runs, since when, and how it is.

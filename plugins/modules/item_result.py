@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: item_result
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Make a host's own result of what was done for many
 description:
   - Returns what M(jack.beanstalk.environments) or M(jack.beanstalk.cycles) found out for a host as the result of this

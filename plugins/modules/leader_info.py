@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: leader_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Tell which instances of Elastic Beanstalk environments were elected leader
 description:
   - Elastic Beanstalk elects a leader among the instances for every deployment, and no API tells which one it was.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: legacy_project_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Read a project for Elastic Beanstalk as inventory variables
 description:
   - Reads a project that deploys with the EB CLI, and returns what the playbooks of this collection need to deploy it,

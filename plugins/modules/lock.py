@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lock
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Hold or free the lock of a logical environment
 description:
   - Every run of this collection that writes to a logical environment holds its lock, so that two of them never

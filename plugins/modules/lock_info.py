@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lock_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Show the lock of a logical environment
 description:
   - Tells whether a run of this collection holds the lock of a logical environment now, who, since when and what for.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: platform_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: List the platforms of Elastic Beanstalk
 description:
   - Lists solution stacks with their branch and version, and marks the newest of each branch.

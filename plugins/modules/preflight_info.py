@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight_info
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Find what would keep a deployment to Elastic Beanstalk from succeeding
 description:
   - Looks at the account, its roles, network and quotas, at the platform, the CNAME and the environment behind it, at

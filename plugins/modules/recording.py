@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recording
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Record what AWS answers about an Elastic Beanstalk application
 description:
   - Asks everything that this collection reads of an application and its environments, and writes each answer to a file,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: recording_events
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Record events of an Elastic Beanstalk application as they arrive, and where its CNAME leads
 description:
   - Watches an application until a file is removed, or until the time is up, so that it is run in the background

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: saved_configuration
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Manage a saved configuration of an Elastic Beanstalk application
 description:
   - Saves the configuration of an environment, or a platform with option settings, under a name; changes its

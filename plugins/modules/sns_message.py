@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: sns_message
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Send a message to an SNS topic
 description:
   - Publishes one message to a topic of Amazon SNS, so that its subscribers get it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: source_bundle
-version_added: 0.1.0
+version_added: 1.0.0
 short_description: Make a reproducible Elastic Beanstalk source bundle
 description:
   - Makes a zip of an application source as it is in a git ref, in the staged index or in the work tree, with rendered

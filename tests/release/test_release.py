@@ -9,7 +9,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from built import ROOT, run
+from packaging.version import Version
+
+import localstalk
 
 FOLDER = ROOT / "build" / "release"
 
@@ -41,3 +45,12 @@ def test_the_wheel_has_localstalks_own_readme_and_all_that_it_needs(wheel: Path,
         sys.executable, "-m", "localstalk", "--version", cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path)}
     )
     assert told.strip() == f"localstalk {wheel.name.split('-')[1]}"
+
+
+def test_the_changelog_begins_with_the_version_that_is_released() -> None:
+    version = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
+    releases = yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text())["releases"]
+    assert max(releases, key=lambda one: Version(one)) == version
+    text = (ROOT / "CHANGELOG.md").read_text().replace("\\", "")
+    assert text.partition("## v")[2].startswith(f"{version}\n")
+    assert Version(localstalk.__version__) == Version(version), "they are released together"
