@@ -185,6 +185,27 @@ def test_a_notification_that_fails_is_reported_and_changes_nothing(play_shop: Pl
     assert (len(heard.mails), len(heard.queue()), len(heard.posts)) == (1, 1, 3), "the others were told"
 
 
+@pytest.mark.slow
+def test_a_bundle_that_cannot_be_made_is_told_as_well(play_shop: Play, heard: Heard) -> None:
+    missing = {"key": {"file": "nowhere/key"}}
+    hosts = ["unmade-a", "unmade-b"]
+    predicted = play_shop("deploy", hosts, "--check", eb_notify=heard.receivers(), eb_secrets=missing)
+    assert predicted.returncode == 2
+    assert (heard.posts, heard.mails, heard.queue()) == ([], [], [])
+    failed = play_shop("deploy", hosts, eb_notify=heard.receivers(), eb_secrets=missing)
+    assert failed.returncode == 2
+    assert "was not delivered" not in failed.stdout
+    for name, document in zip(hosts, sorted_documents(heard), strict=True):
+        assert (document["logical"], document["result"]) == (f"unmade-a/{name}", "failed")
+        assert "nowhere/key" in document["sentence"]
+    assert sorted(mail["Subject"] for _to, mail in heard.mails) == [
+        "unmade-a/unmade-a: failed",
+        "unmade-a/unmade-b: failed",
+    ]
+    assert len(heard.queue()) == 2
+    assert "slack-token" not in failed.stdout + failed.stderr
+
+
 def test_a_receiver_that_cannot_be_meant_is_refused_before_anything_is_done(
     play_shop: Play, shared_localstalk: Localstalk
 ) -> None:
