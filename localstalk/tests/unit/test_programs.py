@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -77,6 +78,24 @@ def test_close_ends_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
     assert said == ["sh was ended: localstalk ends"]
     with pytest.raises(DriverError, match=r"^true was not started: localstalk ends$"):
         programs.run(["true"], 20)
+
+
+def test_what_a_program_runs_ends_with_it_and_it_has_time_to_tidy_up(tmp_path: Path) -> None:
+    end, note = tmp_path / "end", tmp_path / "pid"
+    script = f'trap "wait; echo tidy >{end}; exit" TERM; sleep 60 & echo $! >{note}; wait'
+    programs = Programs()
+
+    def run() -> None:
+        with contextlib.suppress(DriverError):
+            programs.run(["sh", "-c", script], 60)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    pid = started(note)
+    programs.close()
+    assert gone(pid)
+    assert end.read_text() == "tidy\n"
+    thread.join(20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

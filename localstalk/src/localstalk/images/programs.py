@@ -15,9 +15,9 @@ from localstalk.driver import DriverError
 GRACE_SECONDS = 10.0
 """For a program that is told to end: podman and mmdebstrap take away what they have half made."""
 
-
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM")
-"""The kernel ends what this starts when this process is gone, killed or not."""
+_END_ALL = 'trap "trap : TERM; kill -TERM 0; wait" TERM; "$@" & wait $!'
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "sh", "-c", _END_ALL, "sh")
+"""The kernel tells a shell when this process is gone, killed or not, and the shell its whole process group."""
 
 
 class Programs:
@@ -45,7 +45,7 @@ class Programs:
                 try:
                     output, errors = process.communicate(timeout=timeout)
                 except subprocess.TimeoutExpired:
-                    _end(process)
+                    process.terminate()
                     _await_end(process)
                     raise
         except subprocess.TimeoutExpired as error:
@@ -63,7 +63,7 @@ class Programs:
             self._closed = True
             running = list(self._running)
         for process in running:
-            _end(process)
+            process.terminate()
         for process in running:
             _await_end(process)
 
@@ -73,16 +73,11 @@ class Programs:
         return self._closed
 
 
-def _end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
-    # With what it runs itself, for whose end it would wait.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
 def _await_end(process: subprocess.Popen[str]) -> None:
     # Told once: a second signal would cut short what it does at its end.
     try:
         process.wait(GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        _end(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
