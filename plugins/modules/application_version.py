@@ -61,6 +61,11 @@ options:
       - Description of the version, at most 200 characters. Nothing changes when it is not given; an empty text clears
         it.
     type: str
+  diff_with:
+    description:
+      - Label of another version of the application. In diff mode, a new version is shown with the names of the files,
+        hooks and secrets in which its bundle, made by M(jack.beanstalk.source_bundle), differs from the other's.
+    type: str
   bucket:
     description:
       - Bucket for the bundle, in the same region. Elastic Beanstalk's own bucket when it is not given.
@@ -197,6 +202,7 @@ def main():
         "bucket": {"type": "str"},
         "delete_source_bundle": {"default": True, "type": "bool"},
         "description": {"type": "str"},
+        "diff_with": {"type": "str"},
         "poll_interval": {"default": 2, "type": "float"},
         "process": {"default": True, "type": "bool"},
         "purge_tags": {"default": True, "type": "bool"},

@@ -15,7 +15,7 @@ import pytest
 
 from localstalk.testing import Localstalk
 
-from .shop import Shop
+from .shop import QUICK, Shop
 
 EVENT = re.compile(r"\[\w+\] \d\d:\d\d:\d\d ")
 Play = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -85,6 +85,17 @@ def test_diff_names_the_files_hooks_and_secrets_of_a_new_version(play_shop: Play
     again = play_shop("deploy", ["differs"], "--diff", text="two", **later)
     assert "changed=0" in again.stdout
     assert ": changed" not in again.stdout
+
+
+@pytest.mark.slow
+def test_diff_of_a_swap_names_what_changed_as_well(play_shop: Play) -> None:
+    swap = {"eb_deploy_strategy": "swap", "eb_recreate": QUICK}
+    assert play_shop("deploy", ["swaps"], text="one", **swap).returncode == 0
+    for options in (["--check", "--diff"], ["--diff"]):
+        run = play_shop("deploy", ["swaps"], *options, text="two", **swap)
+        assert run.returncode == 0, run.stdout + run.stderr
+        added = [line.lstrip("+").strip() for line in run.stdout.splitlines() if line.startswith("+")]
+        assert added.count("Dockerfile: changed") == 1, run.stdout
 
 
 def test_a_failed_deployment_tells_its_cause_once(play_shop: Play, shared_localstalk: Localstalk) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ..bundle import contents
 from ..core import api, tags
 from ..core.cache import cache_of
 from ..core.diff import DifferenceTracker
@@ -21,6 +22,7 @@ from ..core.reading import within
 from ..core.transformations import tags_in, version_out
 from ..core.waiters import Deadline
 from .bundle_checksum import missing_bundle, record_checksum
+from .bundle_contents import bundle_marks
 
 Result = tuple[bool, dict[str, Any]]
 _UNFINISHED = ("PROCESSING", "BUILDING")
@@ -44,6 +46,23 @@ def get_version(client: Any, application: str, label: str) -> dict[str, Any] | N
     """One version, or None."""
     found = api.describe_versions(client, application, [label])
     return next((item for item in found if item["VersionLabel"] == label), None)
+
+
+def bundle_changes(client: Any, s3: Any, application: str, src: str, running: str) -> dict[str, Any]:
+    """What of a bundle differs from that of the version ``running``, by name; empty without diff mode.
+
+    ``s3`` is a client. What cannot be read is said in place of the names.
+    """
+    new = contents.noted(src)
+    if new is None or not running:
+        return {}
+    try:
+        place = (get_version(client, application, running) or {}).get("SourceBundle") or {}
+        if not place.get("S3Key"):
+            return {"files": f"not known: the version {running} has no bundle any more"}
+        return dict(contents.changes(new, bundle_marks(s3, place["S3Bucket"], place["S3Key"])))
+    except AnsibleBeanstalkError as error:
+        return {"files": f"not known: {error}"}
 
 
 def status_of(version: Mapping[str, Any]) -> str:
@@ -195,6 +214,7 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool, d
             message=f"The application {application} has no version {label}; give src to make it."
         )
     wanted = params["tags"] or {}
+    changes = bundle_changes(client, s3, application, src, params.get("diff_with") or "")
     key = f"{application}/{label}.zip"
     created: dict[str, Any] = {
         "ApplicationName": application,
@@ -211,7 +231,8 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool, d
         created = wait_processed(client, created, deadline)
     result = version_out(created, {str(name): str(value) for name, value in wanted.items()})
     shown = ("application_name", "version_label", "description", "tags")
-    return True, {"version": result, "diff": {"before": {}, "after": {name: result[name] for name in shown}}}
+    after = {**{name: result[name] for name in shown}, **changes}
+    return True, {"version": result, "diff": {"before": {}, "after": after}}
 
 
 def _upload(

@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..application import versions
-from ..application.bundle_contents import bundle_marks
-from ..bundle import contents
 from ..core.errors import AnsibleBeanstalkError, is_missing, is_unreadable
 from ..core.waiters import Deadline
 
@@ -66,17 +64,9 @@ class EnvironmentVersion:
 
     def changes(self, running: str) -> dict[str, Any]:
         """What of the bundle differs from that of the version that runs, by name; empty without diff mode."""
-        new = contents.noted(self._wanted.src) if self._wanted else None
-        if self._wanted is None or new is None or not running:
+        if self._wanted is None:
             return {}
-        try:
-            found = versions.get_version(self._client, self._wanted.application, running) or {}
-            place = found.get("SourceBundle") or {}
-            if not place.get("S3Key"):
-                return {"files": f"not known: the version {running} has no bundle any more"}
-            return dict(contents.changes(new, bundle_marks(self._s3()(), place["S3Bucket"], place["S3Key"])))
-        except AnsibleBeanstalkError as error:
-            return {"files": f"not known: {error}"}
+        return versions.bundle_changes(self._client, self._s3()(), self._wanted.application, self._wanted.src, running)
 
     def _s3(self) -> Callable[[], Any]:
         if self._clients is None:
