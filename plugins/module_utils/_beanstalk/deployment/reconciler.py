@@ -101,7 +101,9 @@ class EnvironmentReconciler:
                 yield Call(functools.partial(self._settings.unchanged, environment))
                 yield from self._end_stopped_run(environment)
         if environment is not None and not self._check_mode:
-            EnvironmentCache(self._client, environment).note_password(self._wanted)
+            hints = EnvironmentCache(self._client, environment)
+            hints.note_password(self._wanted)
+            hints.note_end(environment)
         if self._locked:
             record = yield from self._history(environment)
             yield Release(self._params["application"], self._logical, self._bucket, record)
@@ -162,6 +164,8 @@ class EnvironmentReconciler:
     def _end_stopped_run(self, environment: Environment) -> Flow:
         """Take the lock of a deployment that was killed after its request, of which nothing is left to be done."""
         if self._params.get("lock") is None or not (self._logical and self._params["wait"]):
+            return
+        if EnvironmentCache(self._client, environment).ended(environment):
             return
         bucket = self._params["lock"]["bucket"] or own_bucket(str(environment.get("EnvironmentArn") or ""))
         try:

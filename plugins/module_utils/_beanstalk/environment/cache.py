@@ -52,6 +52,16 @@ class EnvironmentCache:
         if (password := wanted.get(PASSWORD)) and self.file.get("password") != (seen := self.file.digest(password)):
             self.file.put(password=seen)
 
+    def ended(self, environment: Environment) -> bool:
+        """Whether a run of this controller came to its end, and Elastic Beanstalk has changed nothing since then."""
+        updated = environment.get("DateUpdated")
+        return updated is not None and self.file.get("ended") == iso(updated)
+
+    def note_end(self, environment: Environment) -> None:
+        """A run came to its end, and this is what it left."""
+        if environment.get("DateUpdated") is not None and not self.ended(environment):
+            self.file.put(ended=iso(environment["DateUpdated"]))
+
     @property
     def seconds(self) -> float | None:
         """What the last deployment of a version took."""
