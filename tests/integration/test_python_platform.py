@@ -136,6 +136,21 @@ def test_hooks_run_in_the_virtual_environment_as_the_application_s_user(blog: Mi
     assert [line.split()[0] for line in report(deployed)["Hook"]].count("createsu") == 1
 
 
+def test_exec_runs_in_the_virtual_environment_with_the_properties(blog: Minimal, deployed: Run) -> None:
+    script = "import os, sys, django; print('in', sys.prefix, os.environ['DATABASE_NAME'], os.getcwd())"
+    command = json.dumps({"exec_command": f'python -c "{script}"', "exec_on": "all"})
+    ran = blog.project.play("exec.yml", "-i", str(blog.inventory), "-e", command)
+    assert ran.rc == 0, ran.output
+    said = dict(re.findall(r"^\[\w+\] (i-[0-9a-f]{17}): in (.*)$", ran.output, re.MULTILINE))
+    database = blog.variables["eb_environment_properties"]["DATABASE_NAME"]
+    (where,) = set(said.values())
+    assert re.fullmatch(rf"/var/app/venv/\S+ {re.escape(database)} /var/app/current", where)
+    assert set(said) == set(blog.instances())
+    failed = blog.project.play("exec.yml", "-i", str(blog.inventory), "-e", "exec_command='python -m no_such_module'")
+    assert failed.rc == 2, failed.output
+    assert "No module named no_such_module" in failed.output
+
+
 def test_nginx_serves_static_files(project: Project, deployed: Run) -> None:
     assert_static_files_come_from_nginx(project, NAME)
 

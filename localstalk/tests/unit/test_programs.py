@@ -82,7 +82,8 @@ def test_close_ends_what_runs_and_starts_nothing_more(tmp_path: Path) -> None:
 
 def test_what_a_program_runs_ends_with_it_and_it_has_time_to_tidy_up(tmp_path: Path) -> None:
     end, note = tmp_path / "end", tmp_path / "pid"
-    script = f'trap "wait; echo tidy >{end}; exit" TERM; sleep 60 & echo $! >{note}; wait'
+    # It says who it is once it is a program of its own: until then a signal meets the trap of the one that begins it.
+    script = f'trap "wait; echo tidy >{end}; exit" TERM; sh -c "echo \\$\\$ >{note}; exec sleep 60" & wait'
     programs = Programs()
 
     def run() -> None:
