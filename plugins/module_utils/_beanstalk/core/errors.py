@@ -99,7 +99,9 @@ def already_exists(error: BaseException) -> bool:
     return message_contains(error, "already exists")
 
 
-_BROKEN_OFF = frozenset({"IncompleteReadError", "ResponseParserError", "ResponseStreamingError", "StalledError"})
+_BROKEN_OFF = frozenset(
+    {"CutHeadError", "IncompleteReadError", "ResponseParserError", "ResponseStreamingError", "StalledError"}
+)
 _TRANSIENT = _BROKEN_OFF | {
     "EndpointConnectionError",
     "ConnectTimeoutError",

@@ -11,7 +11,7 @@ import functools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any, Protocol, TypeVar
 from urllib.error import HTTPError
@@ -44,6 +44,16 @@ class _Closable(_Readable, Protocol):
 
 class StalledError(Exception):
     """An answer began, and then nothing more came."""
+
+
+class CutHeadError(Exception):
+    """An answer broke off within its header fields, which http.client takes for all of them."""
+
+
+def whole_head(answer: Mapping[str, Any], *names: str) -> None:
+    """Raise CutHeadError where an answer of S3 lacks one of the members that come by its header fields."""
+    if missing := [name for name in names if answer.get(name) is None]:
+        raise CutHeadError(f"the answer has no {missing[0]}")
 
 
 class Allowance:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core.api import ThrottlingRetry
 from ..core.errors import AnsibleBeanstalkError, denied_action, error_code, translate_errors
-from ..core.reading import Allowance, ask_again, receive
+from ..core.reading import Allowance, ask_again, receive, whole_head
 from .record import MAX_BYTES, Record, RecordUnreadableError, decode, encode, record_key
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
@@ -91,6 +91,8 @@ class RecordStore:
             if error_code(error) not in _LOST:
                 self.problem = _sentence(f"The record {self.key} of what is set here cannot be written", error)
             return False
+        if not answer.get("ETag"):
+            return False  # it broke off: what came of the request is read
         self._record, self._etag, self.exists = record, str(answer["ETag"]), True
         return True
 
@@ -99,6 +101,7 @@ class RecordStore:
     @ask_again
     def _get(self, s3: Any, bucket: str) -> tuple[bytes, str]:
         answer = s3.get_object(Bucket=bucket, Key=self.key)
+        whole_head(answer, "ETag", "ContentLength")
         return receive(answer["Body"], Allowance(MAX_BYTES, _READ_SECONDS)), str(answer["ETag"])
 
     @translate_errors("write the record")

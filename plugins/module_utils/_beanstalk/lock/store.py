@@ -26,7 +26,7 @@ from ..core import process as processes
 from ..core.api import ThrottlingRetry
 from ..core.cache import Cache
 from ..core.errors import AnsibleBeanstalkError, AnsibleBeanstalkRefusedError, error_code, translate_errors
-from ..core.reading import Allowance, ask_again, receive
+from ..core.reading import Allowance, ask_again, receive, whole_head
 from ..core.shape import ShapeError, check, number, text
 from .lease import (
     BrokenLockError,
@@ -290,6 +290,8 @@ class LockStore:
             if error_code(error) not in _LOST:
                 raise
             return False
+        if not answer.get("ETag"):
+            return False  # it broke off: what came of the request is read
         self.follow(answer)
         self._note(new, answer["ETag"])
         return True
@@ -349,6 +351,7 @@ class LockStore:
     @ask_again
     def _get(self) -> tuple[dict[str, Any], bytes]:
         answer = self.s3.get_object(Bucket=self.bucket, Key=self.key)
+        whole_head(answer, "ETag", "ContentLength")
         return answer, receive(answer["Body"], Allowance(_MAX_BYTES, _READ_SECONDS))
 
     @translate_errors("write the lock")

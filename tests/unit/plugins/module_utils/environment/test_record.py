@@ -44,7 +44,7 @@ class Bucket:
     def get_object(self, **_names: str) -> dict[str, Any]:
         if self.refuse or self.body is None:
             raise self._error(self.refuse or "NoSuchKey", "GetObject")
-        return {"Body": io.BytesIO(self.body), "ETag": self.etag}
+        return {"Body": io.BytesIO(self.body), "ContentLength": len(self.body), "ETag": self.etag}
 
     def put_object(self, *, Body: bytes, IfMatch: str = "", IfNoneMatch: str = "", **_names: str) -> dict[str, Any]:  # noqa: N803
         between, self.between = self.between, lambda: None

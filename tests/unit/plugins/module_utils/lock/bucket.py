@@ -15,12 +15,15 @@ from botocore.exceptions import ClientError
 
 
 class Bucket:
-    """One object of S3's. ``lose_answers`` writes are carried out and then answered as if somebody was quicker."""
+    """One object of S3's. ``lose_answers`` writes are carried out and then answered as if somebody was quicker.
+
+    So many answers as ``cut_heads`` break off after their first line, which http.client takes for whole ones.
+    """
 
     def __init__(self) -> None:
         self.body, self.number = b"", 0
         self.calls: Counter[str] = Counter()
-        self.lose_answers = 0
+        self.lose_answers = self.cut_heads = 0
         self.refusal = ""
         self._lock = threading.Lock()
 
@@ -43,7 +46,9 @@ class Bucket:
             self.calls["get"] += 1
             if not self.number:
                 raise self._error("NoSuchKey", "GetObject")
-            return self._answer(Body=BytesIO(self.body), ETag=str(self.number))
+            if self._cut():
+                return {"ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 200}, "Body": BytesIO()}
+            return self._answer(Body=BytesIO(self.body), ContentLength=len(self.body), ETag=str(self.number))
 
     def put_object(self, Body: bytes, **condition: Any) -> dict[str, Any]:  # noqa: N803
         with self._lock:
@@ -54,7 +59,13 @@ class Bucket:
             if self.lose_answers:
                 self.lose_answers -= 1
                 raise self._error("PreconditionFailed", "PutObject")
+            if self._cut():
+                return {"ResponseMetadata": {"HTTPHeaders": {}, "HTTPStatusCode": 200}}
             return self._answer(ETag=str(self.number))
+
+    def _cut(self) -> bool:
+        self.cut_heads -= 1
+        return self.cut_heads >= 0
 
 
 class Clock:

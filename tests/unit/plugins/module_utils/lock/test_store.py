@@ -196,3 +196,26 @@ def test_only_what_was_read_is_replaced_and_nothing_else_is_touched(steps: list[
         assert new.token - old.token == (action == "take" and old.owner != f"run-{who}")
         assert new.record == ({"step": number} if action == "take" else old.record)
         assert new.nonce != old.nonce
+
+
+def test_an_answer_that_breaks_off_within_its_head_is_no_answer() -> None:
+    s3 = Bucket()
+    mine = store(s3, "blog-a")
+    lease = mine.acquire("a", "deploy", 60)
+    # The write was carried out, so what is read next says that it was.
+    s3.cut_heads = 1
+    s3.calls.clear()
+    renewed = mine.take(lease, "a", "deploy", 60)
+    assert s3.calls == {"put": 1, "get": 1}
+    assert s3.leases["blog-a"] == renewed
+    # Half a head has no lock in it, which is no broken lock: it is read again.
+    s3.cut_heads = 2
+    assert store(s3, "blog-a").read() == renewed
+
+
+def test_answers_that_go_on_breaking_off_are_told_as_that() -> None:
+    s3 = Bucket()
+    store(s3, "blog-a").acquire("a", "deploy", 60)
+    s3.cut_heads = 99
+    with pytest.raises(AnsibleBeanstalkError, match=r"^Failed to read the lock: the answer has no ETag$"):
+        store(s3, "blog-a").read()

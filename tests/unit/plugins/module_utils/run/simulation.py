@@ -82,7 +82,7 @@ class SimulatedBucket:
         self._count("get")
         if not self.number:
             raise self._error("NoSuchKey", 404, "GetObject")
-        return self._answer(Body=BytesIO(self.body), ETag=str(self.number))
+        return self._answer(Body=BytesIO(self.body), ContentLength=len(self.body), ETag=str(self.number))
 
     def put_object(self, Body: bytes, **condition: Any) -> dict[str, Any]:  # noqa: N803
         self._count("put")
