@@ -62,7 +62,7 @@ _NORMAL = (
         re.compile(r"/\S+/jack\.beanstalk/failures/\S+\.txt"),
         "~/.local/state/jack.beanstalk/failures/20261201T020000Z-x1.txt",
     ),
-    (re.compile(r"(?<=Origin: |cluded: )\S+/roles/"), "roles/"),
+    (re.compile(r"(?<=Origin: |cluded: )\S+/(roles|playbooks)/"), r"\1/"),
     (re.compile(r"\b[\w.-]+@[\w.-]+ \d{8}T\d{6}Z-\d+"), "ada@laptop 20261201T020000Z-1"),
     (re.compile(r"\S+\(\d+\) \S+@\S+"), "ada@laptop"),
 )

@@ -48,10 +48,10 @@ def get_version(client: Any, application: str, label: str) -> dict[str, Any] | N
     return next((item for item in found if item["VersionLabel"] == label), None)
 
 
-def bundle_changes(client: Any, s3: Any, application: str, src: str, running: str) -> dict[str, Any]:
+def bundle_changes(client: Any, s3: Callable[[], Any], application: str, src: str, running: str) -> dict[str, Any]:
     """What of a bundle differs from that of the version ``running``, by name; empty without diff mode.
 
-    ``s3`` is a client. What cannot be read is said in place of the names.
+    ``s3`` makes the client. What cannot be read is said in place of the names.
     """
     new = contents.noted(src)
     if new is None or not running:
@@ -60,7 +60,7 @@ def bundle_changes(client: Any, s3: Any, application: str, src: str, running: st
         place = (get_version(client, application, running) or {}).get("SourceBundle") or {}
         if not place.get("S3Key"):
             return {"files": f"not known: the version {running} has no bundle any more"}
-        return dict(contents.changes(new, bundle_marks(s3, place["S3Bucket"], place["S3Key"])))
+        return dict(contents.changes(new, bundle_marks(s3(), place["S3Bucket"], place["S3Key"])))
     except AnsibleBeanstalkError as error:
         return {"files": f"not known: {error}"}
 
@@ -214,7 +214,7 @@ def _create(client: Any, s3: Any, params: Mapping[str, Any], check_mode: bool, d
             message=f"The application {application} has no version {label}; give src to make it."
         )
     wanted = params["tags"] or {}
-    changes = bundle_changes(client, s3, application, src, params.get("diff_with") or "")
+    changes = bundle_changes(client, lambda: s3, application, src, params.get("diff_with") or "")
     key = f"{application}/{label}.zip"
     created: dict[str, Any] = {
         "ApplicationName": application,

@@ -66,7 +66,7 @@ class EnvironmentVersion:
         """What of the bundle differs from that of the version that runs, by name; empty without diff mode."""
         if self._wanted is None:
             return {}
-        return versions.bundle_changes(self._client, self._s3()(), self._wanted.application, self._wanted.src, running)
+        return versions.bundle_changes(self._client, self._s3(), self._wanted.application, self._wanted.src, running)
 
     def _s3(self) -> Callable[[], Any]:
         if self._clients is None:
