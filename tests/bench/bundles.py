@@ -15,7 +15,17 @@ from bench.figures import Figure, figure, share
 
 ROOT = Path(__file__).resolve().parents[2]
 _EB_PYTHON = ROOT / ".venv-eb" / "bin" / "python"
-_GIT = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false"]
+_GIT = [
+    "git",
+    "-c",
+    "gc.auto=0",
+    "-c",
+    "user.name=bench",
+    "-c",
+    "user.email=bench@example.com",
+    "-c",
+    "commit.gpgsign=false",
+]
 
 # Each is run in a process of its own and prints the seconds of the very work, without interpreter start and imports.
 _OURS = """
